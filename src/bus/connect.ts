@@ -1,0 +1,68 @@
+import { readFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import {
+  type Authenticator,
+  type ConnectionOptions,
+  connect,
+  credsAuthenticator,
+  type NatsConnection,
+  nkeyAuthenticator,
+} from "@nats-io/transport-node";
+import type { Logger } from "../log.ts";
+import type { NatsSettings } from "../settings.ts";
+import { serviceName } from "../subjects.ts";
+
+/**
+ * Connects, and stays connected for as long as the process lives: the client's own defaults give up
+ * after ten attempts, notice a half-open link after minutes, and close for good after two equal
+ * authentication errors. Rejects only when aborted or when the credentials cannot be read.
+ */
+export async function connectNats(settings: NatsSettings, log: Logger): Promise<NatsConnection> {
+  const nc = await connect(await connectionOptions(settings));
+  void logStatus(nc, log);
+  return nc;
+}
+
+async function connectionOptions(settings: NatsSettings): Promise<ConnectionOptions> {
+  const authenticator = await authenticatorOf(settings);
+  return {
+    servers: settings.url.split(",").map((server) => server.trim()),
+    name: `${serviceName}@${hostname()}`,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    reconnectJitter: 250,
+    ignoreAuthErrorAbort: true,
+    pingInterval: 5_000,
+    maxPingOut: 2,
+    timeout: 5_000,
+    ...(authenticator && { authenticator }),
+    ...(settings.user && { user: settings.user, pass: settings.password ?? "" }),
+    ...(settings.token && { token: settings.token }),
+    ...tlsOf(settings),
+  };
+}
+
+async function authenticatorOf(settings: NatsSettings): Promise<Authenticator | undefined> {
+  if (settings.creds) return credsAuthenticator(await readFile(settings.creds));
+  if (settings.nkey) return nkeyAuthenticator(new Uint8Array(await readFile(settings.nkey)));
+  return undefined;
+}
+
+function tlsOf({ ca, cert, key }: NatsSettings): Pick<ConnectionOptions, "tls"> {
+  if (!ca && !cert) return {};
+  return {
+    tls: {
+      ...(ca && { caFile: ca }),
+      ...(cert && { certFile: cert }),
+      ...(key && { keyFile: key }),
+    },
+  };
+}
+
+async function logStatus(nc: NatsConnection, log: Logger): Promise<void> {
+  for await (const status of nc.status()) {
+    if (status.type === "disconnect") log.warn({ server: status.server }, "NATS connection lost");
+    else if (status.type === "reconnect") log.info({ server: status.server }, "NATS reconnected");
+    else if (status.type === "error") log.warn({ err: status.error }, "NATS reported an error");
+  }
+}

@@ -1,0 +1,257 @@
+import type { Consumer } from "@nats-io/jetstream";
+import { backoffMs, pause } from "../backoff.ts";
+import { type BusError, isOutage, isRefusal } from "../errors.ts";
+import type { AttemptsLog } from "../kv/attempts.ts";
+import type { Logger } from "../log.ts";
+import type { DeadLetters } from "./dead-letters.ts";
+import type { Delivery } from "./delivery.ts";
+import { startIntake } from "./intake.ts";
+
+/** What a concern declares: how to read a message of its stream, and what to do with many. */
+export interface Consumption<T> {
+  readonly stream: string;
+  readonly durable: string;
+  /** Throws a `BusError` refusal when the message is invalid: it becomes a dead letter at once. */
+  readonly decode: (delivery: Delivery) => T;
+  /**
+   * Stores all effects of the items. Rejects with `unavailable` or `timeout` in an outage (it is called
+   * again later), with another `BusError` when the items are refused (they are then handled one by
+   * one). Anything else is a bug and ends the process.
+   */
+  readonly handle: (items: readonly T[]) => Promise<void>;
+}
+
+export interface ConsumerOptions {
+  /** Finds the durable, or makes it again; rejects while that is not possible. */
+  readonly open: () => Promise<{ consumer: Consumer; streamCreated: string; ackWaitMs: number }>;
+  /** Makes anew what has vanished from JetStream; called now and then in an outage. */
+  readonly repair: () => Promise<void>;
+  readonly batch: number;
+  readonly expiresMs: number;
+  /** After so many started attempts that failed by its own fault, a message is a dead letter. */
+  readonly maxDeliver: number;
+  readonly attempts: AttemptsLog;
+  readonly deadLetters: DeadLetters;
+  readonly events: ConsumerEvents;
+  readonly log: Logger;
+  /** A bug: the process must end. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+/** For the metrics. */
+export interface ConsumerEvents {
+  delivered(redelivered: boolean): void;
+  acked(count: number): void;
+  naked(): void;
+  deadLettered(code: string): void;
+  batchDone(seconds: number): void;
+}
+
+export interface RunningConsumer {
+  readonly stream: string;
+  readonly durable: string;
+  /** `holding`: an outage, nothing is pulled; `problem` says which. */
+  state(): { status: "running" | "holding"; problem: string | null };
+  /**
+   * Finishes and acks what is in hand; what an outage keeps from finishing by the deadline is handed
+   * back to the stream. Never rejects.
+   */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/** A message delivered so often may be one that kills the process: it is handled alone. */
+const suspectDeliveries = 3;
+const retry = { firstMs: 1_000, mostMs: 60_000 };
+const probe = { firstMs: 100, mostMs: 2_000 };
+
+interface Item<T> {
+  readonly delivery: Delivery;
+  readonly value: T;
+}
+
+/** Ends a hold when the consumer must stop before the outage is over. */
+class Stopped extends Error {}
+
+/**
+ * Runs one durable: pull, decode, batch, handle, ack; hold during outages; retry with backoff; dead
+ * letters (design, section 4). Nothing is acked before `handle` has resolved for it.
+ */
+export function startConsumer<T>(
+  consumption: Consumption<T>,
+  options: ConsumerOptions,
+): RunningConsumer {
+  const { stream, durable, decode, handle } = consumption;
+  const { attempts, deadLetters, events, maxDeliver } = options;
+  const log = options.log.child({ stream, durable });
+  const giveUp = new AbortController();
+  let taken: readonly Delivery[] = [];
+  let outage: string | null = null;
+  let keepAlive: NodeJS.Timeout | undefined;
+
+  const intake = startIntake({
+    batch: options.batch,
+    expiresMs: options.expiresMs,
+    log,
+    async open() {
+      const opened = await options.open();
+      clearInterval(keepAlive);
+      keepAlive = setInterval(stayAlive, opened.ackWaitMs / 3);
+      return opened;
+    },
+    onDelivery: ({ message }) => events.delivered(message.redelivered),
+  });
+
+  function stayAlive(): void {
+    for (const { message } of [...taken, ...intake.waiting]) message.working();
+  }
+
+  async function run(): Promise<void> {
+    for (;;) {
+      taken = await intake.take();
+      if (taken.length === 0) return;
+      const startedAt = performance.now();
+      await process(taken);
+      events.batchDone((performance.now() - startedAt) / 1_000);
+      taken = [];
+    }
+  }
+
+  async function process(deliveries: readonly Delivery[]): Promise<void> {
+    const items: Item<T>[] = [];
+    const suspects: Delivery[] = [];
+    const refused: Promise<void>[] = [];
+    for (const delivery of deliveries) {
+      if (delivery.message.info.deliveryCount >= suspectDeliveries) {
+        suspects.push(delivery);
+        continue;
+      }
+      try {
+        items.push({ delivery, value: decode(delivery) });
+      } catch (error) {
+        refused.push(refuse(delivery, error, 0));
+      }
+    }
+    await Promise.all([handleTogether(items), ...refused]);
+    for (const suspect of suspects) await handleAlone(suspect);
+  }
+
+  async function handleTogether(items: readonly Item<T>[]): Promise<void> {
+    if (items.length === 0) return;
+    try {
+      await throughOutages(() => handle(items.map(({ value }) => value)));
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      log.warn({ err: error, messages: items.length }, "batch refused, handling one by one");
+      for (const { delivery } of items) await handleAlone(delivery);
+      return;
+    }
+    for (const { delivery } of items) delivery.message.ack();
+    events.acked(items.length);
+  }
+
+  /** The start is noted before the work, so that a message that kills the process is found out. */
+  async function handleAlone(delivery: Delivery): Promise<void> {
+    const before = await throughOutages(() => attempts.read(delivery));
+    if (before.started >= maxDeliver) {
+      const { lastError = "crash_loop", started } = before;
+      const code = before.lastError === undefined ? "crash_loop" : "bad_request";
+      return bury(delivery, { reason: lastError, code, attempts: started });
+    }
+    let isValid = false;
+    const attempt = async () => {
+      await attempts.start(delivery);
+      try {
+        const value = decode(delivery);
+        isValid = true;
+        await handle([value]);
+      } catch (error) {
+        // An outage is nobody's fault: the noted start is taken back.
+        if (isOutage(error)) await throughOutages(() => attempts.end(delivery));
+        throw error;
+      }
+    };
+    try {
+      await throughOutages(attempt);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      const started = before.started + 1;
+      if (!isValid || started >= maxDeliver) return refuse(delivery, error, isValid ? started : 0);
+      return retryLater(delivery, error, started);
+    }
+    await throughOutages(() => attempts.end(delivery));
+    delivery.message.ack();
+    events.acked(1);
+  }
+
+  async function retryLater(delivery: Delivery, error: BusError, started: number): Promise<void> {
+    await throughOutages(() => attempts.fail(delivery, error.message));
+    const delayMs = backoffMs(started - 1, retry.firstMs, retry.mostMs);
+    log.warn({ err: error, seq: delivery.message.seq, started, delayMs }, "message refused, retry");
+    delivery.message.nak(Math.ceil(delayMs));
+    events.naked();
+  }
+
+  async function refuse(delivery: Delivery, error: unknown, started: number): Promise<void> {
+    if (!isRefusal(error)) throw error;
+    return bury(delivery, { reason: error.message, code: error.code, attempts: started });
+  }
+
+  /** Dead letter confirmed, then term: a crash in between writes it again under the same id. */
+  async function bury(
+    delivery: Delivery,
+    letter: { reason: string; code: string; attempts: number },
+  ): Promise<void> {
+    await throughOutages(() => deadLetters.write(delivery, letter));
+    delivery.message.term(letter.code);
+    events.deadLettered(letter.code);
+    log.warn({ seq: delivery.message.seq, ...letter }, "dead letter");
+  }
+
+  /** Retries as long as an outage lasts: the retry is the probe, for effects are idempotent. */
+  async function throughOutages<R>(work: () => Promise<R>): Promise<R> {
+    for (let tries = 0; ; tries++) {
+      try {
+        const result = await work();
+        if (tries > 0) recovered();
+        return result;
+      } catch (error) {
+        if (!isOutage(error)) throw error;
+        if (giveUp.signal.aborted) throw new Stopped();
+        if (outage === null) log.warn({ err: error }, "outage: holding until it is over");
+        outage = error.message;
+        intake.hold();
+        await pause(backoffMs(tries, probe.firstMs, probe.mostMs), giveUp.signal);
+        // A stream or bucket may be what is missing. If this fails, the next attempt says why.
+        await options.repair().catch((failed: unknown) => log.debug({ err: failed }, "no repair"));
+      }
+    }
+  }
+
+  function recovered(): void {
+    if (outage !== null) log.info("outage over, going on");
+    outage = null;
+    intake.resume();
+  }
+
+  const running = run().catch((error: unknown) => {
+    if (!(error instanceof Stopped)) return options.onFatal(error);
+    for (const { message } of [...taken, ...intake.waiting]) message.nak(1);
+  });
+
+  return {
+    stream,
+    durable,
+    state: () => ({
+      status: outage === null ? "running" : "holding",
+      problem: outage ?? intake.problem(),
+    }),
+    async stop(deadlineMs) {
+      const deadline = setTimeout(() => giveUp.abort(), deadlineMs);
+      // In an outage there is nothing to wait for.
+      if (outage !== null) giveUp.abort();
+      await Promise.all([intake.stop(), running]);
+      clearTimeout(deadline);
+      clearInterval(keepAlive);
+    },
+  };
+}

@@ -1,0 +1,112 @@
+import { hash } from "node:crypto";
+import type { JetStreamClient } from "@nats-io/jetstream";
+import { headers, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
+import { deadLetterSubject } from "../subjects.ts";
+import type { Delivery } from "./delivery.ts";
+import { nats } from "./errors.ts";
+
+/** Headers of a dead letter; the payload is the original one. */
+export const deadLetterHeaders = {
+  /** Why, in words. */
+  reason: "Dead-Letter-Reason",
+  /** Why, as a code: an error code, or `crash_loop`. */
+  code: "Dead-Letter-Code",
+  subject: "Dead-Letter-Subject",
+  stream: "Dead-Letter-Stream",
+  durable: "Dead-Letter-Durable",
+  sequence: "Dead-Letter-Sequence",
+  /** Started attempts that failed by the message's own fault. */
+  attempts: "Dead-Letter-Attempts",
+  /** How often JetStream delivered it, outages included. */
+  deliveries: "Dead-Letter-Deliveries",
+  /** ISO 8601: when the source stream stored the message, and when it was given up. */
+  storedAt: "Dead-Letter-Stored-At",
+  at: "Dead-Letter-At",
+  /** The original Nats-Msg-Id; the dead letter has its own. */
+  messageId: "Dead-Letter-Msg-Id",
+  /** Present when the payload did not fit with these headers and only its beginning is kept. */
+  payloadBytes: "Dead-Letter-Payload-Bytes",
+  payloadSha256: "Dead-Letter-Payload-Sha256",
+} as const;
+
+/** How much of a payload is kept when all of it does not fit. */
+const keptBytes = 4 * 1024;
+/** What the longest header value may have; a reason is a sentence and needs far less. */
+const longestValue = 1_024;
+
+export interface DeadLetter {
+  readonly reason: string;
+  readonly code: string;
+  readonly attempts: number;
+}
+
+export interface DeadLetters {
+  /**
+   * Resolves once JetStream has stored the dead letter; the caller then terminates the message.
+   * Writing it again is harmless: `Nats-Msg-Id` is stream, its creation time, durable and sequence.
+   */
+  write(delivery: Delivery, letter: DeadLetter): Promise<void>;
+}
+
+export function openDeadLetters(nc: NatsConnection, js: JetStreamClient): DeadLetters {
+  return {
+    async write(delivery, letter) {
+      const { stream, consumer } = delivery.message.info;
+      const { headers, payload } = contentOf(delivery, letter, nc.info?.max_payload ?? 1024 * 1024);
+      await nats(() => js.publish(deadLetterSubject(stream, consumer), payload, { headers }));
+    },
+  };
+}
+
+function contentOf(delivery: Delivery, letter: DeadLetter, maxPayload: number) {
+  const { message } = delivery;
+  const whole = letterHeaders(delivery, letter);
+  for (const [key, values] of message.headers ?? []) {
+    if (!key.startsWith("Nats-")) for (const value of values) whole.append(key, value);
+  }
+  if (sizeOf(whole) + message.data.length <= maxPayload) {
+    return { headers: whole, payload: message.data };
+  }
+  const cut = letterHeaders(delivery, letter);
+  cut.set(deadLetterHeaders.payloadBytes, String(message.data.length));
+  cut.set(deadLetterHeaders.payloadSha256, hash("sha256", message.data, "hex"));
+  return { headers: cut, payload: message.data.subarray(0, keptBytes) };
+}
+
+function letterHeaders(delivery: Delivery, letter: DeadLetter): MsgHdrs {
+  const { message, streamCreated } = delivery;
+  const { stream, consumer, streamSequence, deliveryCount } = message.info;
+  const messageId = message.headers?.get("Nats-Msg-Id");
+  const result = headers();
+  const values: Record<string, string> = {
+    "Nats-Msg-Id": `${stream}:${streamCreated}:${consumer}:${streamSequence}`,
+    [deadLetterHeaders.reason]: letter.reason,
+    [deadLetterHeaders.code]: letter.code,
+    [deadLetterHeaders.subject]: message.subject,
+    [deadLetterHeaders.stream]: stream,
+    [deadLetterHeaders.durable]: consumer,
+    [deadLetterHeaders.sequence]: String(streamSequence),
+    [deadLetterHeaders.attempts]: String(letter.attempts),
+    [deadLetterHeaders.deliveries]: String(deliveryCount),
+    [deadLetterHeaders.storedAt]: message.time.toISOString(),
+    [deadLetterHeaders.at]: new Date().toISOString(),
+    ...(messageId ? { [deadLetterHeaders.messageId]: messageId } : {}),
+  };
+  for (const [key, value] of Object.entries(values)) result.set(key, headerText(value));
+  return result;
+}
+
+/** A header value has no line breaks; other control characters would only confuse a terminal. */
+function headerText(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
+  return text.replaceAll(/[\u0000-\u001f\u007f]+/g, " ").slice(0, longestValue);
+}
+
+/** Bytes on the wire: status line, then `key: value` lines, then an empty one (ADR-4). */
+function sizeOf(all: MsgHdrs): number {
+  let size = "NATS/1.0\r\n\r\n".length;
+  for (const [key, values] of all) {
+    for (const value of values) size += Buffer.byteLength(key) + Buffer.byteLength(value) + 4;
+  }
+  return size;
+}

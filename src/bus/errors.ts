@@ -1,0 +1,62 @@
+import { JetStreamApiError } from "@nats-io/jetstream";
+import { errors } from "@nats-io/transport-node";
+import { BusError, messageOf } from "../errors.ts";
+
+/** JetStream error codes (server/errors.json) that decide something here. */
+export const jsCodes = {
+  consumerNotFound: 10014,
+  consumerExists: 10148,
+  messageTooLarge: 10054,
+  noMessage: 10037,
+  streamNameInUse: 10058,
+  streamNotFound: 10059,
+  wrongLastSequence: [10071, 10164] as readonly number[],
+} as const;
+
+export function hasCode(error: unknown, ...codes: readonly number[]): boolean {
+  return error instanceof JetStreamApiError && codes.includes(error.code);
+}
+
+/**
+ * What the NATS client throws, as a `BusError`. Except for misuse of the client, which is a bug and
+ * passed on as it is, all of it heals without us: connection lost, no responders, no leader, a
+ * stream or permission that an operator must restore. The original stays as `cause`.
+ */
+export function translateNats(error: unknown): unknown {
+  if (error instanceof BusError) return error;
+  if (isTooLarge(error)) return new BusError("too_large", messageOf(error), { cause: error });
+  if (
+    error instanceof errors.InvalidArgumentError ||
+    error instanceof errors.InvalidOperationError ||
+    error instanceof errors.InvalidSubjectError ||
+    error instanceof TypeError ||
+    error instanceof RangeError
+  ) {
+    return error;
+  }
+  const cause = error instanceof Error ? rootOf(error) : error;
+  if (cause instanceof errors.TimeoutError) {
+    return new BusError("timeout", "NATS did not answer in time", { cause: error });
+  }
+  return new BusError("unavailable", `NATS: ${messageOf(cause) || messageOf(error)}`, {
+    cause: error,
+  });
+}
+
+function isTooLarge(error: unknown): boolean {
+  if (hasCode(error, jsCodes.messageTooLarge)) return true;
+  return error instanceof Error && /max_payload/i.test(error.message);
+}
+
+function rootOf(error: Error): unknown {
+  return error.cause instanceof Error ? rootOf(error.cause) : error;
+}
+
+/** Runs one call of the NATS client with its errors translated. */
+export async function nats<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw translateNats(error);
+  }
+}

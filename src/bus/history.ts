@@ -1,0 +1,123 @@
+import {
+  AckPolicy,
+  type Consumer,
+  type ConsumerConfig,
+  DeliverPolicy,
+  type JetStreamClient,
+  type JetStreamManager,
+} from "@nats-io/jetstream";
+import { nanos, nuid } from "@nats-io/transport-node";
+import type { ExperienceEvent } from "../core/event.ts";
+import type { History } from "../core/ports.ts";
+import { isRefusal } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { Delivery } from "./delivery.ts";
+import { nats } from "./errors.ts";
+
+/**
+ * The most messages that one replay reads: about half a minute. One agent with a clock years behind
+ * must not make every replica read a stream of a week. What lies further back is not found again.
+ */
+export const mostReplayed = 2_000_000;
+const batch = 500;
+const expiresMs = 5_000;
+
+export function openHistory(options: {
+  readonly js: JetStreamClient;
+  readonly jsm: JetStreamManager;
+  readonly stream: string;
+  readonly durable: string;
+  readonly subject: string;
+  readonly decode: (delivery: Delivery) => ExperienceEvent;
+  readonly log: Logger;
+}): History {
+  const { js, jsm, stream, durable, subject, decode, log } = options;
+
+  async function replay(from: number, handle: Parameters<History["replay"]>[1]): Promise<number> {
+    const { state, created } = await jsm.streams.info(stream);
+    const { delivered } = await jsm.consumers.info(stream, durable);
+    const whole = state.messages === 0 || Date.parse(state.first_ts) >= from;
+    const reach = whole ? Number.NEGATIVE_INFINITY : from;
+    if (delivered.stream_seq < state.first_seq) return reach;
+
+    const consumer = await openReader(whole ? null : from, state, delivered.stream_seq);
+    log.info({ stream, from: whole ? "the beginning" : new Date(from) }, "reading events again");
+    try {
+      const events = await readThrough(consumer, created, delivered.stream_seq, handle);
+      log.info({ stream, events }, "events read again");
+    } finally {
+      // It would also go by itself, being idle.
+      await consumer.delete().catch((error: unknown) => log.debug({ err: error }, "reader left"));
+    }
+    return reach;
+  }
+
+  async function openReader(
+    from: number | null,
+    state: { first_seq: number; last_seq: number },
+    upTo: number,
+  ): Promise<Consumer> {
+    const config: Partial<ConsumerConfig> = {
+      name: `replay-${nuid.next()}`,
+      ack_policy: AckPolicy.None,
+      filter_subject: subject,
+      inactive_threshold: nanos(60_000),
+      mem_storage: true,
+      num_replicas: 1,
+    };
+    let pending = upTo - state.first_seq;
+    let start: Partial<ConsumerConfig> = { deliver_policy: DeliverPolicy.All };
+    if (from !== null) {
+      const opt_start_time = new Date(from).toISOString();
+      start = { deliver_policy: DeliverPolicy.StartTime, opt_start_time };
+      const probe = await jsm.consumers.add(stream, { ...config, ...start });
+      pending = probe.num_pending - (state.last_seq - upTo);
+      if (pending <= mostReplayed) return await js.consumers.get(stream, probe.name);
+      await jsm.consumers.delete(stream, probe.name);
+    }
+    if (pending > mostReplayed) {
+      log.warn(
+        { stream, pending, mostReplayed },
+        "too much to read again, reading the newest part",
+      );
+      const opt_start_seq = upTo - mostReplayed;
+      start = { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq };
+    }
+    const { name } = await jsm.consumers.add(stream, { ...config, ...start });
+    return await js.consumers.get(stream, name);
+  }
+
+  async function readThrough(
+    consumer: Consumer,
+    streamCreated: string,
+    upTo: number,
+    handle: (events: readonly ExperienceEvent[]) => Promise<void>,
+  ): Promise<number> {
+    let count = 0;
+    for (let last = false; !last; ) {
+      const events: ExperienceEvent[] = [];
+      const messages = await consumer.fetch({ max_messages: batch, expires: expiresMs });
+      for await (const message of messages) {
+        last = message.seq >= upTo || message.info.pending === 0;
+        if (message.seq <= upTo) decodeInto(events, { message, streamCreated });
+        if (last) break;
+      }
+      await handle(events);
+      count += events.length;
+      if (count % 100_000 < events.length) log.info({ stream, events: count }, "still reading");
+      if (!last) last = (await consumer.info()).num_pending === 0;
+    }
+    return count;
+  }
+
+  /** Invalid messages become dead letters where they are consumed. */
+  function decodeInto(events: ExperienceEvent[], delivery: Delivery): void {
+    try {
+      events.push(decode(delivery));
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+    }
+  }
+
+  return { replay: (from, handle) => nats(() => replay(from, handle)) };
+}

@@ -1,0 +1,103 @@
+import { LRUCache } from "lru-cache";
+import type { ExperienceEvent } from "./event.ts";
+import { type Entry, type EntryOutcome, type Evidence, isSettled } from "./evidence.ts";
+import { type Subject, subjectOf } from "./lesson.ts";
+import type { Rule } from "./rules/index.ts";
+import { isSampled } from "./sampling.ts";
+import type { Signals } from "./signature.ts";
+
+export type Outcome = EntryOutcome | "sampled" | "sampled_out";
+
+/** The events of a batch that are evidence under one signature. */
+export interface Group {
+  readonly subject: Subject;
+  readonly entries: Entry[];
+  /** Which event of the batch each entry is. */
+  readonly eventIndexes: number[];
+  /** When the newest of them was stored in the stream, epoch ms. */
+  storedAt: number;
+}
+
+/** A batch of events sorted by what has to be done about them. */
+export interface Batch {
+  readonly groups: Iterable<Group>;
+  /** OK events kept as evidence of what works. */
+  readonly sampled: readonly ExperienceEvent[];
+  /** One per event; what a group later finds out overrides "evidence". */
+  readonly outcomes: Outcome[];
+  /** Event time of the oldest event that has a group, epoch ms; Infinity without any. */
+  readonly oldestTs: number;
+}
+
+/** Hashing a signature costs more than all else about a storm's event; the cache only saves that. */
+const subjects = new LRUCache<string, Subject>({ max: 20_000 });
+
+/**
+ * Groups events by signature. `known` answers from memory what is stored for a lesson key; an event
+ * that a settled document has no use for gets no group.
+ */
+export function groupEvents(
+  events: readonly ExperienceEvent[],
+  rules: readonly Rule[],
+  known: (lessonKey: string) => Evidence | undefined,
+  options: { readonly windowMs: number; readonly okSamplePercent: number },
+): Batch {
+  const seen = new Map<string, { group: Group; evidence: Evidence | undefined }>();
+  const sampled: ExperienceEvent[] = [];
+  const outcomes: Outcome[] = [];
+  let oldestTs = Number.POSITIVE_INFINITY;
+  for (const [index, event] of events.entries()) {
+    let outcome: Outcome = "sampled_out";
+    for (const rule of rules) {
+      const signals = rule.signature(event);
+      if (signals === null) continue;
+      outcome = "evidence";
+      const text = signatureText(rule, event, signals);
+      let found = seen.get(text);
+      if (found === undefined) {
+        const subject = cachedSubject(text, rule, event, signals);
+        const group = { subject, entries: [], eventIndexes: [], storedAt: 0 };
+        found = { group, evidence: known(subject.lessonKey) };
+        seen.set(text, found);
+      }
+      if (found.evidence && isSettled(found.evidence, event.ts, options.windowMs)) continue;
+      found.group.entries.push([event.eventId, event.ts]);
+      found.group.eventIndexes.push(index);
+      found.group.storedAt = Math.max(found.group.storedAt, event.storedAt);
+      oldestTs = Math.min(oldestTs, event.ts);
+    }
+    if (event.ok && isSampled(event.eventId, options.okSamplePercent)) {
+      sampled.push(event);
+      if (outcome === "sampled_out") outcome = "sampled";
+    }
+    outcomes.push(outcome);
+  }
+  const groups = [...seen.values()].map(({ group }) => group);
+  return {
+    groups: groups.filter(({ entries }) => entries.length > 0),
+    sampled,
+    outcomes,
+    oldestTs,
+  };
+}
+
+function cachedSubject(
+  text: string,
+  rule: Rule,
+  event: ExperienceEvent,
+  signals: Signals,
+): Subject {
+  const cached = subjects.get(text);
+  // Another set of rules in the same process (other thresholds) must not be served this one's.
+  if (cached?.rule === rule) return cached;
+  const subject = subjectOf(rule, event, signals);
+  subjects.set(text, subject);
+  return subject;
+}
+
+/** Unambiguous, because the decoder refuses NUL in every text. */
+function signatureText(rule: Rule, event: ExperienceEvent, signals: Signals): string {
+  let text = `${rule.type}\0${event.tenantId}\0${event.agentId}\0${event.taskType}`;
+  for (const name in signals) text += `\0${name}\0${signals[name as keyof Signals]}`;
+  return text;
+}

@@ -1,0 +1,75 @@
+/**
+ * How far back the evidence in the bucket reaches. The documents expire, and the bucket may be
+ * wiped; both show here, and then the missing part is read again from the stream.
+ *
+ * The record lives in the bucket itself, so it is gone when the bucket was wiped, and it expires when
+ * no replica has kept it alive for one time to live.
+ */
+export interface Coverage {
+  /** All evidence from events stored since then (epoch ms; null: ever) is in the documents, ... */
+  readonly from: number | null;
+  /** ... written at this time or later. */
+  readonly at: number;
+}
+
+/** What a bucket without a record covers. */
+export const noCoverage: Coverage = { from: Number.MAX_SAFE_INTEGER, at: 0 };
+
+export interface CoverageSettings {
+  readonly windowMs: number;
+  readonly ttlMs: number;
+  readonly maxFutureMs: number;
+}
+
+/**
+ * From when on (by stored time) events can share a window with one that happened at `ts`: one window
+ * back, and an event may be stored before the time it bears.
+ */
+export function neededFrom(ts: number, { windowMs, maxFutureMs }: CoverageSettings): number {
+  return ts - windowMs - maxFutureMs;
+}
+
+/**
+ * Whether the bucket holds everything that can share a window with an event that happened at `ts`.
+ * An event younger than TTL - W (less what clocks may be ahead, as far as the TTL leaves room for
+ * that) is covered as long as the bucket lives: what belongs to it was written within one TTL.
+ */
+export function covers(
+  coverage: Coverage,
+  ts: number,
+  now: number,
+  settings: CoverageSettings,
+): boolean {
+  if (coverage === noCoverage) return false;
+  const { windowMs, ttlMs, maxFutureMs } = settings;
+  // The twentieth is for clocks that differ and for the time a batch takes.
+  const life = ttlMs - ttlMs / 20;
+  const ahead = Math.min(maxFutureMs, (ttlMs - windowMs) / 2);
+  if (ts >= now - (life - windowMs - ahead)) return true;
+  if (now >= coverage.at + life) return false;
+  return coverage.from === null || coverage.from <= neededFrom(ts, settings);
+}
+
+/**
+ * From when on to read the stream again for an event at `ts`. Each further reach doubles what is
+ * covered, so that a stream of ever older events causes few reads and not one for each batch.
+ */
+export function replayFrom(
+  coverage: Coverage,
+  ts: number,
+  now: number,
+  settings: CoverageSettings,
+): number {
+  const needed = neededFrom(ts, settings);
+  if (coverage.from === null || now >= coverage.at + settings.ttlMs) {
+    return needed;
+  }
+  return Math.min(needed, now - 2 * (now - coverage.from));
+}
+
+/** The deeper of what is on record and what a replay has just covered. */
+export function deeper(recorded: Coverage, replayed: Coverage): Coverage {
+  if (recorded.at < replayed.at) return replayed;
+  const reach = ({ from }: Coverage) => from ?? Number.NEGATIVE_INFINITY;
+  return reach(recorded) <= reach(replayed) ? recorded : replayed;
+}

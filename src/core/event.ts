@@ -1,0 +1,23 @@
+/** One agent event as the rules see it: decoded, defaults filled in, times in epoch ms. */
+export interface ExperienceEvent {
+  readonly eventId: string;
+  /** When it happened. */
+  readonly ts: number;
+  /** When the stream stored it, epoch ms. */
+  readonly storedAt: number;
+  readonly tenantId: string;
+  readonly agentId: string;
+  readonly taskType: string;
+  readonly ok: boolean;
+  /** With `ok: false` only; as the producer wrote it. */
+  readonly errorClass: string | undefined;
+  /** The agent gave no answer. */
+  readonly silent: boolean;
+  readonly provider: string | undefined;
+  readonly model: string | undefined;
+  readonly profile: string | undefined;
+  readonly latencyMs: number | undefined;
+  readonly tool: string | undefined;
+  /** Why policy decided as it did. */
+  readonly reason: string | undefined;
+}

@@ -1,0 +1,178 @@
+import type { ExperienceEvent } from "./event.ts";
+import type { Entry } from "./evidence.ts";
+import type { Rule, Slots } from "./rules/index.ts";
+import { lessonKey, type Signals } from "./signature.ts";
+import { nameOf, type WorkedInstead } from "./successes.ts";
+
+/** Whose evidence it is: what all events of one signature share. */
+export interface Subject {
+  readonly rule: Rule;
+  readonly lessonKey: string;
+  readonly tenantId: string;
+  readonly agentId: string;
+  readonly taskType: string;
+  readonly signals: Signals;
+}
+
+export function subjectOf(rule: Rule, event: ExperienceEvent, signals: Signals): Subject {
+  const { tenantId, agentId, taskType } = event;
+  return { rule, lessonKey: lessonKey(rule, event, signals), tenantId, agentId, taskType, signals };
+}
+
+export interface SightingEvidence {
+  /** Distinct events in `event_ids`. */
+  readonly count: number;
+  readonly threshold: number;
+  readonly window_seconds: number;
+  /** ISO 8601, event times. */
+  readonly first_ts: string;
+  readonly last_ts: string;
+  readonly event_ids: readonly string[];
+}
+
+export interface LessonEvidence extends SightingEvidence {
+  /** Tools or provider/model/profile that succeeded lately for the same agent and task. */
+  readonly worked_instead: readonly string[];
+}
+
+/** A lesson as learned, before it has a row. */
+export interface Lesson {
+  readonly lessonKey: string;
+  readonly tenantId: string;
+  readonly scope: "agent";
+  readonly agentId: string;
+  readonly taskType: string;
+  readonly lessonType: string;
+  readonly trigger: string;
+  readonly action: string;
+  readonly avoid: string;
+  readonly signals: Signals;
+  readonly evidence: LessonEvidence;
+  readonly raw: Record<string, unknown>;
+  readonly expiresAt: Date | null;
+}
+
+/** The row of `agent_lessons` in JSON, as published; `ts` and `expires_at` are ISO 8601. */
+export interface LessonRow {
+  readonly lesson_id: string;
+  readonly lesson_key: string;
+  readonly ts: string;
+  readonly tenant_id: string;
+  readonly scope: string;
+  readonly agent_id: string;
+  readonly task_type: string;
+  readonly lesson_type: string;
+  readonly trigger: string;
+  readonly action: string;
+  readonly avoid: string;
+  readonly signals: Signals;
+  readonly evidence: LessonEvidence;
+  readonly raw: Record<string, unknown>;
+  readonly expires_at: string | null;
+}
+
+export interface SightingRow {
+  readonly lessonKey: string;
+  readonly windowStart: Date;
+  readonly evidence: SightingEvidence;
+}
+
+/** The lesson that `entries` (at least K distinct events within one window) prove. */
+export function lessonFrom(
+  subject: Subject,
+  entries: readonly Entry[],
+  worked: WorkedInstead,
+  windowSeconds: number,
+): Lesson {
+  const { rule, signals } = subject;
+  const slots = slotsFor(subject, worked, windowSeconds);
+  const { trigger, action, avoid } = rule.wording(slots);
+  return {
+    lessonKey: subject.lessonKey,
+    tenantId: subject.tenantId,
+    scope: "agent",
+    agentId: subject.agentId,
+    taskType: subject.taskType,
+    lessonType: rule.type,
+    trigger,
+    action: action + succeededLately(worked.others),
+    avoid,
+    signals,
+    evidence: {
+      ...sightingEvidence(rule, entries, windowSeconds),
+      worked_instead: worked.others,
+    },
+    raw: { rule: rule.type, rule_version: rule.version },
+    expiresAt: null,
+  };
+}
+
+export function sightingFrom(
+  { rule, lessonKey }: Subject,
+  window: { readonly index: number; readonly entries: readonly Entry[] },
+  windowSeconds: number,
+): SightingRow {
+  return {
+    lessonKey,
+    windowStart: new Date(window.index * windowSeconds * 1000),
+    evidence: sightingEvidence(rule, window.entries, windowSeconds),
+  };
+}
+
+function sightingEvidence(
+  rule: Rule,
+  entries: readonly Entry[],
+  windowSeconds: number,
+): SightingEvidence {
+  const times = entries.map(([, ts]) => ts);
+  const eventIds = [...new Set(entries.map(([id]) => id))];
+  return {
+    count: eventIds.length,
+    threshold: rule.threshold,
+    window_seconds: windowSeconds,
+    first_ts: new Date(Math.min(...times)).toISOString(),
+    last_ts: new Date(Math.max(...times)).toISOString(),
+    event_ids: eventIds,
+  };
+}
+
+function slotsFor(
+  { rule, agentId, taskType, signals }: Subject,
+  worked: WorkedInstead,
+  windowSeconds: number,
+): Slots {
+  const target = nameOf(signals);
+  const times = rule.threshold === 1 ? "once" : `${rule.threshold} times`;
+  return {
+    agent: plain(agentId),
+    task: plain(taskType),
+    target: target === "" ? "the call" : plain(target),
+    errorClass: plain(signals.error_class ?? "unknown"),
+    reason: signals.reason === undefined ? "" : plain(signals.reason),
+    targetSucceeds: worked.sameSucceeded,
+    often: `${times} within ${duration(windowSeconds)}`,
+  };
+}
+
+function succeededLately(names: readonly string[]): string {
+  return names.length === 0
+    ? ""
+    : ` Succeeded lately in this task: ${names.map(plain).join(", ")}.`;
+}
+
+/** Safe to put into a lesson's text: at most 80 characters, none that could be markup or code. */
+export function plain(text: string): string {
+  const kept = text.replaceAll(/[^A-Za-z0-9 _.:/<>+-]+/g, " ").replaceAll(/ +/g, " ");
+  return kept.trim().slice(0, 80).trim() || "unnamed";
+}
+
+function duration(seconds: number): string {
+  for (const [unit, length] of [
+    ["hour", 3600],
+    ["minute", 60],
+  ] as const) {
+    const count = seconds / length;
+    if (Number.isInteger(count)) return `${count} ${unit}${count === 1 ? "" : "s"}`;
+  }
+  return `${seconds} second${seconds === 1 ? "" : "s"}`;
+}

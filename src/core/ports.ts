@@ -1,0 +1,76 @@
+import type { Coverage } from "./coverage.ts";
+import type { ExperienceEvent } from "./event.ts";
+import type { Evidence } from "./evidence.ts";
+import type { Lesson, LessonRow, SightingRow } from "./lesson.ts";
+import type { Successes } from "./successes.ts";
+
+/**
+ * What the pure core needs from the outside. `kv/`, `db/` and `bus/` implement these; every method
+ * rejects with a `BusError` of code `unavailable` or `timeout` while its dependency is away.
+ */
+
+/** A stored value with the revision that a compare-and-set must name; revision 0 means "no such key". */
+export interface Versioned<T> {
+  readonly value: T;
+  readonly revision: number;
+  /** When it was written, epoch ms by the server's clock. */
+  readonly writtenAt: number;
+}
+
+/** Documents shared by all replicas, written by compare-and-set. */
+export interface DocumentStore<T> {
+  /** What was last read or written here, without asking. May be stale: it may save work, not decide. */
+  cached(key: string): Versioned<T> | undefined;
+  get(key: string): Promise<Versioned<T> | null>;
+  /** Writes if the key is still at `revision` (0: absent). Null when somebody else was first. */
+  put(key: string, value: T, revision: number): Promise<Versioned<T> | null>;
+}
+
+/** Everything that lives in the evidence bucket. */
+export interface EvidenceBucket {
+  readonly evidence: DocumentStore<Evidence>;
+  readonly successes: DocumentStore<Successes>;
+  readonly coverage: DocumentStore<Coverage>;
+}
+
+/** The stream read again, beside the durable consumer. */
+export interface History {
+  /**
+   * Hands over, in batches and in stream order, the events stored at or after `from` (epoch ms) that
+   * some replica has been given so far. Invalid messages are left out. Resolves to the time from
+   * which on all were handed over: `from`, or -Infinity when that is the whole stream.
+   */
+  replay(
+    from: number,
+    handle: (events: readonly ExperienceEvent[]) => Promise<void>,
+  ): Promise<number>;
+}
+
+/** What storing lessons found: the rows now in the table, and which of them still await publishing. */
+export interface StoredLessons {
+  /** Rows that this call inserted. */
+  readonly inserted: readonly LessonRow[];
+  /** Rows that were there before. */
+  readonly existing: readonly LessonRow[];
+  /** Keys, of both, whose publication has not been confirmed yet. */
+  readonly unpublished: ReadonlySet<string>;
+  /** How many sightings this call inserted. */
+  readonly sightings: number;
+}
+
+export interface LessonStore {
+  /** One transaction; what is already there stays as it is. Rejects with `bad_request` when Postgres refuses the data. */
+  store(lessons: readonly Lesson[], sightings: readonly SightingRow[]): Promise<StoredLessons>;
+  /** Notes that these lessons have been published. Idempotent. */
+  confirmPublished(lessonKeys: readonly string[]): Promise<void>;
+}
+
+export interface LessonPublisher {
+  /** Resolves once JetStream has stored the lesson; the same key again within the duplicate window is stored once. */
+  publish(row: LessonRow): Promise<void>;
+}
+
+export interface ExperiencePublisher {
+  /** Resolves once JetStream has stored the event, or has found that it had it already. */
+  publish(subject: string, payload: Uint8Array, eventId: string): Promise<"stored" | "duplicate">;
+}

@@ -1,0 +1,22 @@
+import { errorRule } from "./error.ts";
+import { latencyRule } from "./latency.ts";
+import type { Rule } from "./rule.ts";
+import { silentRule } from "./silent.ts";
+
+export type { Rule, Slots, Wording } from "./rule.ts";
+
+export interface RuleSettings {
+  readonly errorThreshold: number;
+  readonly silentThreshold: number;
+  readonly latencyThreshold: number;
+  readonly latencySpikeMs: number;
+}
+
+/** Every rule, in the order in which they are asked. */
+export function rulesFor(settings: RuleSettings): readonly Rule[] {
+  return [
+    errorRule(settings.errorThreshold),
+    silentRule(settings.silentThreshold),
+    latencyRule(settings.latencyThreshold, settings.latencySpikeMs),
+  ];
+}

@@ -1,0 +1,37 @@
+import type { ExperienceEvent } from "../event.ts";
+import type { Signals } from "../signature.ts";
+
+/** What a rule's wording may name. Every string is already cut to plain characters. */
+export interface Slots {
+  readonly agent: string;
+  readonly task: string;
+  /** The tool or model that the signature names; a general word when it names none. */
+  readonly target: string;
+  /** The target has also succeeded lately, for the same agent and task. */
+  readonly targetSucceeds: boolean;
+  readonly errorClass: string;
+  readonly reason: string;
+  /** "3 times within 30 minutes" */
+  readonly often: string;
+}
+
+export interface Wording {
+  readonly trigger: string;
+  readonly action: string;
+  readonly avoid: string;
+}
+
+/**
+ * A kind of lesson: data plus pure functions. A new rule is a new file in this folder and a line in
+ * `index.ts`. Raise `version` when what counts as evidence, or under which signature, changes:
+ * it is part of the lesson key.
+ */
+export interface Rule {
+  readonly type: string;
+  readonly version: number;
+  /** K: how many distinct events within the window make a lesson. */
+  readonly threshold: number;
+  /** The signature if the event is evidence, else null. */
+  readonly signature: (event: ExperienceEvent) => Signals | null;
+  readonly wording: (slots: Slots) => Wording;
+}

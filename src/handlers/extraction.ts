@@ -1,0 +1,231 @@
+import { type Batch, type Group, groupEvents, type Outcome } from "../core/batch.ts";
+import type { CoverageSettings } from "../core/coverage.ts";
+import { changeDocument } from "../core/documents.ts";
+import type { ExperienceEvent } from "../core/event.ts";
+import {
+  addEvidence,
+  type Due,
+  dueFrom,
+  type EntryOutcome,
+  type Evidence,
+  type EvidenceLimits,
+  isDue,
+  noEvidence,
+  settle,
+} from "../core/evidence.ts";
+import { lessonFrom, sightingFrom } from "../core/lesson.ts";
+import type {
+  EvidenceBucket,
+  History,
+  LessonPublisher,
+  LessonStore,
+  StoredLessons,
+  Versioned,
+} from "../core/ports.ts";
+import type { Rule } from "../core/rules/index.ts";
+import { addSuccesses, noSuccesses, workedInstead } from "../core/successes.ts";
+import { successesKey } from "../kv/evidence.ts";
+import { createRebuild } from "./rebuild.ts";
+
+export interface ExtractionPorts {
+  readonly bucket: EvidenceBucket;
+  readonly lessons: LessonStore;
+  readonly publisher: LessonPublisher;
+  readonly history: History;
+  /** Epoch ms. */
+  readonly now: () => number;
+}
+
+export interface ExtractionSettings extends CoverageSettings {
+  readonly okSamplePercent: number;
+}
+
+/** What was stored because of a batch, for the metrics. */
+export interface Effects {
+  readonly extracted: readonly { readonly type: string }[];
+  readonly inserted: readonly { readonly type: string; readonly delayMs: number }[];
+  readonly duplicates: number;
+  readonly published: number;
+  readonly sightings: number;
+}
+
+export interface Report {
+  /** One per event. */
+  readonly outcomes: readonly Outcome[];
+  /** Of the batch, and of what was read again on its account. */
+  readonly effects: readonly Effects[];
+}
+
+/** A group with what its document says after its entries were added. */
+interface Judged {
+  readonly group: Group;
+  readonly document: Versioned<Evidence>;
+  readonly written: boolean;
+  readonly due: Due;
+}
+
+export interface Extraction {
+  /**
+   * Turns events into lessons. When it resolves, every effect of theirs is stored, and their messages
+   * may be acked. It may be called again for the same events, in any order, at any time, by any
+   * replica, after a crash anywhere in between: the outcome is the same.
+   */
+  handle(events: readonly ExperienceEvent[]): Promise<Report>;
+}
+
+/**
+ * The order of effects (design, section 2): evidence, coverage, lessons and sightings, publication,
+ * "stored" in the document; the caller acks. A crash between any two is harmless, because what was not
+ * acked comes back, finds its evidence there, and goes on from the first effect that is missing.
+ */
+export function createExtraction(
+  ports: ExtractionPorts,
+  rules: readonly Rule[],
+  settings: ExtractionSettings,
+): Extraction {
+  const { bucket, lessons, publisher, now } = ports;
+  const { windowMs } = settings;
+  const windowSeconds = windowMs / 1000;
+  const limitsOf = (group: Group): EvidenceLimits => ({
+    threshold: group.subject.rule.threshold,
+    windowMs,
+  });
+  const rebuild = createRebuild({ ...ports, coverage: bucket.coverage }, settings);
+
+  async function handle(events: readonly ExperienceEvent[]): Promise<Report> {
+    const batch = group(events);
+    const judged = await addEvidenceOf(batch, 0);
+    const written = judged.some((one) => one.written);
+    const rebuilt = await rebuild.ensureCovered(batch.oldestTs, written, async (again, since) =>
+      storeDue(await addEvidenceOf(group(again), since)),
+    );
+    const effects = await storeDue(judged);
+    return { outcomes: batch.outcomes, effects: [...rebuilt, effects] };
+  }
+
+  function group(events: readonly ExperienceEvent[]): Batch {
+    const known = (lessonKey: string) => bucket.evidence.cached(lessonKey)?.value;
+    return groupEvents(events, rules, known, settings);
+  }
+
+  /** Documents last written before `since` are written again, to start their time to live anew. */
+  async function addEvidenceOf(batch: Batch, since: number): Promise<Judged[]> {
+    const [judged] = await Promise.all([
+      settledAll([...batch.groups].map((one) => addTo(one, batch, since))),
+      rememberSuccesses(batch.sampled),
+    ]);
+    return judged;
+  }
+
+  async function addTo(group: Group, batch: Batch, since: number): Promise<Judged> {
+    const { lessonKey } = group.subject;
+    const limits = limitsOf(group);
+    let outcomes: EntryOutcome[] = [];
+    const { document, written } = await changeDocument(
+      bucket.evidence,
+      lessonKey,
+      bucket.evidence.cached(lessonKey),
+      noEvidence,
+      (evidence) => {
+        const added = addEvidence(evidence, group.entries, limits);
+        outcomes = added.outcomes;
+        return added.evidence;
+      },
+      since,
+    );
+    for (const [i, index] of group.eventIndexes.entries()) {
+      const outcome = outcomes[i];
+      if (outcome !== undefined && outcome !== "evidence") batch.outcomes[index] = outcome;
+    }
+    return { group, document, written, due: dueFrom(document.value, limits) };
+  }
+
+  async function rememberSuccesses(sampled: readonly ExperienceEvent[]): Promise<void> {
+    const byTask = new Map<string, ExperienceEvent[]>();
+    for (const event of sampled) {
+      const key = successesKey(event);
+      const events = byTask.get(key);
+      if (events) events.push(event);
+      else byTask.set(key, [event]);
+    }
+    await settledAll(
+      [...byTask].map(([key, events]) =>
+        changeDocument(
+          bucket.successes,
+          key,
+          bucket.successes.cached(key),
+          noSuccesses,
+          (successes) => addSuccesses(successes, events, windowMs),
+        ),
+      ),
+    );
+  }
+
+  async function storeDue(judged: readonly Judged[]): Promise<Effects> {
+    const due = judged.filter((one) => isDue(one.due));
+    const extracted = await Promise.all(
+      due.flatMap(({ group, due: { lesson } }) => (lesson ? [lessonOf(group, lesson)] : [])),
+    );
+    const sightings = due.flatMap(({ group, due: { sightings } }) =>
+      sightings.map((window) => sightingFrom(group.subject, window, windowSeconds)),
+    );
+    const stored = await lessons.store(extracted, sightings);
+    const storedAt = now();
+    const published = await publish(stored);
+    await settledAll(due.map(markStored));
+    const delays = new Map(due.map(({ group }) => [group.subject.lessonKey, group.storedAt]));
+    return {
+      extracted: extracted.map(({ lessonType }) => ({ type: lessonType })),
+      inserted: stored.inserted.map((row) => ({
+        type: row.lesson_type,
+        delayMs: storedAt - (delays.get(row.lesson_key) ?? storedAt),
+      })),
+      duplicates: stored.existing.length,
+      published,
+      sightings: stored.sightings,
+    };
+  }
+
+  async function lessonOf(group: Group, entries: NonNullable<Due["lesson"]>) {
+    const key = successesKey(group.subject);
+    const successes = bucket.successes.cached(key) ?? (await bucket.successes.get(key));
+    const lastTs = entries.at(-1)?.[1] ?? 0;
+    const worked = workedInstead(
+      successes?.value ?? noSuccesses,
+      group.subject.signals,
+      lastTs,
+      windowMs,
+    );
+    return lessonFrom(group.subject, entries, worked, windowSeconds);
+  }
+
+  /** A lesson that a crash left unpublished is found in the outbox, however much later. */
+  async function publish({ inserted, existing, unpublished }: StoredLessons): Promise<number> {
+    const rows = [...inserted, ...existing].filter((row) => unpublished.has(row.lesson_key));
+    await settledAll(rows.map((row) => publisher.publish(row)));
+    await lessons.confirmPublished(rows.map((row) => row.lesson_key));
+    return rows.length;
+  }
+
+  async function markStored({ group, document, due }: Judged): Promise<void> {
+    const indexes = due.sightings.map(({ index }) => index);
+    await changeDocument(
+      bucket.evidence,
+      group.subject.lessonKey,
+      document,
+      noEvidence,
+      (evidence) => settle(evidence, indexes, limitsOf(group)),
+    );
+  }
+
+  return { handle };
+}
+
+/** Like Promise.all, but leaves nothing running when one of them fails. */
+async function settledAll<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const results = await Promise.allSettled(promises);
+  return results.map((result) => {
+    if (result.status === "rejected") throw result.reason;
+    return result.value;
+  });
+}

@@ -1,0 +1,161 @@
+import { randomUUID } from "node:crypto";
+import { Type } from "typebox";
+import { type Delivery, identityOf } from "../bus/delivery.ts";
+import type { Concern } from "../concern.ts";
+import type { ExperienceEvent } from "../core/event.ts";
+import type { ExperiencePublisher } from "../core/ports.ts";
+import { BusError, isRefusal } from "../errors.ts";
+import type { Metrics } from "../metrics.ts";
+import {
+  decodeEvent,
+  type EventContext,
+  eventFrom,
+  experienceEventSchema,
+  maxEventBytes,
+} from "../schema/experience-event.ts";
+import { parseJson } from "../schema/json.ts";
+import { endpoints, experienceSubject } from "../subjects.ts";
+import type { Extraction, Report } from "./extraction.ts";
+
+/** The most events that one request may carry. */
+export const maxEventsPerRequest = 1_000;
+
+export interface ExtractorReply {
+  /** Events that the stream has now because of this request. */
+  readonly stored: number;
+  /** Events whose `event_id` the stream has seen within its duplicate window. */
+  readonly duplicates: number;
+  readonly invalid: readonly { readonly index: number; readonly reason: string }[];
+}
+
+const replySchema = Type.Object({
+  stored: Type.Integer(),
+  duplicates: Type.Integer(),
+  invalid: Type.Array(Type.Object({ index: Type.Integer(), reason: Type.String() })),
+});
+
+/**
+ * The extractor: consumes `agent.experience.v1.>` into lessons, and is the write path with an answer
+ * for agents that want to know that their events are stored.
+ */
+export function extractor(options: {
+  readonly stream: string;
+  readonly durable: string;
+  readonly maxFutureMs: number;
+  readonly extraction: Extraction;
+  readonly publisher: ExperiencePublisher;
+  readonly metrics: Metrics;
+}): Concern {
+  const { stream, durable, maxFutureMs, extraction, publisher, metrics } = options;
+  return {
+    endpoints: [
+      {
+        name: "extractor",
+        subject: endpoints.extractor,
+        description: "stores one event, or an array of at most 1,000, and says what became of each",
+        request: Type.Union([experienceEventSchema, Type.Array(experienceEventSchema)]),
+        reply: replySchema,
+        decode: decodeRequest,
+        handle: (values) => publishValid(values, publisher, maxFutureMs),
+      },
+    ],
+    consumptions: [
+      {
+        stream,
+        durable,
+        decode: decodeDelivery(maxFutureMs, metrics),
+        async handle(events: readonly ExperienceEvent[]) {
+          count(await extraction.handle(events), metrics);
+        },
+      },
+    ],
+  };
+}
+
+/** Reads a message of the stream. Throws a refusal when it is invalid. */
+export function decodeDelivery(
+  maxFutureMs: number,
+  metrics?: Metrics,
+): (delivery: Delivery) => ExperienceEvent {
+  return (delivery) => {
+    const { message } = delivery;
+    try {
+      checkVersion(message.subject);
+      return decodeEvent(message.data, {
+        defaultAgentId: message.subject.slice(message.subject.lastIndexOf(".") + 1),
+        defaultEventId: message.headers?.get("Nats-Msg-Id") || identityOf(delivery),
+        storedAt: Math.floor(message.info.timestampNanos / 1e6),
+        maxFutureMs,
+      });
+    } catch (error) {
+      if (isRefusal(error)) metrics?.events.inc({ outcome: "invalid" });
+      throw error;
+    }
+  };
+}
+
+/** The subject's version token is the schema version, and this code reads version 1. */
+function checkVersion(subject: string): void {
+  const version = /^agent\.experience\.(v\d+)\./.exec(subject)?.[1];
+  if (version !== undefined && version !== "v1") {
+    throw new BusError("bad_request", `schema version ${version} is not supported, only v1`);
+  }
+}
+
+function decodeRequest(payload: Uint8Array): readonly unknown[] {
+  if (payload.length === 0) throw new BusError("bad_request", "the request is empty");
+  const value = parseJson(payload);
+  const values = Array.isArray(value) ? value : [value];
+  if (values.length > maxEventsPerRequest) {
+    const message = `${values.length} events in a request, at most ${maxEventsPerRequest}`;
+    throw new BusError("too_large", message);
+  }
+  return values;
+}
+
+async function publishValid(
+  values: readonly unknown[],
+  publisher: ExperiencePublisher,
+  maxFutureMs: number,
+): Promise<ExtractorReply> {
+  const invalid: { index: number; reason: string }[] = [];
+  const publications: Promise<"stored" | "duplicate">[] = [];
+  for (const [index, value] of values.entries()) {
+    try {
+      const payload = Buffer.from(JSON.stringify(value));
+      if (payload.length > maxEventBytes) {
+        throw new BusError("too_large", `has ${payload.length} bytes, at most ${maxEventBytes}`);
+      }
+      const { agentId, eventId } = eventFrom(value, newcomer(maxFutureMs));
+      publications.push(publisher.publish(experienceSubject(agentId), payload, eventId));
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      invalid.push({ index, reason: error.message });
+    }
+  }
+  const results = await Promise.all(publications);
+  const stored = results.filter((result) => result === "stored").length;
+  return { stored, duplicates: results.length - stored, invalid };
+}
+
+/** An event that comes by request has no subject and no header; without an id it gets a new one. */
+function newcomer(maxFutureMs: number): EventContext {
+  const defaultEventId = randomUUID();
+  return { defaultAgentId: "unknown", defaultEventId, storedAt: Date.now(), maxFutureMs };
+}
+
+function count(report: Report, metrics: Metrics): void {
+  const outcomes = new Map<string, number>();
+  for (const outcome of report.outcomes) outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+  for (const [outcome, events] of outcomes) metrics.events.inc({ outcome }, events);
+  for (const effects of report.effects) {
+    for (const { type } of effects.extracted) metrics.lessonsExtracted.inc({ lesson_type: type });
+    for (const { type, delayMs } of effects.inserted) {
+      metrics.lessonsInserted.inc({ lesson_type: type });
+      metrics.lessonDelay.observe(Math.max(0, delayMs) / 1_000);
+    }
+    metrics.lessonsDuplicate.inc(effects.duplicates);
+    metrics.lessonsPublished.inc(effects.published);
+    metrics.sightings.inc(effects.sightings);
+  }
+}

@@ -1,0 +1,118 @@
+import { Type } from "typebox";
+import type { Concern } from "../concern.ts";
+import { messageOf } from "../errors.ts";
+import { endpoints } from "../subjects.ts";
+
+const status = Type.Enum(["ok", "degraded", "down"]);
+
+const consumerSchema = Type.Object({
+  pending: Type.Integer({ description: "messages the durable has not been given yet" }),
+  ack_pending: Type.Integer({ description: "given and not acked yet" }),
+  redelivered: Type.Integer(),
+  last_msg_at: Type.Union([Type.String(), Type.Null()], { description: "ISO 8601" }),
+});
+
+export const healthSchema = Type.Object({
+  status,
+  instance: Type.String(),
+  version: Type.String(),
+  uptime_seconds: Type.Number(),
+  checks: Type.Object({
+    nats: status,
+    postgres: status,
+    kv: status,
+    consumers: Type.Record(Type.String(), consumerSchema),
+  }),
+  problems: Type.Array(Type.String(), { description: "what is wrong, in words" }),
+});
+
+export type Status = "ok" | "degraded" | "down";
+export type HealthReply = Type.Static<typeof healthSchema>;
+export type ConsumerFigures = Type.Static<typeof consumerSchema>;
+
+/** What health asks of a running replica. Probes reject when their dependency is away. */
+export interface HealthSources {
+  readonly instance: string;
+  readonly version: string;
+  readonly nats: () => Promise<void>;
+  readonly postgres: () => Promise<void>;
+  readonly kv: () => Promise<void>;
+  /** `<stream>/<durable>` → how to ask for its figures, and what this replica's part of it reports. */
+  readonly consumers: Iterable<
+    readonly [
+      name: string,
+      { readonly figures: () => Promise<ConsumerFigures>; readonly problem: () => string | null },
+    ]
+  >;
+}
+
+const probeMs = 2_000;
+
+/**
+ * Asks every dependency at once. `down`: NATS, PostgreSQL or KV does not answer within 2 s, so nothing
+ * can be learned; `degraded`: a consumer reports a problem.
+ */
+export async function checkHealth(sources: HealthSources): Promise<HealthReply> {
+  const problems: string[] = [];
+  const probe = async (name: string, ask: () => Promise<void>): Promise<Status> => {
+    const problem = await problemOf(ask);
+    if (problem !== null) problems.push(`${name}: ${problem}`);
+    return problem === null ? "ok" : "down";
+  };
+  const consumers: Record<string, ConsumerFigures> = {};
+  const asked = [...sources.consumers].map(async ([name, { figures, problem }]) => {
+    const unreachable = await problemOf(async () => {
+      consumers[name] = await figures();
+    });
+    const reported = problem() ?? unreachable;
+    if (reported !== null) problems.push(`${name}: ${reported}`);
+  });
+  const [nats, postgres, kv] = await Promise.all([
+    probe("nats", sources.nats),
+    probe("postgres", sources.postgres),
+    probe("kv", sources.kv),
+    ...asked,
+  ]);
+  const down = [nats, postgres, kv].includes("down");
+  return {
+    status: down ? "down" : problems.length > 0 ? "degraded" : "ok",
+    instance: sources.instance,
+    version: sources.version,
+    uptime_seconds: Math.floor(process.uptime()),
+    checks: { nats, postgres, kv, consumers },
+    problems,
+  };
+}
+
+async function problemOf(ask: () => Promise<void>): Promise<string | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(`no answer within ${probeMs} ms`), probeMs);
+  });
+  try {
+    return await Promise.race([ask().then(() => null), late]);
+  } catch (error) {
+    return messageOf(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Health over request and reply: of any replica, and of this one by its instance id. */
+export function health(sources: HealthSources): Concern {
+  const endpoint = (name: string, subject: string, description: string) => ({
+    name,
+    subject,
+    description,
+    request: null,
+    reply: healthSchema,
+    decode: () => null,
+    handle: () => checkHealth(sources),
+  });
+  return {
+    endpoints: [
+      endpoint("health", endpoints.health, "health of whichever replica answers"),
+      endpoint("health-instance", endpoints.healthOf(sources.instance), "health of this replica"),
+    ],
+  };
+}

@@ -1,0 +1,37 @@
+import { hash } from "node:crypto";
+import type { JetStreamClient } from "@nats-io/jetstream";
+import { type Coverage, noCoverage } from "../core/coverage.ts";
+import { type Evidence, noEvidence } from "../core/evidence.ts";
+import type { EvidenceBucket } from "../core/ports.ts";
+import { noSuccesses, type Successes } from "../core/successes.ts";
+import type { Logger } from "../log.ts";
+import { openDocuments } from "./documents.ts";
+
+/** The one coverage record of a bucket. */
+export const coverageKey = "record";
+
+/** Where the successes of one tenant, agent and task type are: a hash, for KV keys allow few characters. */
+export function successesKey(of: { tenantId: string; agentId: string; taskType: string }): string {
+  return hash("sha256", JSON.stringify([of.tenantId, of.agentId, of.taskType]), "hex");
+}
+
+/**
+ * The evidence bucket: `evidence.<window ms>.<lesson key>`, `successes.<hash>` and
+ * `coverage.<window ms>.record`. The window is part of the key, because aligned windows of another
+ * length mean other sightings: after a change of the setting the evidence is read anew from the stream.
+ */
+export async function openEvidenceBucket(options: {
+  readonly js: JetStreamClient;
+  readonly bucket: string;
+  readonly windowMs: number;
+  readonly recreate: () => Promise<void>;
+  readonly log: Logger;
+}): Promise<EvidenceBucket> {
+  const { windowMs, ...shared } = options;
+  const [evidence, successes, coverage] = await Promise.all([
+    openDocuments<Evidence>({ ...shared, prefix: `evidence.${windowMs}.`, empty: noEvidence }),
+    openDocuments<Successes>({ ...shared, prefix: "successes.", empty: noSuccesses }),
+    openDocuments<Coverage>({ ...shared, prefix: `coverage.${windowMs}.`, empty: noCoverage }),
+  ]);
+  return { evidence, successes, coverage };
+}

@@ -1,0 +1,81 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { ConsumerEvents } from "./bus/consumer.ts";
+
+/** All metrics of a replica (contract, section 5), in a registry of their own. */
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Counter<L>({ name, help, labelNames, registers });
+  return {
+    registry,
+    lessonsExtracted: counter("lessons_extracted_total", "Lessons that evidence called for", [
+      "lesson_type",
+    ]),
+    lessonsInserted: counter("lessons_inserted_total", "Lessons newly stored in PostgreSQL", [
+      "lesson_type",
+    ]),
+    lessonsDuplicate: counter("lessons_duplicate_total", "Lessons that were stored before"),
+    lessonsPublished: counter("lessons_published_total", "Lessons whose publication was confirmed"),
+    sightings: counter("lesson_sightings_total", "Sightings newly stored in PostgreSQL"),
+    events: counter("experience_events_total", "Events by what became of them", ["outcome"]),
+    acked: counter("js_messages_acked_total", "Messages acked after their effects", ["stream"]),
+    naked: counter("js_messages_naked_total", "Messages handed back for a later attempt", [
+      "stream",
+    ]),
+    redelivered: counter("js_messages_redelivered_total", "Deliveries beyond a message's first", [
+      "stream",
+    ]),
+    deadLettered: counter("js_messages_dead_lettered_total", "Messages given up, with a reason", [
+      "stream",
+    ]),
+    pending: new Gauge({
+      name: "js_consumer_pending",
+      help: "Messages in the stream that the durable has not been given yet",
+      labelNames: ["stream", "consumer"] as const,
+      registers,
+    }),
+    batchDuration: new Histogram({
+      name: "experience_batch_duration_seconds",
+      help: "From a batch in hand to all of it acked",
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+      registers,
+    }),
+    lessonDelay: new Histogram({
+      name: "lesson_delay_seconds",
+      help: "From the event stored in the stream to its lesson stored in PostgreSQL",
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
+      registers,
+    }),
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** What a consumer reports, counted under its stream. */
+export function consumerEvents(metrics: Metrics, stream: string): ConsumerEvents {
+  return {
+    delivered: (again) => {
+      if (again) metrics.redelivered.inc({ stream });
+    },
+    acked: (count) => metrics.acked.inc({ stream }, count),
+    naked: () => metrics.naked.inc({ stream }),
+    deadLettered: () => metrics.deadLettered.inc({ stream }),
+    batchDone: (seconds) => metrics.batchDuration.observe(seconds),
+  };
+}
+
+/** Every counter of ours, as `name{label="value"}`; not the defaults of the process. */
+export async function counterValues({ registry }: Metrics): Promise<Record<string, number>> {
+  const values: Record<string, number> = {};
+  for (const metric of await registry.getMetricsAsJSON()) {
+    // The library's types promise a number here; it is the word.
+    if (String(metric.type) !== "counter" || metric.name.startsWith("process_")) continue;
+    for (const { labels, value } of metric.values) {
+      const text = Object.entries(labels).map(([label, of]) => `${label}="${of}"`);
+      values[text.length > 0 ? `${metric.name}{${text.join(",")}}` : metric.name] = value;
+    }
+  }
+  return values;
+}

@@ -1,0 +1,153 @@
+import { Type } from "typebox";
+import { Compile } from "typebox/compile";
+import type { ExperienceEvent } from "../core/event.ts";
+import { BusError } from "../errors.ts";
+import { parseJsonObject } from "./json.ts";
+import { parseTimestamp } from "./timestamp.ts";
+
+/** One JSON object, at most this many bytes (contract, section 1). */
+export const maxEventBytes = 256 * 1024;
+
+const id = (description: string) => Type.String({ minLength: 1, maxLength: 128, description });
+const name = (description: string) => Type.String({ maxLength: 1_024, description });
+const classText = (description: string) => Type.String({ maxLength: 8_192, description });
+const amount = (description: string) => Type.Number({ minimum: 0, description });
+
+/** `agent.experience.v1.<agent>`: what an agent says happened. Unknown fields are ignored. */
+export const experienceEventSchema = Type.Object(
+  {
+    event_id: Type.Optional(id("identity; default: header Nats-Msg-Id, else stream and sequence")),
+    ts: Type.Optional(
+      Type.Union([Type.String({ maxLength: 64 }), Type.Number()], {
+        description: "event time: ISO 8601, or epoch ms; default: when the stream stored it",
+      }),
+    ),
+    tenant_id: Type.Optional(id("default: default")),
+    agent_id: Type.Optional(id("default: the subject's last token")),
+    task_type: Type.Optional(name("default: unknown")),
+    source: Type.Optional(name("which system reports")),
+    run_id: Type.Optional(name("the piece of work it belongs to")),
+    request_id: Type.Optional(name("the request it belongs to")),
+    node: Type.Optional(name("where it ran")),
+    result: Type.Object({
+      ok: Type.Boolean({ description: "whether it worked" }),
+      error_class: Type.Optional(classText("kind of failure; default: http_<status>, or unknown")),
+      error_message: Type.Optional(Type.String({ description: "free text; never stored" })),
+      http_status: Type.Optional(
+        Type.Integer({
+          minimum: 0,
+          maximum: Number.MAX_SAFE_INTEGER,
+          description: "of the failure",
+        }),
+      ),
+      silent: Type.Optional(Type.Boolean({ description: "the agent gave no answer" })),
+    }),
+    llm: Type.Optional(
+      Type.Object({
+        provider: Type.Optional(name("who served the call")),
+        model: Type.Optional(name("which model")),
+        profile: Type.Optional(name("which configuration of it")),
+        latency_ms: Type.Optional(amount("milliseconds")),
+        tokens_in: Type.Optional(amount("tokens")),
+        tokens_out: Type.Optional(amount("tokens")),
+      }),
+    ),
+    tool: Type.Optional(Type.Object({ name: Type.Optional(name("the tool called")) })),
+    policy: Type.Optional(
+      Type.Object({
+        sowa_decision: Type.Optional(name("SILENT: the agent gave no answer")),
+        reason: Type.Optional(name("why policy decided so")),
+      }),
+    ),
+    feedback: Type.Optional(
+      Type.Object({
+        user_signal: Type.Optional(
+          Type.Enum(["none", "positive", "negative", "retry", "timeout"], {
+            description: "what the user made of it",
+          }),
+        ),
+      }),
+    ),
+  },
+  { $id: "agent.experience.v1", title: "Agent experience event" },
+);
+
+const compiled = Compile(experienceEventSchema);
+
+/** What is known of a message beside its payload. */
+export interface EventContext {
+  /** The agent, where the event does not name one. */
+  readonly defaultAgentId: string;
+  /** The identity, where the event does not carry one. */
+  readonly defaultEventId: string;
+  /** When the stream stored it, epoch ms. */
+  readonly storedAt: number;
+  readonly maxFutureMs: number;
+}
+
+/**
+ * Decodes one payload. Throws `BusError` `bad_request` (or `too_large`) with the reason, which names
+ * the field and the rule but never repeats the event's text.
+ */
+export function decodeEvent(payload: Uint8Array, context: EventContext): ExperienceEvent {
+  if (payload.length > maxEventBytes) {
+    throw new BusError(
+      "too_large",
+      `payload has ${payload.length} bytes, at most ${maxEventBytes}`,
+    );
+  }
+  return eventFrom(parseJsonObject(payload), context);
+}
+
+/** The same for a value that is parsed already. */
+export function eventFrom(value: unknown, context: EventContext): ExperienceEvent {
+  if (!compiled.Check(value)) throw new BusError("bad_request", firstProblem(value));
+  const { result, llm, policy, tool } = value;
+  const silent = result.silent === true || policy?.sowa_decision === "SILENT";
+  return {
+    eventId: value.event_id ?? checkedId(context.defaultEventId, "Nats-Msg-Id"),
+    ts: eventTime(value.ts, context),
+    storedAt: context.storedAt,
+    tenantId: value.tenant_id ?? "default",
+    agentId: value.agent_id ?? checkedId(context.defaultAgentId, "the subject's last token"),
+    taskType: value.task_type ?? "unknown",
+    ok: result.ok,
+    errorClass: result.ok ? undefined : errorClass(result),
+    silent,
+    provider: llm?.provider,
+    model: llm?.model,
+    profile: llm?.profile,
+    latencyMs: llm?.latency_ms,
+    tool: tool?.name,
+    reason: policy?.reason,
+  };
+}
+
+function errorClass(result: { error_class?: string; http_status?: number }): string {
+  if (result.error_class !== undefined && result.error_class.trim() !== "") {
+    return result.error_class;
+  }
+  return result.http_status === undefined ? "unknown" : `http_${result.http_status}`;
+}
+
+function eventTime(ts: string | number | undefined, context: EventContext): number {
+  if (ts === undefined) return context.storedAt;
+  const time = parseTimestamp(ts);
+  if (time === null) throw new BusError("bad_request", "ts is no time (ISO 8601 or epoch ms)");
+  return time > context.storedAt + context.maxFutureMs ? context.storedAt : time;
+}
+
+/** What stands in for a missing id obeys the same bounds. */
+function checkedId(text: string, where: string): string {
+  if (text.length < 1 || text.length > 128) {
+    throw new BusError("bad_request", `${where} must have 1 to 128 characters`);
+  }
+  return text;
+}
+
+function firstProblem(value: unknown): string {
+  const problem = [...compiled.Errors(value)][0];
+  if (problem === undefined) return "does not match the schema";
+  const field = problem.instancePath.replaceAll("/", ".").replace(/^\./, "") || "event";
+  return `${field}: ${problem.message}`;
+}

@@ -1,0 +1,183 @@
+import { type RunningConsumer, startConsumer } from "./bus/consumer.ts";
+import { openDeadLetters } from "./bus/dead-letters.ts";
+import { startEndpoints } from "./bus/endpoint.ts";
+import { openHistory } from "./bus/history.ts";
+import { ensureDurable } from "./bus/provision.ts";
+import { experiencePublisher, lessonPublisher } from "./bus/publishers.ts";
+import type { Concern } from "./concern.ts";
+import { rulesFor } from "./core/rules/index.ts";
+import { openLessonStore } from "./db/lessons.ts";
+import { type Dependencies, openDependencies } from "./dependencies.ts";
+import { explain } from "./handlers/explain.ts";
+import { createExtraction } from "./handlers/extraction.ts";
+import { decodeDelivery, extractor } from "./handlers/extractor.ts";
+import { checkHealth, type HealthReply, health } from "./handlers/health.ts";
+import { stats } from "./handlers/stats.ts";
+import { startHttp } from "./http.ts";
+import { noAttempts, openAttemptsLog } from "./kv/attempts.ts";
+import { openDocuments } from "./kv/documents.ts";
+import { openEvidenceBucket } from "./kv/evidence.ts";
+import type { Logger } from "./log.ts";
+import { consumerEvents, createMetrics, type Metrics } from "./metrics.ts";
+import type { Settings } from "./settings.ts";
+import { healthSources, statsSources } from "./sources.ts";
+import { attemptsBucket, evidenceBucket } from "./subjects.ts";
+import { version } from "./version.ts";
+
+export interface ServiceOptions {
+  readonly settings: Settings;
+  readonly log: Logger;
+  /** Ends a start that still waits for NATS or PostgreSQL. */
+  readonly signal: AbortSignal;
+  /** A bug, or the service stopped by itself: the process must end. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+export interface RunningService {
+  readonly instance: string;
+  readonly httpPort: number;
+  /**
+   * Stop order: not ready; no more requests; what is in hand finished and acked; connections drained.
+   * Never rejects, and takes less than ten seconds.
+   */
+  stop(): Promise<void>;
+}
+
+/** Of the ten seconds that a stop may take, what the batch in hand gets, and what closing gets. */
+const finishMs = 6_000;
+const closeMs = 2_000;
+
+export async function startService(options: ServiceOptions): Promise<RunningService> {
+  const { settings, log, signal } = options;
+  const metrics = createMetrics();
+  let currentHealth: (() => Promise<HealthReply>) | null = null;
+  let beforeScrape: () => Promise<void> = () => Promise.resolve();
+  const http = await startHttp(settings.httpPort, {
+    metrics,
+    health: () => currentHealth?.() ?? null,
+    beforeScrape: () => beforeScrape(),
+  });
+  let opened: Dependencies;
+  try {
+    opened = await openDependencies(settings, log, signal);
+  } catch (error) {
+    await http.close();
+    throw error;
+  }
+  const mounted = await mount(opened, options, metrics);
+  currentHealth = mounted.health;
+  beforeScrape = mounted.updateGauges;
+  return {
+    instance: mounted.instance,
+    httpPort: http.port,
+    async stop() {
+      currentHealth = null;
+      await mounted.stop(finishMs);
+      await within(closeMs, opened.nc.drain(), log);
+      await within(closeMs, opened.database.close(), log);
+      await http.close();
+    },
+  };
+}
+
+/** The whole service in one place: what it stands on, its concerns, and how they are run. */
+async function mount(opened: Dependencies, options: ServiceOptions, metrics: Metrics) {
+  const { settings, log, onFatal } = options;
+  const { nc, js, jsm, database, wanted, repair } = opened;
+  const { stream, durable, subject, okSamplePercent, windowSeconds } = settings;
+  const windowMs = Math.round(windowSeconds * 1_000);
+  const maxFutureMs = settings.maxFutureSeconds * 1_000;
+  const rules = rulesFor(settings);
+
+  const shared = { js, recreate: repair, log };
+  const bucket = await openEvidenceBucket({ ...shared, bucket: evidenceBucket(durable), windowMs });
+  const attempts = openAttemptsLog(
+    await openDocuments({
+      ...shared,
+      bucket: attemptsBucket(durable),
+      prefix: "attempts.",
+      empty: noAttempts,
+    }),
+  );
+  const lessons = openLessonStore(database, { publish: settings.lessonPublishEnabled });
+  const decode = decodeDelivery(maxFutureMs);
+  const extraction = createExtraction(
+    {
+      bucket,
+      lessons,
+      publisher: lessonPublisher(js, settings.lessonSubject),
+      history: openHistory({ js, jsm, stream, durable, subject, decode, log }),
+      now: Date.now,
+    },
+    rules,
+    { windowMs, ttlMs: settings.evidenceTtlSeconds * 1_000, maxFutureMs, okSamplePercent },
+  );
+
+  const endpoints = await startEndpoints({
+    nc,
+    version,
+    log,
+    onStopped: (error) => onFatal(error ?? new Error("the micro service stopped by itself")),
+  });
+  const { instance } = endpoints;
+  const consumers = new Map<string, RunningConsumer>();
+  const sources = healthSources(opened, bucket, instance, consumers);
+
+  const publisher = experiencePublisher(js);
+  const concerns: readonly Concern[] = [
+    extractor({ stream, durable, maxFutureMs, extraction, publisher, metrics }),
+    explain({ rules, windowSeconds, maxFutureMs, okSamplePercent, bucket, lessons }),
+    health(sources),
+    stats(statsSources(opened, instance, consumers, lessons, metrics)),
+  ];
+
+  for (const consumption of concerns.flatMap(({ consumptions = [] }) => consumptions)) {
+    const consumer = startConsumer(consumption, {
+      open: () => ensureDurable(jsm, js.consumers, wanted),
+      repair,
+      batch: settings.fetchBatch,
+      expiresMs: settings.fetchTimeoutSeconds * 1_000,
+      maxDeliver: settings.maxDeliver,
+      attempts,
+      deadLetters: openDeadLetters(nc, js),
+      events: consumerEvents(metrics, consumption.stream),
+      log,
+      onFatal,
+    });
+    consumers.set(`${consumption.stream}/${consumption.durable}`, consumer);
+  }
+  for (const endpoint of concerns.flatMap(({ endpoints: of }) => of)) endpoints.mount(endpoint);
+  // Whoever is told that we are ready must be able to reach us: the server has our subscriptions.
+  await nc.flush();
+
+  return {
+    instance,
+    health: () => checkHealth(sources),
+    async updateGauges() {
+      const { checks } = await checkHealth(sources);
+      for (const [name, { pending }] of Object.entries(checks.consumers)) {
+        const [stream = "", consumer = ""] = name.split("/");
+        metrics.pending.set({ stream, consumer }, pending);
+      }
+    },
+    async stop(deadlineMs: number) {
+      await endpoints.stop();
+      await Promise.all([...consumers.values()].map((consumer) => consumer.stop(deadlineMs)));
+    },
+  };
+}
+
+/** A link that is gone cannot be drained; the process ends all the same. */
+async function within(limitMs: number, work: Promise<void>, log: Logger): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs);
+  });
+  try {
+    await Promise.race([work, late]);
+  } catch (error) {
+    log.warn({ err: error }, "closing a connection failed");
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,189 @@
+import { BusError } from "./errors.ts";
+
+/** All settings, validated together; times in the unit that the name ends in. */
+export interface Settings {
+  readonly nats: NatsSettings;
+  readonly stream: string;
+  readonly subject: string;
+  readonly durable: string;
+  readonly ackWaitSeconds: number;
+  readonly maxDeliver: number;
+  readonly fetchBatch: number;
+  readonly fetchTimeoutSeconds: number;
+  readonly windowSeconds: number;
+  readonly okSamplePercent: number;
+  readonly latencySpikeMs: number;
+  readonly errorThreshold: number;
+  readonly silentThreshold: number;
+  readonly latencyThreshold: number;
+  readonly evidenceTtlSeconds: number;
+  readonly maxFutureSeconds: number;
+  readonly databaseUrl: string;
+  readonly lessonSubject: string;
+  readonly lessonPublishEnabled: boolean;
+  readonly httpPort: number;
+  readonly logLevel: LogLevel;
+  readonly replicas: number;
+  readonly provision: "apply";
+}
+
+/** Named as the `nats` CLI names them; files are paths. */
+export interface NatsSettings {
+  readonly url: string;
+  readonly creds?: string;
+  readonly nkey?: string;
+  readonly user?: string;
+  readonly password?: string;
+  readonly token?: string;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Neither server is named and this is not production: the embedded ones are wanted. */
+export function wantsEmbeddedServers(env: Environment): boolean {
+  return !env["NATS_URL"] && !env["LEARNER_DATABASE_URL"] && env["NODE_ENV"] !== "production";
+}
+
+/**
+ * Reads the settings from the environment. Throws one `BusError` `bad_request` that names every
+ * problem, one a line. Values of secrets never appear in it.
+ */
+export function readSettings(env: Environment): Settings {
+  const problems: string[] = [];
+  const read = reader(env, problems);
+  const settings: Settings = {
+    nats: natsSettings(env, read, problems),
+    stream: read.matching(
+      "EXPERIENCE_STREAM_NAME",
+      "EXPERIENCE",
+      /^[^\s.*>/\\]+$/,
+      "a stream name",
+    ),
+    subject: read.matching(
+      "EXPERIENCE_SUBJECT",
+      "agent.experience.v1.>",
+      /^[^\s.]+(\.[^\s.]+)*$/,
+      "a subject",
+    ),
+    durable: read.matching(
+      "EXPERIENCE_DURABLE",
+      "experience-learner-v1",
+      /^[A-Za-z0-9_-]{1,64}$/,
+      "1 to 64 of letters, digits, - and _",
+    ),
+    ackWaitSeconds: read.number("EXPERIENCE_ACK_WAIT_SECONDS", 30, 1, 3_600),
+    maxDeliver: read.integer("EXPERIENCE_MAX_DELIVER", 20, 1, 1_000),
+    fetchBatch: read.integer("EXPERIENCE_FETCH_BATCH", 256, 1, 10_000),
+    fetchTimeoutSeconds: read.number("EXPERIENCE_FETCH_TIMEOUT_SECONDS", 2, 1, 60),
+    windowSeconds: read.number("EXPERIENCE_WINDOW_SECONDS", 1_800, 0.001, 31_536_000),
+    okSamplePercent: read.number("EXPERIENCE_OK_SAMPLE_PCT", 10, 0, 100),
+    latencySpikeMs: read.number("EXPERIENCE_LATENCY_SPIKE_MS", 5_000, 0, 1e9),
+    errorThreshold: read.integer("EXPERIENCE_ERROR_THRESHOLD", 3, 1, 256),
+    silentThreshold: read.integer("EXPERIENCE_SILENT_THRESHOLD", 5, 1, 256),
+    latencyThreshold: read.integer("EXPERIENCE_LATENCY_THRESHOLD", 3, 1, 256),
+    evidenceTtlSeconds: read.number("EXPERIENCE_EVENT_DEDUP_TTL_SECONDS", 3_600, 0.1, 63_072_000),
+    maxFutureSeconds: read.number("EXPERIENCE_MAX_FUTURE_SECONDS", 300, 0, 31_536_000),
+    databaseUrl: databaseUrl(env, problems),
+    lessonSubject: read.matching(
+      "LESSON_SUBJECT",
+      "agent.lesson.v1",
+      /^[^\s.*>]+(\.[^\s.*>]+)*$/,
+      "a subject without wildcards",
+    ),
+    lessonPublishEnabled: read.boolean("LESSON_PUBLISH_ENABLED", true),
+    httpPort: read.integer("HTTP_PORT", 9_109, 0, 65_535),
+    logLevel: read.oneOf("LOG_LEVEL", "info", logLevels),
+    replicas: read.integer("JETSTREAM_REPLICAS", 1, 1, 5),
+    provision: read.oneOf("EXPERIENCE_PROVISION", "apply", ["apply"]),
+  };
+  const { evidenceTtlSeconds, windowSeconds } = settings;
+  if (evidenceTtlSeconds < 2 * windowSeconds) {
+    problems.push(
+      `EXPERIENCE_EVENT_DEDUP_TTL_SECONDS=${evidenceTtlSeconds} must be at least twice EXPERIENCE_WINDOW_SECONDS=${windowSeconds}: evidence would expire inside its own window`,
+    );
+  }
+  if (problems.length > 0) {
+    const count = `${problems.length} problem${problems.length === 1 ? "" : "s"} in the settings:`;
+    throw new BusError("bad_request", [count, ...problems].join("\n  "));
+  }
+  return settings;
+}
+
+function natsSettings(env: Environment, read: Reader, problems: string[]): NatsSettings {
+  const url = env["NATS_URL"] || "";
+  if (url === "") problems.push("NATS_URL is required (for example nats://127.0.0.1:4222)");
+  if (env["NATS_PASSWORD"] && !env["NATS_USER"]) problems.push("NATS_PASSWORD needs NATS_USER");
+  if (Boolean(env["NATS_CERT"]) !== Boolean(env["NATS_KEY"])) {
+    problems.push("NATS_CERT and NATS_KEY go together");
+  }
+  const ways = ["NATS_CREDS", "NATS_NKEY", "NATS_USER", "NATS_TOKEN"].filter((way) => env[way]);
+  if (ways.length > 1) problems.push(`${ways.join(", ")}: choose one way to authenticate`);
+  return {
+    url,
+    ...read.optional({ creds: "NATS_CREDS", nkey: "NATS_NKEY" }),
+    ...read.optional({ user: "NATS_USER", password: "NATS_PASSWORD", token: "NATS_TOKEN" }),
+    ...read.optional({ ca: "NATS_CA", cert: "NATS_CERT", key: "NATS_KEY" }),
+  };
+}
+
+function databaseUrl(env: Environment, problems: string[]): string {
+  const url = env["LEARNER_DATABASE_URL"] || "";
+  const example = "postgres://user:password@127.0.0.1:5432/experience_bus";
+  if (url === "") {
+    problems.push(`LEARNER_DATABASE_URL is required (for example ${example})`);
+  } else if (!/^postgres(ql)?:\/\/\S+$/.test(url)) {
+    problems.push(`LEARNER_DATABASE_URL must be like ${example}`);
+  }
+  return url;
+}
+
+type Reader = ReturnType<typeof reader>;
+
+function reader(env: Environment, problems: string[]) {
+  const refuse = <T>(name: string, wanted: string, fallback: T): T => {
+    problems.push(`${name}=${env[name]} must be ${wanted}`);
+    return fallback;
+  };
+  const number = (name: string, fallback: number, least: number, most: number): number => {
+    const text = env[name];
+    if (text === undefined || text === "") return fallback;
+    const value = /^[0-9.eE+-]+$/.test(text) ? Number(text) : Number.NaN;
+    return value >= least && value <= most
+      ? value
+      : refuse(name, `a number from ${least} to ${most}`, fallback);
+  };
+  const oneOf = <const T extends string>(name: string, fallback: T, values: readonly T[]): T => {
+    const text = env[name];
+    if (text === undefined || text === "") return fallback;
+    return (
+      values.find((value) => value === text.toLowerCase()) ??
+      refuse(name, `one of ${values.join(", ")}`, fallback)
+    );
+  };
+  return {
+    number,
+    oneOf,
+    integer: (name: string, fallback: number, least: number, most: number): number => {
+      const value = number(name, fallback, least, most);
+      return Number.isInteger(value)
+        ? value
+        : refuse(name, `a whole number from ${least} to ${most}`, fallback);
+    },
+    boolean: (name: string, fallback: boolean): boolean =>
+      oneOf(name, String(fallback), ["true", "false"]) === "true",
+    matching: (name: string, fallback: string, pattern: RegExp, wanted: string): string => {
+      const text = env[name] || fallback;
+      return pattern.test(text) ? text : refuse(name, wanted, fallback);
+    },
+    optional: <const N extends Record<string, string>>(names: N): { [K in keyof N]?: string } =>
+      Object.fromEntries(
+        Object.entries(names).flatMap(([key, name]) => (env[name] ? [[key, env[name]]] : [])),
+      ) as { [K in keyof N]?: string },
+  };
+}

@@ -1,0 +1,110 @@
+import type { StreamInfo } from "@nats-io/jetstream";
+import type { RunningConsumer } from "./bus/consumer.ts";
+import { nats } from "./bus/errors.ts";
+import type { EvidenceBucket } from "./core/ports.ts";
+import type { Lessons } from "./db/lessons.ts";
+import type { Dependencies } from "./dependencies.ts";
+import type { ConsumerFigures, HealthSources } from "./handlers/health.ts";
+import type { StatsSources, StreamFigures } from "./handlers/stats.ts";
+import { coverageKey } from "./kv/evidence.ts";
+import { counterValues, type Metrics } from "./metrics.ts";
+import { deadLettersStream } from "./subjects.ts";
+import { version } from "./version.ts";
+
+/** Where health gets its answers. Consumers are looked up when asked: they start after the endpoints. */
+export function healthSources(
+  { nc, jsm, database }: Dependencies,
+  bucket: EvidenceBucket,
+  instance: string,
+  consumers: ReadonlyMap<string, RunningConsumer>,
+): HealthSources {
+  const figures = async (stream: string, durable: string): Promise<ConsumerFigures> => {
+    const info = await nats(() => jsm.consumers.info(stream, durable));
+    return {
+      pending: info.num_pending,
+      ack_pending: info.num_ack_pending,
+      redelivered: info.num_redelivered,
+      // The client types this as a number; the server sends RFC 3339 text.
+      last_msg_at: timeOrNull(String(info.delivered.last_active ?? "")),
+    };
+  };
+  return {
+    instance,
+    version,
+    nats: () => nats(() => nc.flush()),
+    postgres: () => database.ping(),
+    // Makes a vanished bucket anew, so that an idle replica heals, too.
+    kv: async () => {
+      await bucket.coverage.get(coverageKey);
+    },
+    consumers: {
+      *[Symbol.iterator]() {
+        for (const [name, consumer] of consumers) {
+          const { stream, durable } = consumer;
+          yield [
+            name,
+            { figures: () => figures(stream, durable), problem: () => consumer.state().problem },
+          ] as const;
+        }
+      },
+    },
+  };
+}
+
+export function statsSources(
+  { jsm, wanted }: Dependencies,
+  instance: string,
+  consumers: ReadonlyMap<string, RunningConsumer>,
+  lessons: Lessons,
+  metrics: Metrics,
+): StatsSources {
+  const { experience, lessons: lessonsStream, deadLetters, evidence } = wanted;
+  const stream = (name: string): Promise<StreamInfo> => nats(() => jsm.streams.info(name));
+  return {
+    instance,
+    version,
+    lessons,
+    deadLettersStream,
+    counters: () => counterValues(metrics),
+    async streams() {
+      const infos = await Promise.all(
+        [experience, lessonsStream, deadLetters].map(({ name }) => stream(name)),
+      );
+      return Object.fromEntries(infos.map((info) => [info.config.name, figuresOf(info)]));
+    },
+    async consumers() {
+      const infos = await Promise.all(
+        [...consumers].map(async ([name, { stream, durable }]) => {
+          const info = await nats(() => jsm.consumers.info(stream, durable));
+          return [
+            name,
+            {
+              pending: info.num_pending,
+              ack_pending: info.num_ack_pending,
+              redelivered: info.num_redelivered,
+              acked_through: info.ack_floor.stream_seq,
+            },
+          ] as const;
+        }),
+      );
+      return Object.fromEntries(infos);
+    },
+    evidenceDocuments: async () => (await stream(evidence.name)).state.messages,
+  };
+}
+
+function figuresOf({ state }: StreamInfo): StreamFigures {
+  const { messages, bytes, first_ts, last_ts } = state;
+  const empty = messages === 0;
+  return {
+    messages,
+    bytes,
+    first_ts: empty ? null : first_ts,
+    last_ts: empty ? null : last_ts,
+  };
+}
+
+/** Go's zero time stands for "never". */
+function timeOrNull(time: string): string | null {
+  return time === "" || time.startsWith("0001-") ? null : time;
+}

@@ -1,0 +1,30 @@
+import postgres from "postgres";
+import { inject } from "vitest";
+
+export const templateDatabase = "template_migrated";
+
+export interface TestDatabase {
+  readonly url: string;
+  /** For looking at rows; ended by `drop`. */
+  readonly sql: postgres.Sql;
+  drop(): Promise<void>;
+}
+
+/** A migrated database of the test's own, cloned in some 30 ms on the run's one server. */
+export async function freshDatabase(): Promise<TestDatabase> {
+  const server = inject("postgresUrl");
+  const name = `test_${process.pid}_${Math.random().toString(36).slice(2, 10)}`;
+  const admin = postgres(server, { max: 1, onnotice: () => undefined });
+  await admin.unsafe(`CREATE DATABASE ${name} TEMPLATE ${templateDatabase}`);
+  const url = server.replace(/[^/]*$/, name);
+  const sql = postgres(url, { max: 2, onnotice: () => undefined });
+  return {
+    url,
+    sql,
+    async drop() {
+      await sql.end({ timeout: 1 });
+      await admin.unsafe(`DROP DATABASE ${name} WITH (FORCE)`);
+      await admin.end();
+    },
+  };
+}

@@ -1,0 +1,13 @@
+import { setTimeout as wait } from "node:timers/promises";
+
+/** Asks until the answer is true; fails after `limitMs`. */
+export async function eventually(
+  ask: () => Promise<boolean> | boolean,
+  limitMs = 5_000,
+): Promise<void> {
+  const end = performance.now() + limitMs;
+  while (!(await ask())) {
+    if (performance.now() > end) throw new Error(`not within ${limitMs} ms`);
+    await wait(20);
+  }
+}
