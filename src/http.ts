@@ -41,7 +41,9 @@ export async function startHttp(port: number, sources: HttpSources): Promise<Htt
 
   const server = createServer(getRequestListener(app.fetch));
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
+    server.once("error", (error) => {
+      reject(new Error(`cannot listen on HTTP_PORT=${port}: ${error.message}`, { cause: error }));
+    });
     server.listen(port, resolve);
   });
   return {

@@ -10,7 +10,7 @@ import { openLessonStore } from "./db/lessons.ts";
 import { type Dependencies, openDependencies } from "./dependencies.ts";
 import { explain } from "./handlers/explain.ts";
 import { createExtraction } from "./handlers/extraction.ts";
-import { decodeDelivery, extractor } from "./handlers/extractor.ts";
+import { extractor, messageDecoder } from "./handlers/extractor.ts";
 import { checkHealth, type HealthReply, health } from "./handlers/health.ts";
 import { stats } from "./handlers/stats.ts";
 import { startHttp } from "./http.ts";
@@ -72,9 +72,13 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     httpPort: http.port,
     async stop() {
       currentHealth = null;
-      await mounted.stop(finishMs);
-      await within(closeMs, opened.nc.drain(), log);
-      await within(closeMs, opened.database.close(), log);
+      // A frozen broker answers no unsubscription, so none of this may be waited for without a limit.
+      await within(finishMs + 500, mounted.stop(finishMs), log);
+      await Promise.all([
+        within(closeMs, opened.nc.drain(), log),
+        within(closeMs, opened.database.close(), log),
+      ]);
+      await within(closeMs, opened.nc.close(), log);
       await http.close();
     },
   };
@@ -100,7 +104,7 @@ async function mount(opened: Dependencies, options: ServiceOptions, metrics: Met
     }),
   );
   const lessons = openLessonStore(database, { publish: settings.lessonPublishEnabled });
-  const decode = decodeDelivery(maxFutureMs);
+  const decode = messageDecoder(subject, maxFutureMs);
   const extraction = createExtraction(
     {
       bucket,
@@ -125,7 +129,10 @@ async function mount(opened: Dependencies, options: ServiceOptions, metrics: Met
 
   const publisher = experiencePublisher(js);
   const concerns: readonly Concern[] = [
-    extractor({ stream, durable, maxFutureMs, extraction, publisher, metrics }),
+    extractor({
+      ...{ stream, subject, durable, maxFutureMs, okSamplePercent },
+      ...{ rules, decode, extraction, publisher, metrics },
+    }),
     explain({ rules, windowSeconds, maxFutureMs, okSamplePercent, bucket, lessons }),
     health(sources),
     stats(statsSources(opened, instance, consumers, lessons, metrics)),
@@ -133,7 +140,8 @@ async function mount(opened: Dependencies, options: ServiceOptions, metrics: Met
 
   for (const consumption of concerns.flatMap(({ consumptions = [] }) => consumptions)) {
     const consumer = startConsumer(consumption, {
-      open: () => ensureDurable(jsm, js.consumers, wanted),
+      nc,
+      open: () => ensureDurable(jsm, wanted),
       repair,
       batch: settings.fetchBatch,
       expiresMs: settings.fetchTimeoutSeconds * 1_000,
@@ -161,8 +169,8 @@ async function mount(opened: Dependencies, options: ServiceOptions, metrics: Met
       }
     },
     async stop(deadlineMs: number) {
-      await endpoints.stop();
-      await Promise.all([...consumers.values()].map((consumer) => consumer.stop(deadlineMs)));
+      const stopped = [...consumers.values()].map((consumer) => consumer.stop(deadlineMs));
+      await Promise.all([endpoints.stop(), ...stopped]);
     },
   };
 }

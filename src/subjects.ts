@@ -16,9 +16,13 @@ export const endpoints = {
   stats: "experience.stats",
 } as const;
 
-/** Where an agent's events go. Characters that a subject token cannot hold become `_`. */
-export function experienceSubject(agentId: string): string {
-  return `agent.experience.v1.${agentId.replaceAll(/[^A-Za-z0-9_-]/g, "_") || "_"}`;
+/**
+ * Where an agent's events go among the subjects that `EXPERIENCE_SUBJECT` matches: the agent stands for
+ * its last wildcard. Characters that a subject token cannot hold become `_`.
+ */
+export function experienceSubject(pattern: string, agentId: string): string {
+  const token = agentId.replaceAll(/[^A-Za-z0-9_-]/g, "_") || "_";
+  return pattern.replace(/[*>]$/, token).replaceAll("*", "_");
 }
 
 export const lessonsStream = "LESSONS";

@@ -1,29 +1,34 @@
-import type { Consumer } from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/transport-node";
 import { backoffMs, pause } from "../backoff.ts";
 import { type BusError, isOutage, isRefusal } from "../errors.ts";
 import type { AttemptsLog } from "../kv/attempts.ts";
 import type { Logger } from "../log.ts";
 import type { DeadLetters } from "./dead-letters.ts";
-import type { Delivery } from "./delivery.ts";
-import { startIntake } from "./intake.ts";
+import type { Delivery, StoredMessage } from "./delivery.ts";
+import { type OpenedDurable, startIntake } from "./intake.ts";
 
 /** What a concern declares: how to read a message of its stream, and what to do with many. */
 export interface Consumption<T> {
   readonly stream: string;
   readonly durable: string;
-  /** Throws a `BusError` refusal when the message is invalid: it becomes a dead letter at once. */
-  readonly decode: (delivery: Delivery) => T;
+  /**
+   * Throws a `BusError` refusal when the message is invalid: it becomes a dead letter at once. Null:
+   * valid, and without any effect; it is acked with its batch. Called as soon as a message arrives.
+   */
+  readonly decode: (message: StoredMessage) => T | null;
   /**
    * Stores all effects of the items. Rejects with `unavailable` or `timeout` in an outage (it is called
    * again later), with another `BusError` when the items are refused (they are then handled one by
-   * one). Anything else is a bug and ends the process.
+   * one). Anything else is a bug and ends the process. `empty` counts the messages of the batch that
+   * have no effect.
    */
-  readonly handle: (items: readonly T[]) => Promise<void>;
+  readonly handle: (items: readonly T[], empty: number) => Promise<void>;
 }
 
 export interface ConsumerOptions {
+  readonly nc: NatsConnection;
   /** Finds the durable, or makes it again; rejects while that is not possible. */
-  readonly open: () => Promise<{ consumer: Consumer; streamCreated: string; ackWaitMs: number }>;
+  readonly open: () => Promise<OpenedDurable>;
   /** Makes anew what has vanished from JetStream; called now and then in an outage. */
   readonly repair: () => Promise<void>;
   readonly batch: number;
@@ -64,9 +69,13 @@ const suspectDeliveries = 3;
 const retry = { firstMs: 1_000, mostMs: 60_000 };
 const probe = { firstMs: 100, mostMs: 2_000 };
 
-interface Item<T> {
+/** A message that has arrived, read at once; a suspect only when its turn comes. */
+interface Arrival<T> {
   readonly delivery: Delivery;
-  readonly value: T;
+  readonly kind: "valid" | "empty" | "invalid" | "suspect";
+  readonly value: T | null;
+  /** Why it is invalid. */
+  readonly error: unknown;
 }
 
 /** Ends a hold when the consumer must stop before the outage is over. */
@@ -84,11 +93,12 @@ export function startConsumer<T>(
   const { attempts, deadLetters, events, maxDeliver } = options;
   const log = options.log.child({ stream, durable });
   const giveUp = new AbortController();
-  let taken: readonly Delivery[] = [];
+  let taken: readonly Arrival<T>[] = [];
   let outage: string | null = null;
   let keepAlive: NodeJS.Timeout | undefined;
 
   const intake = startIntake({
+    nc: options.nc,
     batch: options.batch,
     expiresMs: options.expiresMs,
     log,
@@ -98,11 +108,27 @@ export function startConsumer<T>(
       keepAlive = setInterval(stayAlive, opened.ackWaitMs / 3);
       return opened;
     },
-    onDelivery: ({ message }) => events.delivered(message.redelivered),
+    accept,
   });
 
+  function accept(delivery: Delivery): Arrival<T> {
+    const { deliveries } = delivery;
+    events.delivered(deliveries > 1);
+    if (deliveries >= suspectDeliveries) {
+      return { delivery, kind: "suspect", value: null, error: undefined };
+    }
+    try {
+      const value = decode(delivery);
+      if (value !== null) return { delivery, kind: "valid", value, error: undefined };
+      delivery.release();
+      return { delivery, kind: "empty", value, error: undefined };
+    } catch (error) {
+      return { delivery, kind: "invalid", value: null, error };
+    }
+  }
+
   function stayAlive(): void {
-    for (const { message } of [...taken, ...intake.waiting]) message.working();
+    for (const { delivery } of [...taken, ...intake.waiting]) delivery.working();
   }
 
   async function run(): Promise<void> {
@@ -116,37 +142,42 @@ export function startConsumer<T>(
     }
   }
 
-  async function process(deliveries: readonly Delivery[]): Promise<void> {
-    const items: Item<T>[] = [];
+  async function process(arrivals: readonly Arrival<T>[]): Promise<void> {
+    const together: Arrival<T>[] = [];
     const suspects: Delivery[] = [];
     const refused: Promise<void>[] = [];
-    for (const delivery of deliveries) {
-      if (delivery.message.info.deliveryCount >= suspectDeliveries) {
-        suspects.push(delivery);
-        continue;
-      }
-      try {
-        items.push({ delivery, value: decode(delivery) });
-      } catch (error) {
-        refused.push(refuse(delivery, error, 0));
-      }
+    for (const arrival of arrivals) {
+      const { delivery, kind } = arrival;
+      if (kind === "suspect") suspects.push(delivery);
+      else if (kind === "invalid") refused.push(refuse(delivery, arrival.error, 0));
+      else together.push(arrival);
     }
-    await Promise.all([handleTogether(items), ...refused]);
+    await Promise.all([handleTogether(together), ...refused]);
     for (const suspect of suspects) await handleAlone(suspect);
   }
 
-  async function handleTogether(items: readonly Item<T>[]): Promise<void> {
-    if (items.length === 0) return;
+  async function handleTogether(arrivals: readonly Arrival<T>[]): Promise<void> {
+    const values: T[] = [];
+    for (const { value } of arrivals) if (value !== null) values.push(value);
+    const empty = arrivals.length - values.length;
+    if (arrivals.length === 0) return;
     try {
-      await throughOutages(() => handle(items.map(({ value }) => value)));
+      await throughOutages(() => handle(values, empty));
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      log.warn({ err: error, messages: items.length }, "batch refused, handling one by one");
-      for (const { delivery } of items) await handleAlone(delivery);
+      log.warn({ err: error, messages: values.length }, "batch refused, handling one by one");
+      await throughOutages(() => handle([], empty));
+      acknowledge(arrivals.filter(({ kind }) => kind === "empty"));
+      for (const { delivery, kind } of arrivals) if (kind === "valid") await handleAlone(delivery);
       return;
     }
-    for (const { delivery } of items) delivery.message.ack();
-    events.acked(items.length);
+    acknowledge(arrivals);
+  }
+
+  /** Written together: the client sends what one turn of the event loop publishes in one go. */
+  function acknowledge(arrivals: readonly Arrival<T>[]): void {
+    for (const { delivery } of arrivals) delivery.ack();
+    events.acked(arrivals.length);
   }
 
   /** The start is noted before the work, so that a message that kills the process is found out. */
@@ -163,7 +194,8 @@ export function startConsumer<T>(
       try {
         const value = decode(delivery);
         isValid = true;
-        await handle([value]);
+        if (value === null) await handle([], 1);
+        else await handle([value], 0);
       } catch (error) {
         // An outage is nobody's fault: the noted start is taken back.
         if (isOutage(error)) await throughOutages(() => attempts.end(delivery));
@@ -179,15 +211,15 @@ export function startConsumer<T>(
       return retryLater(delivery, error, started);
     }
     await throughOutages(() => attempts.end(delivery));
-    delivery.message.ack();
+    delivery.ack();
     events.acked(1);
   }
 
   async function retryLater(delivery: Delivery, error: BusError, started: number): Promise<void> {
     await throughOutages(() => attempts.fail(delivery, error.message));
     const delayMs = backoffMs(started - 1, retry.firstMs, retry.mostMs);
-    log.warn({ err: error, seq: delivery.message.seq, started, delayMs }, "message refused, retry");
-    delivery.message.nak(Math.ceil(delayMs));
+    log.warn({ err: error, seq: delivery.sequence, started, delayMs }, "message refused, retry");
+    delivery.nak(delayMs);
     events.naked();
   }
 
@@ -202,9 +234,9 @@ export function startConsumer<T>(
     letter: { reason: string; code: string; attempts: number },
   ): Promise<void> {
     await throughOutages(() => deadLetters.write(delivery, letter));
-    delivery.message.term(letter.code);
+    delivery.term(letter.code);
     events.deadLettered(letter.code);
-    log.warn({ seq: delivery.message.seq, ...letter }, "dead letter");
+    log.warn({ seq: delivery.sequence, ...letter }, "dead letter");
   }
 
   /** Retries as long as an outage lasts: the retry is the probe, for effects are idempotent. */
@@ -234,8 +266,7 @@ export function startConsumer<T>(
   }
 
   const running = run().catch((error: unknown) => {
-    if (!(error instanceof Stopped)) return options.onFatal(error);
-    for (const { message } of [...taken, ...intake.waiting]) message.nak(1);
+    if (!(error instanceof Stopped)) options.onFatal(error);
   });
 
   return {
@@ -250,6 +281,8 @@ export function startConsumer<T>(
       // In an outage there is nothing to wait for.
       if (outage !== null) giveUp.abort();
       await Promise.all([intake.stop(), running]);
+      // Only now has everything arrived that was under way when an outage ended the work.
+      for (const { delivery } of [...taken, ...intake.waiting]) delivery.nak(1);
       clearTimeout(deadline);
       clearInterval(keepAlive);
     },

@@ -51,44 +51,43 @@ export interface DeadLetters {
 export function openDeadLetters(nc: NatsConnection, js: JetStreamClient): DeadLetters {
   return {
     async write(delivery, letter) {
-      const { stream, consumer } = delivery.message.info;
+      const { stream, durable } = delivery;
       const { headers, payload } = contentOf(delivery, letter, nc.info?.max_payload ?? 1024 * 1024);
-      await nats(() => js.publish(deadLetterSubject(stream, consumer), payload, { headers }));
+      await nats(() => js.publish(deadLetterSubject(stream, durable), payload, { headers }));
     },
   };
 }
 
 function contentOf(delivery: Delivery, letter: DeadLetter, maxPayload: number) {
-  const { message } = delivery;
+  const { data } = delivery;
   const whole = letterHeaders(delivery, letter);
-  for (const [key, values] of message.headers ?? []) {
+  for (const [key, values] of delivery.headers ?? []) {
     if (!key.startsWith("Nats-")) for (const value of values) whole.append(key, value);
   }
-  if (sizeOf(whole) + message.data.length <= maxPayload) {
-    return { headers: whole, payload: message.data };
+  if (sizeOf(whole) + data.length <= maxPayload) {
+    return { headers: whole, payload: data };
   }
   const cut = letterHeaders(delivery, letter);
-  cut.set(deadLetterHeaders.payloadBytes, String(message.data.length));
-  cut.set(deadLetterHeaders.payloadSha256, hash("sha256", message.data, "hex"));
-  return { headers: cut, payload: message.data.subarray(0, keptBytes) };
+  cut.set(deadLetterHeaders.payloadBytes, String(data.length));
+  cut.set(deadLetterHeaders.payloadSha256, hash("sha256", data, "hex"));
+  return { headers: cut, payload: data.subarray(0, keptBytes) };
 }
 
 function letterHeaders(delivery: Delivery, letter: DeadLetter): MsgHdrs {
-  const { message, streamCreated } = delivery;
-  const { stream, consumer, streamSequence, deliveryCount } = message.info;
-  const messageId = message.headers?.get("Nats-Msg-Id");
+  const { stream, streamCreated, durable, sequence } = delivery;
+  const messageId = delivery.headers?.get("Nats-Msg-Id");
   const result = headers();
   const values: Record<string, string> = {
-    "Nats-Msg-Id": `${stream}:${streamCreated}:${consumer}:${streamSequence}`,
+    "Nats-Msg-Id": `${stream}:${streamCreated}:${durable}:${sequence}`,
     [deadLetterHeaders.reason]: letter.reason,
     [deadLetterHeaders.code]: letter.code,
-    [deadLetterHeaders.subject]: message.subject,
+    [deadLetterHeaders.subject]: delivery.subject,
     [deadLetterHeaders.stream]: stream,
-    [deadLetterHeaders.durable]: consumer,
-    [deadLetterHeaders.sequence]: String(streamSequence),
+    [deadLetterHeaders.durable]: durable,
+    [deadLetterHeaders.sequence]: String(sequence),
     [deadLetterHeaders.attempts]: String(letter.attempts),
-    [deadLetterHeaders.deliveries]: String(deliveryCount),
-    [deadLetterHeaders.storedAt]: message.time.toISOString(),
+    [deadLetterHeaders.deliveries]: String(delivery.deliveries),
+    [deadLetterHeaders.storedAt]: new Date(delivery.storedAt).toISOString(),
     [deadLetterHeaders.at]: new Date().toISOString(),
     ...(messageId ? { [deadLetterHeaders.messageId]: messageId } : {}),
   };

@@ -1,13 +1,120 @@
-import type { JsMsg } from "@nats-io/jetstream";
+import type { Msg, MsgHdrs, NatsConnection } from "@nats-io/transport-node";
 
-/** One delivered message, and what the message itself does not say about its stream. */
-export interface Delivery {
-  readonly message: JsMsg;
-  /** When its stream was created, as the server writes it: a recreated stream counts from 1 again. */
+const ack = Buffer.from("+ACK");
+const inProgress = Buffer.from("+WPI");
+const nothing = new Uint8Array();
+
+/** What all deliveries of one durable share. */
+export interface DeliverySource {
+  readonly nc: NatsConnection;
+  readonly stream: string;
+  readonly durable: string;
+  /** `.<stream>.<durable>.`, as it stands in every reply subject. */
+  readonly names: string;
+  /** When the stream was created, as the server writes it: a recreated stream counts from 1 again. */
   readonly streamCreated: string;
 }
 
-/** Identity of a message that brings none: unique over streams that were deleted and made anew. */
-export function identityOf({ message, streamCreated }: Delivery): string {
-  return `${streamCreated}:${message.info.streamSequence}`;
+/** What decoding a message of a stream may look at. */
+export interface StoredMessage {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly headers: MsgHdrs | undefined;
+  /** Unique over streams that were deleted and made anew. */
+  readonly identity: string;
+  /** When the stream stored it, epoch ms. */
+  readonly storedAt: number;
+}
+
+/** The identity of a message, for one that brings none and for whatever is kept about it. */
+export function identityOf(streamCreated: string, sequence: number): string {
+  return `${streamCreated}:${sequence}`;
+}
+
+/**
+ * One delivered JetStream message and its acknowledgement. What the reply subject says is read only
+ * where it is needed (ADR-15: `$JS.ACK.[<domain>.<account>.]<stream>.<durable>.<deliveries>.<stream
+ * sequence>.<consumer sequence>.<time, ns>.<pending>`). The client's own wrapper costs several times
+ * as much, and there are hundreds of these in each batch.
+ */
+export class Delivery implements StoredMessage {
+  #message: Msg | undefined;
+  readonly #source: DeliverySource;
+  readonly #reply: string;
+  #settled = false;
+
+  constructor(message: Msg, source: DeliverySource) {
+    this.#message = message;
+    this.#source = source;
+    this.#reply = message.reply ?? "";
+  }
+
+  get subject(): string {
+    return this.#message?.subject ?? "";
+  }
+  get data(): Uint8Array {
+    return this.#message?.data ?? nothing;
+  }
+  get headers(): MsgHdrs | undefined {
+    return this.#message?.headers;
+  }
+  get stream(): string {
+    return this.#source.stream;
+  }
+  get durable(): string {
+    return this.#source.durable;
+  }
+  /** How often JetStream has delivered it by now; 1 the first time. */
+  get deliveries(): number {
+    return Number(this.#field(0));
+  }
+  get sequence(): number {
+    return Number(this.#field(1));
+  }
+  get storedAt(): number {
+    // Nanoseconds do not fit a number, so the last six digits go while it is text.
+    return Number(this.#field(3).slice(0, -6));
+  }
+  get identity(): string {
+    return identityOf(this.#source.streamCreated, this.sequence);
+  }
+  get streamCreated(): string {
+    return this.#source.streamCreated;
+  }
+
+  /** Lets go of the content, of which nothing more is needed than its acknowledgement. */
+  release(): void {
+    this.#message = undefined;
+  }
+
+  ack(): void {
+    this.#settle(ack);
+  }
+  /** Back to the stream, to be delivered again after `delayMs`; never at once. */
+  nak(delayMs: number): void {
+    this.#settle(Buffer.from(`-NAK {"delay":${Math.ceil(delayMs) * 1_000_000}}`));
+  }
+  /** Never to be delivered again. Servers before 2.10.4 ignore the reason. */
+  term(reason: string): void {
+    this.#settle(Buffer.from(`+TERM ${reason}`));
+  }
+  /** Starts ack_wait anew. */
+  working(): void {
+    if (!this.#settled) this.#source.nc.publish(this.#reply, inProgress);
+  }
+
+  #settle(answer: Uint8Array): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#source.nc.publish(this.#reply, answer);
+  }
+
+  /** The `index`-th field after the durable's name. */
+  #field(index: number): string {
+    const reply = this.#reply;
+    const { names } = this.#source;
+    let start = reply.indexOf(names) + names.length;
+    for (let i = 0; i < index; i++) start = reply.indexOf(".", start) + 1;
+    return reply.slice(start, reply.indexOf(".", start));
+  }
 }

@@ -27,11 +27,13 @@ export function figuresOf(service: Service, endpoint: string): EndpointFigures {
   const stats = handlers.find(({ name }) => name === endpoint)?.stats;
   if (stats === undefined) throw new Error(`no statistics for endpoint ${endpoint}`);
   stats.countLatency = () => undefined;
+  // Required by ADR-32, and empty as long as there was none; the library leaves it out.
+  stats.last_error = "";
   return {
     count(nanoseconds, error) {
       stats.num_requests++;
       stats.processing_time += Math.round(nanoseconds);
-      stats.average_processing_time = Math.round(stats.processing_time / stats.num_requests);
+      stats.average_processing_time = Math.floor(stats.processing_time / stats.num_requests);
       if (error === undefined) return;
       stats.num_errors++;
       stats.last_error = messageOf(error);

@@ -5,13 +5,14 @@ import {
   DeliverPolicy,
   type JetStreamClient,
   type JetStreamManager,
+  type JsMsg,
 } from "@nats-io/jetstream";
 import { nanos, nuid } from "@nats-io/transport-node";
 import type { ExperienceEvent } from "../core/event.ts";
 import type { History } from "../core/ports.ts";
 import { isRefusal } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { Delivery } from "./delivery.ts";
+import { identityOf, type StoredMessage } from "./delivery.ts";
 import { nats } from "./errors.ts";
 
 /**
@@ -28,7 +29,7 @@ export function openHistory(options: {
   readonly stream: string;
   readonly durable: string;
   readonly subject: string;
-  readonly decode: (delivery: Delivery) => ExperienceEvent;
+  readonly decode: (message: StoredMessage) => ExperienceEvent;
   readonly log: Logger;
 }): History {
   const { js, jsm, stream, durable, subject, decode, log } = options;
@@ -99,7 +100,7 @@ export function openHistory(options: {
       const messages = await consumer.fetch({ max_messages: batch, expires: expiresMs });
       for await (const message of messages) {
         last = message.seq >= upTo || message.info.pending === 0;
-        if (message.seq <= upTo) decodeInto(events, { message, streamCreated });
+        if (message.seq <= upTo) decodeInto(events, storedMessage(message, streamCreated));
         if (last) break;
       }
       await handle(events);
@@ -111,13 +112,23 @@ export function openHistory(options: {
   }
 
   /** Invalid messages become dead letters where they are consumed. */
-  function decodeInto(events: ExperienceEvent[], delivery: Delivery): void {
+  function decodeInto(events: ExperienceEvent[], message: StoredMessage): void {
     try {
-      events.push(decode(delivery));
+      events.push(decode(message));
     } catch (error) {
       if (!isRefusal(error)) throw error;
     }
   }
 
   return { replay: (from, handle) => nats(() => replay(from, handle)) };
+}
+
+function storedMessage(message: JsMsg, streamCreated: string): StoredMessage {
+  return {
+    subject: message.subject,
+    data: message.data,
+    headers: message.headers,
+    identity: identityOf(streamCreated, message.seq),
+    storedAt: message.time.getTime(),
+  };
 }

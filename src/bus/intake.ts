@@ -1,115 +1,164 @@
-import type { Consumer } from "@nats-io/jetstream";
+import { createInbox, type Msg, type NatsConnection, nanos } from "@nats-io/transport-node";
 import { backoffMs, pause } from "../backoff.ts";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { createSignal } from "../signal.ts";
-import type { Delivery } from "./delivery.ts";
+import { Delivery, type DeliverySource } from "./delivery.ts";
 
-export interface IntakeOptions {
+/** A durable as the server has it. */
+export interface OpenedDurable {
+  readonly stream: string;
+  readonly durable: string;
+  readonly streamCreated: string;
+  readonly ackWaitMs: number;
+}
+
+export interface IntakeOptions<T> {
+  readonly nc: NatsConnection;
   /** Finds the durable, or makes it again; rejects while that is not possible. */
-  readonly open: () => Promise<{ consumer: Consumer; streamCreated: string }>;
+  readonly open: () => Promise<OpenedDurable>;
   readonly batch: number;
   /** How long one pull request stays at the server. */
   readonly expiresMs: number;
   readonly log: Logger;
-  readonly onDelivery: (delivery: Delivery) => void;
+  /**
+   * Makes of a delivery what is to wait for `take`, as soon as it arrives: what is dropped then is
+   * gone before the garbage collector would have to copy it. Must not throw.
+   */
+  readonly accept: (delivery: Delivery) => T;
 }
 
-export interface Intake {
-  /** Deliveries that wait for `take`. */
-  readonly waiting: readonly Delivery[];
-  /** The next deliveries, at most `batch`; whatever has arrived, at least one; none when it is over. */
-  take(): Promise<Delivery[]>;
+export interface Intake<T> {
+  /** What waits for `take`. */
+  readonly waiting: readonly T[];
+  /** The next ones, at most `batch`; whatever has arrived, at least one; none when it is over. */
+  take(): Promise<T[]>;
   /** Asks for nothing more until `resume`. */
   hold(): void;
   resume(): void;
   /** Why there are no deliveries right now, if something is wrong. */
   problem(): string | null;
-  /** Asks for nothing more, lets pull requests run out, so that nothing is delivered to nobody. */
+  /** Asks for nothing more; what the server has sent by then is still in `waiting`. */
   stop(): Promise<void>;
 }
 
-/** Two pull requests are always open, so that the server never waits for the next one. */
-const lanes = 2;
-const maxExpiresMs = 5_000;
+/** At most so many batches are asked for or waiting, so that the server never waits for a request. */
+const batchesAhead = 4;
+const heartbeatMs = 500;
+/** The server says something every heartbeat while a request is open; after this much silence, ask anew. */
+const silenceMs = 4 * heartbeatMs;
 
 /**
- * Pulls with credit: never more is asked for than there is room to hold, so every message delivered
- * to this process is in `waiting` or taken, where it can be kept alive. Each pull request ends by
- * itself within its expiry, so a stall on the server's side cannot last.
+ * Pulls with credit (ADR-13, ADR-37): never more is asked for than there is room to hold, so every
+ * message delivered to this process is in `waiting` or taken, where it can be kept alive. The client's
+ * `consume` asks on however much waits, and its `fetch` pauses between requests.
  */
-export function startIntake(options: IntakeOptions): Intake {
-  const { batch, log } = options;
-  const expiresMs = Math.min(options.expiresMs, maxExpiresMs);
-  const room = (lanes + 1) * batch;
+export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
+  const { nc, batch, expiresMs, log } = options;
+  const room = batchesAhead * batch;
   const stopping = new AbortController();
-  const waiting: Delivery[] = [];
-  const changed = createSignal();
-  let reserved = 0;
+  const arrived = createSignal();
+  const lost = createSignal();
+  const waiting: T[] = [];
+  const inbox = createInbox();
+  let opened: OpenedDurable | undefined;
+  let source: DeliverySource | undefined;
+  let askedFor = 0;
+  let heardAt = 0;
   let held = false;
   let problem: string | null = null;
-  let opened: ReturnType<IntakeOptions["open"]> | undefined;
-  const hasRoom = () => !held && waiting.length + reserved + batch <= room;
+  let over = false;
 
-  async function pullOnce(): Promise<void> {
-    opened ??= options.open();
-    const { consumer, streamCreated } = await opened;
-    reserved += batch;
-    let left = batch;
-    try {
-      const messages = await consumer.fetch({
-        max_messages: batch,
-        expires: expiresMs,
-        idle_heartbeat: Math.min(1_000, expiresMs / 2),
-      });
-      for await (const message of messages) {
-        if (left > 0) {
-          left--;
-          reserved--;
-        }
-        const delivery = { message, streamCreated };
-        waiting.push(delivery);
-        options.onDelivery(delivery);
-        changed.notify();
-      }
-      problem = null;
-    } finally {
-      reserved -= left;
+  const subscription = nc.subscribe(inbox, { callback: (error, message) => hear(error, message) });
+
+  function hear(error: Error | null, message: Msg): void {
+    heardAt = performance.now();
+    if (error) lose(messageOf(error));
+    else if (message.reply === undefined || message.reply === "") hearStatus(message);
+    else hearDelivery(message);
+  }
+
+  function hearDelivery(message: Msg): void {
+    askedFor = Math.max(0, askedFor - 1);
+    if (source === undefined) return;
+    waiting.push(options.accept(new Delivery(message, source)));
+    if (askedFor % batch === 0) ask();
+    arrived.notify();
+  }
+
+  /** 100 is a heartbeat, 408 the end of a request; anything else ends all of them. */
+  function hearStatus({ headers }: Msg): void {
+    const code = headers?.code ?? 0;
+    if (code === 100) return;
+    askedFor = Math.max(0, askedFor - Number(headers?.get("Nats-Pending-Messages") || 0));
+    if (code === 408) ask();
+    else lose(`${code} ${headers?.description ?? ""}`.trim());
+  }
+
+  function lose(why: string): void {
+    opened = undefined;
+    problem = why;
+    lost.notify();
+  }
+
+  function ask(): void {
+    if (opened === undefined || held || stopping.signal.aborted) return;
+    const subject = `$JS.API.CONSUMER.MSG.NEXT.${opened.stream}.${opened.durable}`;
+    while (waiting.length + askedFor + batch <= room) {
+      const request = {
+        batch,
+        expires: nanos(expiresMs),
+        idle_heartbeat: nanos(Math.min(heartbeatMs, expiresMs / 2)),
+      };
+      if (askedFor === 0) heardAt = performance.now();
+      askedFor += batch;
+      nc.publish(subject, JSON.stringify(request), { reply: inbox });
     }
   }
 
-  async function lane(): Promise<void> {
-    let failures = 0;
-    while (!stopping.signal.aborted) {
-      if (!hasRoom()) {
-        await changed.wait();
+  /** Looks the durable up, again after each loss. */
+  async function run(): Promise<void> {
+    for (let failures = 0; !stopping.signal.aborted; ) {
+      if (opened !== undefined) {
+        await lost.wait();
         continue;
       }
       try {
-        await pullOnce();
+        const found = await options.open();
+        source = { ...found, nc, names: `.${found.stream}.${found.durable}.` };
+        opened = found;
+        askedFor = 0;
         failures = 0;
+        ask();
       } catch (error) {
-        // Whatever it was, the durable is looked up again before the next request.
-        opened = undefined;
         problem = messageOf(error);
-        if (failures++ === 0) log.warn({ err: error }, "pulling failed, trying again");
+        if (failures++ % 20 === 0) log.warn({ err: error }, "cannot pull, trying again");
         await pause(backoffMs(failures, 50, 2_000), stopping.signal);
       }
     }
   }
 
-  let over = false;
-  const running = Promise.all(Array.from({ length: lanes }, lane)).then(() => {
-    over = true;
-    changed.notify();
-  });
+  const watch = setInterval(() => {
+    if (opened === undefined || askedFor === 0) return;
+    const silent = performance.now() - heardAt > silenceMs;
+    if (!silent) problem = null;
+    else lose("NATS says nothing");
+  }, heartbeatMs);
+
+  /** A server that was away has forgotten our requests. */
+  async function followConnection(): Promise<void> {
+    for await (const { type } of nc.status()) if (type === "reconnect") lose("reconnected");
+  }
+
+  void followConnection();
+  const running = run();
 
   return {
     waiting,
     async take() {
-      while (waiting.length === 0 && !over) await changed.wait();
+      while (waiting.length === 0 && !over) await arrived.wait();
       const taken = waiting.splice(0, batch);
-      changed.notify();
+      ask();
       return taken;
     },
     hold: () => {
@@ -117,13 +166,18 @@ export function startIntake(options: IntakeOptions): Intake {
     },
     resume: () => {
       held = false;
-      changed.notify();
+      ask();
     },
     problem: () => problem,
     async stop() {
       stopping.abort();
-      changed.notify();
+      clearInterval(watch);
+      lost.notify();
       await running;
+      // Unsubscribes and waits for what is under way; the server drops the open requests with it.
+      await subscription.drain().catch((error: unknown) => log.debug({ err: error }, "no drain"));
+      over = true;
+      arrived.notify();
     },
   };
 }

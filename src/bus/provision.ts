@@ -1,6 +1,5 @@
 import {
   AckPolicy,
-  type Consumer,
   type ConsumerConfig,
   DeliverPolicy,
   DiscardPolicy,
@@ -23,6 +22,7 @@ import {
   lessonsStream,
 } from "../subjects.ts";
 import { hasCode, jsCodes, nats } from "./errors.ts";
+import type { OpenedDurable } from "./intake.ts";
 
 const second = 1_000;
 const hour = 3_600 * second;
@@ -35,6 +35,8 @@ const attemptsTtlMs = day;
 
 type WantedStream = Partial<StreamConfig> & Pick<StreamConfig, "name" | "subjects">;
 
+type WantedDurable = Partial<ConsumerConfig> & { readonly durable_name: string };
+
 /** Everything in JetStream that the service needs, as it would create it. */
 export interface Wanted {
   readonly experience: WantedStream;
@@ -42,7 +44,7 @@ export interface Wanted {
   readonly deadLetters: WantedStream;
   readonly evidence: WantedStream;
   readonly attempts: WantedStream;
-  readonly durable: Partial<ConsumerConfig>;
+  readonly durable: WantedDurable;
 }
 
 export function wantedFrom(settings: Settings): Wanted {
@@ -131,26 +133,23 @@ export async function ensureStream(
 }
 
 /** Finds the durable or creates it; with the stream's creation time, which identities need. */
-export async function ensureDurable(
-  jsm: JetStreamManager,
-  consumers: { get(stream: string, durable: string): Promise<Consumer> },
-  wanted: Wanted,
-): Promise<{ consumer: Consumer; streamCreated: string; ackWaitMs: number }> {
+export async function ensureDurable(jsm: JetStreamManager, wanted: Wanted): Promise<OpenedDurable> {
   const { created } = await ensureStream(jsm, wanted.experience);
   const stream = wanted.experience.name;
-  const durable = wanted.durable.durable_name ?? "";
-  return await nats(async () => {
+  const { config } = await nats(async () => {
     try {
-      await jsm.consumers.info(stream, durable);
+      return await jsm.consumers.info(stream, wanted.durable.durable_name);
     } catch (error) {
       if (!hasCode(error, jsCodes.consumerNotFound)) throw error;
-      await jsm.consumers.add(stream, wanted.durable);
+      return await jsm.consumers.add(stream, wanted.durable);
     }
-    const consumer = await consumers.get(stream, durable);
-    const { config } = await consumer.info(true);
-    const ackWaitMs = (config.ack_wait ?? nanos(30 * second)) / nanos(1);
-    return { consumer, streamCreated: created, ackWaitMs };
   });
+  return {
+    stream,
+    durable: wanted.durable.durable_name,
+    streamCreated: created,
+    ackWaitMs: (config.ack_wait ?? nanos(30 * second)) / nanos(1),
+  };
 }
 
 /** Makes everything that is missing, in no particular order, and says what differs. */
@@ -176,9 +175,9 @@ export async function provision(jsm: JetStreamManager, wanted: Wanted): Promise<
 async function durableDrift(
   jsm: JetStreamManager,
   stream: string,
-  wanted: Partial<ConsumerConfig>,
+  wanted: WantedDurable,
 ): Promise<Drift[]> {
-  const durable = wanted.durable_name ?? "";
+  const durable = wanted.durable_name;
   let actual: Partial<ConsumerConfig>;
   try {
     actual = (await jsm.consumers.info(stream, durable)).config;

@@ -29,6 +29,17 @@ export interface Batch {
   readonly oldestTs: number;
 }
 
+/** Whether an event can have any effect; most are OK, and sampled out. */
+export function isNeeded(
+  event: ExperienceEvent,
+  rules: readonly Rule[],
+  okSamplePercent: number,
+): boolean {
+  if (!event.ok || isSampled(event.eventId, okSamplePercent)) return true;
+  for (const rule of rules) if (rule.signature(event) !== null) return true;
+  return false;
+}
+
 /** Hashing a signature costs more than all else about a storm's event; the cache only saves that. */
 const subjects = new LRUCache<string, Subject>({ max: 20_000 });
 

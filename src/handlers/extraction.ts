@@ -99,8 +99,14 @@ export function createExtraction(
     const rebuilt = await rebuild.ensureCovered(batch.oldestTs, written, async (again, since) =>
       storeDue(await addEvidenceOf(group(again), since)),
     );
-    const effects = await storeDue(judged);
+    // What a rebuild has stored meanwhile is not stored, and counted, a second time.
+    const effects = await storeDue(rebuilt.length === 0 ? judged : judged.map(judgedAgain));
     return { outcomes: batch.outcomes, effects: [...rebuilt, effects] };
+  }
+
+  function judgedAgain(one: Judged): Judged {
+    const document = bucket.evidence.cached(one.group.subject.lessonKey) ?? one.document;
+    return { ...one, document, due: dueFrom(document.value, limitsOf(one.group)) };
   }
 
   function group(events: readonly ExperienceEvent[]): Batch {

@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { Type } from "typebox";
-import { type Delivery, identityOf } from "../bus/delivery.ts";
+import type { StoredMessage } from "../bus/delivery.ts";
 import type { Concern } from "../concern.ts";
+import { isNeeded } from "../core/batch.ts";
 import type { ExperienceEvent } from "../core/event.ts";
 import type { ExperiencePublisher } from "../core/ports.ts";
+import type { Rule } from "../core/rules/index.ts";
 import { BusError, isRefusal } from "../errors.ts";
 import type { Metrics } from "../metrics.ts";
 import {
@@ -13,7 +15,7 @@ import {
   experienceEventSchema,
   maxEventBytes,
 } from "../schema/experience-event.ts";
-import { parseJson } from "../schema/json.ts";
+import { inspectJson, parseJsonItems } from "../schema/json.ts";
 import { endpoints, experienceSubject } from "../subjects.ts";
 import type { Extraction, Report } from "./extraction.ts";
 
@@ -40,57 +42,79 @@ const replySchema = Type.Object({
  */
 export function extractor(options: {
   readonly stream: string;
+  /** `EXPERIENCE_SUBJECT`. */
+  readonly subject: string;
   readonly durable: string;
+  readonly decode: (message: StoredMessage) => ExperienceEvent;
+  readonly rules: readonly Rule[];
+  readonly okSamplePercent: number;
   readonly maxFutureMs: number;
   readonly extraction: Extraction;
   readonly publisher: ExperiencePublisher;
   readonly metrics: Metrics;
 }): Concern {
-  const { stream, durable, maxFutureMs, extraction, publisher, metrics } = options;
+  const { stream, durable, decode, rules, okSamplePercent, extraction, metrics } = options;
   return {
     endpoints: [
       {
         name: "extractor",
         subject: endpoints.extractor,
         description: "stores one event, or an array of at most 1,000, and says what became of each",
-        request: Type.Union([experienceEventSchema, Type.Array(experienceEventSchema)]),
+        request: Type.Union([
+          experienceEventSchema,
+          Type.Array(experienceEventSchema, { maxItems: maxEventsPerRequest }),
+        ]),
         reply: replySchema,
         decode: decodeRequest,
-        handle: (values) => publishValid(values, publisher, maxFutureMs),
+        handle: (values) => publishValid(values, options),
       },
     ],
     consumptions: [
       {
         stream,
         durable,
-        decode: decodeDelivery(maxFutureMs, metrics),
-        async handle(events: readonly ExperienceEvent[]) {
+        decode(message) {
+          try {
+            const event = decode(message);
+            return isNeeded(event, rules, okSamplePercent) ? event : null;
+          } catch (error) {
+            if (isRefusal(error)) metrics.events.inc({ outcome: "invalid" });
+            throw error;
+          }
+        },
+        async handle(events: readonly ExperienceEvent[], sampledOut) {
           count(await extraction.handle(events), metrics);
+          metrics.events.inc({ outcome: "sampled_out" }, sampledOut);
         },
       },
     ],
   };
 }
 
-/** Reads a message of the stream. Throws a refusal when it is invalid. */
-export function decodeDelivery(
+/** Reads messages that `subject` (with wildcards) selects. What it returns throws a refusal on an invalid one. */
+export function messageDecoder(
+  subject: string,
   maxFutureMs: number,
-  metrics?: Metrics,
-): (delivery: Delivery) => ExperienceEvent {
-  return (delivery) => {
-    const { message } = delivery;
-    try {
-      checkVersion(message.subject);
-      return decodeEvent(message.data, {
-        defaultAgentId: message.subject.slice(message.subject.lastIndexOf(".") + 1),
-        defaultEventId: message.headers?.get("Nats-Msg-Id") || identityOf(delivery),
-        storedAt: Math.floor(message.info.timestampNanos / 1e6),
-        maxFutureMs,
-      });
-    } catch (error) {
-      if (isRefusal(error)) metrics?.events.inc({ outcome: "invalid" });
-      throw error;
-    }
+): (message: StoredMessage) => ExperienceEvent {
+  const brings = subject.startsWith("agent.experience.v1.") ? "v1 only" : "any version";
+  // One context for all messages, each read at once: what it says is rarely asked for.
+  let message: StoredMessage;
+  const context: EventContext = {
+    maxFutureMs,
+    get storedAt() {
+      return message.storedAt;
+    },
+    get defaultAgentId() {
+      return message.subject.slice(message.subject.lastIndexOf(".") + 1);
+    },
+    get defaultEventId() {
+      return message.headers?.get("Nats-Msg-Id") || message.identity;
+    },
+  };
+  return (next) => {
+    message = next;
+    if (brings === "any version") checkVersion(message.subject);
+    return decodeEvent(message.data, context);
   };
 }
 
@@ -104,8 +128,7 @@ function checkVersion(subject: string): void {
 
 function decodeRequest(payload: Uint8Array): readonly unknown[] {
   if (payload.length === 0) throw new BusError("bad_request", "the request is empty");
-  const value = parseJson(payload);
-  const values = Array.isArray(value) ? value : [value];
+  const values = parseJsonItems(payload);
   if (values.length > maxEventsPerRequest) {
     const message = `${values.length} events in a request, at most ${maxEventsPerRequest}`;
     throw new BusError("too_large", message);
@@ -115,19 +138,23 @@ function decodeRequest(payload: Uint8Array): readonly unknown[] {
 
 async function publishValid(
   values: readonly unknown[],
-  publisher: ExperiencePublisher,
-  maxFutureMs: number,
+  {
+    subject,
+    publisher,
+    maxFutureMs,
+  }: { subject: string; publisher: ExperiencePublisher; maxFutureMs: number },
 ): Promise<ExtractorReply> {
   const invalid: { index: number; reason: string }[] = [];
   const publications: Promise<"stored" | "duplicate">[] = [];
   for (const [index, value] of values.entries()) {
     try {
+      inspectJson(value);
       const payload = Buffer.from(JSON.stringify(value));
       if (payload.length > maxEventBytes) {
         throw new BusError("too_large", `has ${payload.length} bytes, at most ${maxEventBytes}`);
       }
       const { agentId, eventId } = eventFrom(value, newcomer(maxFutureMs));
-      publications.push(publisher.publish(experienceSubject(agentId), payload, eventId));
+      publications.push(publisher.publish(experienceSubject(subject, agentId), payload, eventId));
     } catch (error) {
       if (!isRefusal(error)) throw error;
       invalid.push({ index, reason: error.message });

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { type Delivery, identityOf } from "../bus/delivery.ts";
+import type { Delivery } from "../bus/delivery.ts";
 import { changeDocument } from "../core/documents.ts";
 import type { DocumentStore } from "../core/ports.ts";
 
@@ -25,7 +25,7 @@ export interface AttemptsLog {
 }
 
 export function openAttemptsLog(documents: DocumentStore<Attempts>): AttemptsLog {
-  const keyOf = (delivery: Delivery) => hash("sha256", identityOf(delivery), "hex");
+  const keyOf = (delivery: Delivery) => hash("sha256", delivery.identity, "hex");
   const change = async (delivery: Delivery, apply: (attempts: Attempts) => Attempts) => {
     const key = keyOf(delivery);
     const { document } = await changeDocument(documents, key, undefined, noAttempts, apply);

@@ -20,12 +20,7 @@ export function parseJsonObject(payload: Uint8Array): Record<string, unknown> {
 /** The same for any JSON value. */
 export function parseJson(payload: Uint8Array): unknown {
   const text = decodeText(payload);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new BusError("bad_request", "not JSON", { cause: error });
-  }
+  const value = parseText(text);
   // Almost no payload has what the walk looks for, and these searches cost a tenth of it.
   const suspicious =
     text.includes("\\") ||
@@ -34,6 +29,25 @@ export function parseJson(payload: Uint8Array): unknown {
     opensMoreThan(text, maxDepth);
   if (suspicious) inspect(value, 1);
   return value;
+}
+
+/** Parses a list whose items are inspected one by one, each by `inspectJson`; what is no list is a list of one. */
+export function parseJsonItems(payload: Uint8Array): readonly unknown[] {
+  const value = parseText(decodeText(payload));
+  return Array.isArray(value) ? value : [value];
+}
+
+/** Refuses in a parsed value what `parseJsonObject` refuses. */
+export function inspectJson(value: unknown): void {
+  inspect(value, 1);
+}
+
+function parseText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new BusError("bad_request", "not JSON", { cause: error });
+  }
 }
 
 function decodeText(payload: Uint8Array): string {

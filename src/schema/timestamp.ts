@@ -1,6 +1,10 @@
 const iso8601 =
   /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,12}))?)?\s?([Zz]|[+-]\d\d(?::?\d\d)?)?)?$/;
 
+/** What nearly every producer writes, on a day that every month has: the engine's own parser is faster. */
+const usual =
+  /^[1-9]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{3})?Z$/;
+
 /** 9999-12-31T23:59:59.999Z: the last time that four-digit years and Postgres both hold. */
 const latest = 253_402_300_799_999;
 
@@ -12,6 +16,7 @@ export function parseTimestamp(value: string | number): number | null {
   if (typeof value === "number") {
     return value >= 0 && value <= latest ? Math.floor(value) : null;
   }
+  if (usual.test(value)) return Date.parse(value);
   const match = iso8601.exec(value);
   if (!match) return null;
   const [, year, month, day, hour = "0", minute = "0", second = "0", fraction = "", zone] = match;

@@ -42,7 +42,12 @@ export async function startBroker(args: string[] = []): Promise<Broker> {
   const jsm = await jetstreamManager(nc);
   const restart = async () => {
     server = await startNatsServer({ binary, dataDir, port, args });
-    await eventually(() => !nc.isClosed() && nc.flush().then(() => true));
+    await eventually(() =>
+      nc.flush().then(
+        () => true,
+        () => false,
+      ),
+    );
   };
   return {
     url: server.url,

@@ -7,6 +7,7 @@ export interface TestDatabase {
   readonly url: string;
   /** For looking at rows; ended by `drop`. */
   readonly sql: postgres.Sql;
+  /** A second time it does nothing. */
   drop(): Promise<void>;
 }
 
@@ -17,11 +18,14 @@ export async function freshDatabase(): Promise<TestDatabase> {
   const admin = postgres(server, { max: 1, onnotice: () => undefined });
   await admin.unsafe(`CREATE DATABASE ${name} TEMPLATE ${templateDatabase}`);
   const url = server.replace(/[^/]*$/, name);
+  let dropped = false;
   const sql = postgres(url, { max: 2, onnotice: () => undefined });
   return {
     url,
     sql,
     async drop() {
+      if (dropped) return;
+      dropped = true;
       await sql.end({ timeout: 1 });
       await admin.unsafe(`DROP DATABASE ${name} WITH (FORCE)`);
       await admin.end();

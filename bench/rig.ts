@@ -1,0 +1,116 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import {
+  type ConsumerInfo,
+  type JetStreamManager,
+  jetstreamManager,
+  StorageType,
+} from "@nats-io/jetstream";
+import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { startServers } from "../src/embedded/servers.ts";
+import type { BenchEvent } from "./events.ts";
+
+export interface Rig {
+  readonly natsUrl: string;
+  readonly databaseUrl: string;
+  readonly nc: NatsConnection;
+  readonly jsm: JetStreamManager;
+  stop(): Promise<void>;
+}
+
+export async function startRig(log: (line: string) => void): Promise<Rig> {
+  const dataDir = mkdtempSync(join(tmpdir(), "experience-bus-bench-"));
+  const servers = await startServers({ dataDir, env: process.env, log });
+  const nc = await connect({ servers: servers.nats_url });
+  return {
+    natsUrl: servers.nats_url,
+    databaseUrl: servers.database_url,
+    nc,
+    jsm: await jetstreamManager(nc),
+    async stop() {
+      await nc.close();
+      await servers.stop();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A stream of its own with these events in it. */
+export async function fillStream(rig: Rig, stream: string, events: Iterable<BenchEvent>) {
+  const prefix = `${stream.toLowerCase()}.`;
+  await rig.jsm.streams.add({
+    name: stream,
+    subjects: [`${prefix}>`],
+    storage: StorageType.File,
+    duplicate_window: 100e6,
+  });
+  let count = 0;
+  for (const { subject, payload } of events) {
+    rig.nc.publish(prefix + subject, payload);
+    // The client buffers without bound; the broker is given time to keep up.
+    if (++count % 2_000 === 0) await rig.nc.flush();
+  }
+  await rig.nc.flush();
+  await until(async () => (await rig.jsm.streams.info(stream)).state.messages === count);
+  return { stream, subject: `${prefix}>`, count };
+}
+
+/** One of the programs that are compared, as a process of its own. */
+export function startContender(program: string, env: Record<string, string>): ChildProcess {
+  const source = program.endsWith(".ts");
+  const file = fileURLToPath(new URL(program, import.meta.url));
+  return spawn(process.execPath, [...(source ? ["--import", "tsx"] : []), file], {
+    env: { PATH: process.env["PATH"] ?? "", NODE_ENV: "production", LOG_LEVEL: "error", ...env },
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+}
+
+export async function stopContender(child: ChildProcess): Promise<void> {
+  const ended = once(child, "exit");
+  child.kill("SIGTERM");
+  await ended;
+}
+
+/** Messages a second from the first acked ones that a poll sees to the last. */
+export async function ackRate(rig: Rig, stream: string, durable: string, count: number) {
+  let first: { at: number; acked: number } | undefined;
+  for (;;) {
+    const info = await consumerInfo(rig, stream, durable);
+    const acked = info?.ack_floor.stream_seq ?? 0;
+    const at = performance.now();
+    if (first === undefined && acked > 0) first = { at, acked };
+    if (first !== undefined && acked >= count) {
+      return ((acked - first.acked) / (at - first.at)) * 1_000;
+    }
+    await wait(5);
+  }
+}
+
+async function consumerInfo(
+  { jsm }: Rig,
+  stream: string,
+  durable: string,
+): Promise<ConsumerInfo | null> {
+  try {
+    return await jsm.consumers.info(stream, durable);
+  } catch (error) {
+    if (error instanceof Error && error.message === "consumer not found") return null;
+    throw error;
+  }
+}
+
+export async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await wait(5);
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const [low, high] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[middle]];
+  return ((low ?? Number.NaN) + (high ?? Number.NaN)) / 2;
+}

@@ -1,0 +1,83 @@
+import { allNew, mixed, storm } from "./events.ts";
+import { ackRate, fillStream, median, type Rig, startContender, stopContender } from "./rig.ts";
+
+export interface Throughput {
+  readonly name: string;
+  readonly what: string;
+  /** Messages a second, one per round. */
+  readonly rates: number[];
+  /** Of the ceiling of the same round. */
+  readonly ofCeiling: number[];
+}
+
+const contenders = [
+  { name: "a", what: "ceiling: pull, no work, acks together", stream: "MIXED" },
+  { name: "b", what: "extractor, 10 % evidence", stream: "MIXED" },
+  { name: "c", what: "extractor, error storm of 50 signatures", stream: "STORM" },
+  { name: "d", what: "extractor, every event a new signature", stream: "ALLNEW" },
+  { name: "e", what: "obvious pipeline, 10 % evidence", stream: "MIXED" },
+] as const;
+
+/** Every contender once per round, in turn, so that a machine that slows down slows all of them. */
+export async function measureThroughput(
+  rig: Rig,
+  options: {
+    readonly events: number;
+    readonly rounds: number;
+    readonly log: (line: string) => void;
+  },
+): Promise<Throughput[]> {
+  const { events, rounds, log } = options;
+  const now = Date.now();
+  const streams = {
+    MIXED: await fillStream(rig, "MIXED", mixed(events, 50, now)),
+    STORM: await fillStream(rig, "STORM", storm(events, 50, now)),
+    ALLNEW: await fillStream(rig, "ALLNEW", allNew(events, now)),
+  };
+  const results: Throughput[] = contenders.map(({ name, what }) => ({
+    name,
+    what,
+    rates: [],
+    ofCeiling: [],
+  }));
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, { name, stream }] of contenders.entries()) {
+      const { subject, count } = streams[stream];
+      const durable = `bench-${name}-${round}`;
+      const child = startContender(program(name), {
+        NATS_URL: rig.natsUrl,
+        LEARNER_DATABASE_URL: rig.databaseUrl,
+        STREAM: stream,
+        DURABLE: durable,
+        EXPERIENCE_STREAM_NAME: stream,
+        EXPERIENCE_SUBJECT: subject,
+        EXPERIENCE_DURABLE: durable,
+        HTTP_PORT: "0",
+      });
+      const rate = await ackRate(rig, stream, durable, count);
+      await stopContender(child);
+      await rig.jsm.consumers.delete(stream, durable);
+      const ceiling = results[0]?.rates[round] ?? rate;
+      results[i]?.rates.push(rate);
+      results[i]?.ofCeiling.push(rate / (name === "a" ? rate : ceiling));
+      log(`round ${round + 1}/${rounds} ${name}: ${Math.round(rate)} messages/s`);
+    }
+  }
+  return results;
+}
+
+function program(name: (typeof contenders)[number]["name"]): string {
+  if (name === "a") return "./contenders/ceiling.ts";
+  return name === "e" ? "./contenders/obvious.ts" : "../dist/main.js";
+}
+
+/** What the product promises, as medians of the rounds' ratios. */
+export function promises(results: readonly Throughput[]) {
+  const ratios = (name: string) => results.find((one) => one.name === name)?.ofCeiling ?? [];
+  const againstObvious = ratios("b").map((ratio, i) => ratio / (ratios("e")[i] ?? Number.NaN));
+  return [
+    { promise: "(b) >= 0.5 x (a)", limit: 0.5, measured: median(ratios("b")) },
+    { promise: "(c) >= 0.45 x (a)", limit: 0.45, measured: median(ratios("c")) },
+    { promise: "(b) >= 6 x (e)", limit: 6, measured: median(againstObvious) },
+  ];
+}
