@@ -104,7 +104,7 @@ async function mount(opened: Dependencies, options: ServiceOptions, metrics: Met
     }),
   );
   const lessons = openLessonStore(database, { publish: settings.lessonPublishEnabled });
-  const decode = messageDecoder(subject, maxFutureMs);
+  const decode = messageDecoder({ subject, maxFutureMs, rules, okSamplePercent });
   const extraction = createExtraction(
     {
       bucket,
@@ -130,8 +130,8 @@ async function mount(opened: Dependencies, options: ServiceOptions, metrics: Met
   const publisher = experiencePublisher(js);
   const concerns: readonly Concern[] = [
     extractor({
-      ...{ stream, subject, durable, maxFutureMs, okSamplePercent },
-      ...{ rules, decode, extraction, publisher, metrics },
+      ...{ stream, subject, durable, maxFutureMs },
+      ...{ decode, extraction, publisher, metrics },
     }),
     explain({ rules, windowSeconds, maxFutureMs, okSamplePercent, bucket, lessons }),
     health(sources),

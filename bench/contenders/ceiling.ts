@@ -1,4 +1,4 @@
-import { AckPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { AckPolicy, type JsMsg, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 
 /**
@@ -18,13 +18,17 @@ await jsm.consumers.add(stream, {
 const consumer = await jetstream(nc).consumers.get(stream, durable);
 
 process.once("SIGTERM", () => process.exit(0));
-async function lane(): Promise<never> {
-  for (;;) {
-    const taken = [];
-    for await (const message of await consumer.fetch({ max_messages: batch, expires: 2_000 })) {
-      taken.push(message);
-    }
-    for (const message of taken) message.ack();
-  }
+let taken: JsMsg[] = [];
+function ackAll(): void {
+  const done = taken;
+  taken = [];
+  for (const message of done) message.ack();
 }
-await Promise.all([lane(), lane()]);
+await consumer.consume({
+  max_messages: 2 * batch,
+  callback(message) {
+    // The first of a batch also arranges for a batch that is never filled.
+    if (taken.push(message) === 1) setImmediate(ackAll);
+    else if (taken.length === batch) ackAll();
+  },
+});

@@ -4,8 +4,9 @@ import { connect } from "@nats-io/transport-node";
 import postgres from "postgres";
 
 /**
- * The obvious pipeline, for comparison: per event a KV `create` of its id, a count, an insert once
- * the count reaches three, and an ack for each message. It loses or doubles lessons when it crashes.
+ * The obvious pipeline without state of its own, for comparison: per event a KV `create` of its id, for
+ * a failure an insert and a count, and an ack for each message, with 512 of them under way at once.
+ * It loses lessons when it crashes between the create and the insert.
  */
 const {
   NATS_URL: servers = "",
@@ -23,9 +24,11 @@ await jsm.consumers.add(stream, {
 });
 const js = jetstream(nc);
 const kv = await new Kvm(js).create(`${durable}-seen`, { ttl: 3_600_000 });
-const sql = postgres(url, { max: 4, onnotice: () => undefined });
+const sql = postgres(url, { max: 8, onnotice: () => undefined });
+await sql`CREATE TABLE IF NOT EXISTS obvious_failures (signature text, event_id text)`;
+await sql`CREATE INDEX IF NOT EXISTS obvious_by_signature ON obvious_failures (signature)`;
 await sql`CREATE TABLE IF NOT EXISTS obvious_lessons (signature text PRIMARY KEY)`;
-const counts = new Map<string, number>();
+await sql`TRUNCATE obvious_failures, obvious_lessons`;
 
 async function handle(message: JsMsg): Promise<void> {
   const event = message.json<{
@@ -36,24 +39,21 @@ async function handle(message: JsMsg): Promise<void> {
   await kv.create(event.event_id, "1");
   if (!event.result.ok) {
     const signature = `${event.agent_id} ${event.result.error_class}`;
-    const count = (counts.get(signature) ?? 0) + 1;
-    counts.set(signature, count);
-    if (count === 3) {
-      await sql`INSERT INTO obvious_lessons VALUES (${signature}) ON CONFLICT DO NOTHING`;
-    }
+    await sql`INSERT INTO obvious_failures VALUES (${signature}, ${event.event_id})`;
+    await sql`
+      INSERT INTO obvious_lessons
+      SELECT ${signature} WHERE 3 <= (
+        SELECT count(*) FROM (
+          SELECT FROM obvious_failures WHERE signature = ${signature} LIMIT 3
+        ) AS seen
+      ) ON CONFLICT DO NOTHING`;
   }
   message.ack();
 }
 
 process.once("SIGTERM", () => process.exit(0));
 const consumer = await js.consumers.get(stream, durable);
-async function lane(): Promise<never> {
-  for (;;) {
-    const work = [];
-    for await (const message of await consumer.fetch({ max_messages: 256, expires: 2_000 })) {
-      work.push(handle(message));
-    }
-    await Promise.all(work);
-  }
-}
-await Promise.all([lane(), lane()]);
+await consumer.consume({
+  max_messages: 512,
+  callback: (message) => void handle(message),
+});

@@ -166,7 +166,7 @@ export function startConsumer<T>(
     } catch (error) {
       if (!isRefusal(error)) throw error;
       log.warn({ err: error, messages: values.length }, "batch refused, handling one by one");
-      await throughOutages(() => handle([], empty));
+      if (empty > 0) await throughOutages(() => handle([], empty));
       acknowledge(arrivals.filter(({ kind }) => kind === "empty"));
       for (const { delivery, kind } of arrivals) if (kind === "valid") await handleAlone(delivery);
       return;

@@ -1,7 +1,8 @@
 import { hash } from "node:crypto";
 import type { JetStreamClient } from "@nats-io/jetstream";
 import { headers, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
-import { deadLetterSubject } from "../subjects.ts";
+import { BusError, isRefusal } from "../errors.ts";
+import { deadLetterSubject, deadLettersStream } from "../subjects.ts";
 import type { Delivery } from "./delivery.ts";
 import { nats } from "./errors.ts";
 
@@ -53,7 +54,14 @@ export function openDeadLetters(nc: NatsConnection, js: JetStreamClient): DeadLe
     async write(delivery, letter) {
       const { stream, durable } = delivery;
       const { headers, payload } = contentOf(delivery, letter, nc.info?.max_payload ?? 1024 * 1024);
-      await nats(() => js.publish(deadLetterSubject(stream, durable), payload, { headers }));
+      try {
+        await nats(() => js.publish(deadLetterSubject(stream, durable), payload, { headers }));
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        // A limit of the stream, which an operator has to raise; until then the message must wait.
+        const text = `${deadLettersStream} takes no dead letter: ${error.message}`;
+        throw new BusError("unavailable", text, { cause: error });
+      }
     },
   };
 }
@@ -70,7 +78,8 @@ function contentOf(delivery: Delivery, letter: DeadLetter, maxPayload: number) {
   const cut = letterHeaders(delivery, letter);
   cut.set(deadLetterHeaders.payloadBytes, String(data.length));
   cut.set(deadLetterHeaders.payloadSha256, hash("sha256", data, "hex"));
-  return { headers: cut, payload: data.subarray(0, keptBytes) };
+  const room = Math.max(0, maxPayload - sizeOf(cut));
+  return { headers: cut, payload: data.subarray(0, Math.min(keptBytes, room)) };
 }
 
 function letterHeaders(delivery: Delivery, letter: DeadLetter): MsgHdrs {

@@ -10,6 +10,7 @@ export const jsCodes = {
   noMessage: 10037,
   streamNameInUse: 10058,
   streamNotFound: 10059,
+  streamSubjectsOverlap: 10065,
   wrongLastSequence: [10071, 10164] as readonly number[],
 } as const;
 

@@ -12,7 +12,7 @@ import type { ExperienceEvent } from "../core/event.ts";
 import type { History } from "../core/ports.ts";
 import { isRefusal } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { identityOf, type StoredMessage } from "./delivery.ts";
+import { headersOf, identityOf, type StoredMessage } from "./delivery.ts";
 import { nats } from "./errors.ts";
 
 /**
@@ -29,7 +29,8 @@ export function openHistory(options: {
   readonly stream: string;
   readonly durable: string;
   readonly subject: string;
-  readonly decode: (message: StoredMessage) => ExperienceEvent;
+  /** Null: an event without effect. */
+  readonly decode: (message: StoredMessage) => ExperienceEvent | null;
   readonly log: Logger;
 }): History {
   const { js, jsm, stream, durable, subject, decode, log } = options;
@@ -114,7 +115,8 @@ export function openHistory(options: {
   /** Invalid messages become dead letters where they are consumed. */
   function decodeInto(events: ExperienceEvent[], message: StoredMessage): void {
     try {
-      events.push(decode(message));
+      const event = decode(message);
+      if (event !== null) events.push(event);
     } catch (error) {
       if (!isRefusal(error)) throw error;
     }
@@ -127,7 +129,7 @@ function storedMessage(message: JsMsg, streamCreated: string): StoredMessage {
   return {
     subject: message.subject,
     data: message.data,
-    headers: message.headers,
+    headers: headersOf(message),
     identity: identityOf(streamCreated, message.seq),
     storedAt: message.time.getTime(),
   };

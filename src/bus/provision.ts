@@ -125,11 +125,29 @@ export async function ensureStream(
     try {
       return await jsm.streams.add(wanted);
     } catch (error) {
+      if (hasCode(error, jsCodes.streamSubjectsOverlap)) throw await overlap(jsm, wanted, error);
       // Another replica was first, perhaps with other settings: what is there counts.
       if (!hasCode(error, jsCodes.streamNameInUse)) throw error;
       return await jsm.streams.info(wanted.name);
     }
   });
+}
+
+/** The server says that there is an overlap, but not with whom. An operator must resolve it. */
+async function overlap(
+  jsm: JetStreamManager,
+  { name, subjects }: WantedStream,
+  cause: unknown,
+): Promise<BusError> {
+  const found = await Promise.all(subjects.map((subject) => jsm.streams.names(subject).next()));
+  const others = await Promise.all(
+    [...new Set(found.flat())].map(async (other) => {
+      const { config } = await jsm.streams.info(other);
+      return `stream ${other} has ${JSON.stringify(config.subjects)}`;
+    }),
+  );
+  const text = `stream ${name} cannot have subjects ${JSON.stringify(subjects)}: ${others.join(", ")}`;
+  return new BusError("unavailable", text, { cause });
 }
 
 /** Finds the durable or creates it; with the stream's creation time, which identities need. */
@@ -159,9 +177,12 @@ export async function provision(jsm: JetStreamManager, wanted: Wanted): Promise<
     [experience, lessons, deadLetters, evidence, attempts].map((one) => ensureStream(jsm, one)),
   );
   const actual = new Map(streams.map((info) => [info.config.name, info.config]));
+  // A work queue has one consumer and forgets what is acked: evidence could not be read again.
+  const isQueue = actual.get(experience.name)?.retention === RetentionPolicy.Workqueue;
   const drift: Drift[] = [
     // Whoever owns the events' stream may list its subjects in another way: worth a warning only.
     ...subjectsDrift(experience, actual, false),
+    ...fieldDrift(experience, actual, { retention: isQueue }),
     ...subjectsDrift(lessons, actual, true),
     ...subjectsDrift(deadLetters, actual, true),
     ...fieldDrift(lessons, actual, { duplicate_window: false, num_replicas: false }),
@@ -187,8 +208,8 @@ async function durableDrift(
     return [];
   }
   // No filter, or a wider one, brings our events, too.
-  const filter = actual.filter_subject || ">";
-  if (!actual.filter_subjects && includes(filter, wanted.filter_subject ?? ">")) {
+  const filters = actual.filter_subjects ?? [actual.filter_subject || ">"];
+  if (filters.some((filter) => includes(filter, wanted.filter_subject ?? ">"))) {
     actual = { ...actual, ...(wanted.filter_subject && { filter_subject: wanted.filter_subject }) };
   }
   const breaking = {
@@ -196,6 +217,7 @@ async function durableDrift(
     max_deliver: true,
     filter_subject: true,
     deliver_subject: true,
+    headers_only: true,
   };
   const all = { ...breaking, ack_wait: false, deliver_policy: false, max_ack_pending: false };
   return compare(`consumer ${stream}/${durable}`, wanted, actual, all);

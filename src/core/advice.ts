@@ -14,21 +14,22 @@ export const adviceTable: readonly Advice[] = [
   {
     name: "context_length",
     pattern:
-      /context.?(length|window|limit)|maximum context|too many tokens|max.?tokens|prompt (is )?too long|token limit/i,
+      /context.?(length|window|limit)|maximum.?context|too.?many.?tokens|max.?tokens|prompt.?(is.?)?too.?long|token.?limit/i,
     action:
       "Shorten the input of {target} before the call: drop or summarise the oldest turns and large tool results, or choose a model with a larger context.",
     avoid: "Do not send the same input to {target} again; its length will not change by retrying.",
   },
   {
     name: "content_filter",
-    pattern: /content.?(filter|policy|management)|moderation|safety|blocked by policy|flagged/i,
+    pattern: /content.?(filter|policy|management)|moderation|safety|blocked.?by.?policy|flagged/i,
     action:
       "Rephrase the request to {target} without the part that was refused, or hand the case to a person.",
     avoid: "Do not resend the refused text to {target} or to another model word for word.",
   },
   {
     name: "rate_limit",
-    pattern: /rate.?limit|too many requests|http_429|quota|throttl|resource.?exhausted|overloaded/i,
+    pattern:
+      /rate.?limit|too.?many.?requests|http_429|quota|throttl|resource.?exhausted|overloaded/i,
     action:
       "Wait before calling {target} again: honour Retry-After, else back off exponentially with jitter, and lower the number of parallel calls.",
     avoid: "Do not retry {target} at once or from several workers in parallel.",
@@ -44,7 +45,7 @@ export const adviceTable: readonly Advice[] = [
   {
     name: "authentication",
     pattern:
-      /auth|http_(401|403)|api.?key|credential|unauthori[sz]ed|forbidden|permission|access denied|token expired/i,
+      /auth(?!or(?!i[sz]))|http_(401|403)|api.?key|credential|unauthori[sz]ed|forbidden|permission|access.?denied|token.?expired/i,
     action:
       "Stop calling {target} and have its credentials and permissions checked; go on once they are renewed.",
     avoid:
@@ -53,7 +54,7 @@ export const adviceTable: readonly Advice[] = [
   {
     name: "not_found",
     pattern:
-      /not.?found|http_(404|410)|no such|does not exist|unknown (id|user|order|flight|item)|enoent/i,
+      /not.?found|http_(404|410)|no.?such|does.?not.?exist|unknown.?(id|user|order|flight|item)|enoent/i,
     action:
       "Look the item up first and pass {target} an identifier that a listing or search has just returned.",
     avoid:
@@ -62,7 +63,7 @@ export const adviceTable: readonly Advice[] = [
   {
     name: "unavailable_or_short",
     pattern:
-      /not enough|insufficient|not available|unavailable (on|for)|sold out|out of stock|exceeds? (the )?(balance|limit)/i,
+      /not.?enough|insufficient|not.?available|unavailable.?(on|for)|sold.?out|out.?of.?stock|exceeds?.?(the.?)?(balance|limit)/i,
     action:
       "Before calling {target}, read what is available (amounts, balances, seats, dates) and choose values it covers; otherwise offer the user an alternative.",
     avoid:
@@ -71,7 +72,7 @@ export const adviceTable: readonly Advice[] = [
   {
     name: "not_allowed",
     pattern:
-      /cannot be (used|changed|modified|cancell?ed)|not (allowed|permitted|supported|eligible)|violat/i,
+      /cannot.?be.?(used|changed|modified|cancell?ed)|not.?(allowed|permitted|supported|eligible)|violat/i,
     action:
       "Check the rules for this operation before calling {target}; where they exclude it, tell the user and use a permitted alternative.",
     avoid: "Do not try the excluded operation with {target} again in another form.",
@@ -79,7 +80,7 @@ export const adviceTable: readonly Advice[] = [
   {
     name: "invalid_arguments",
     pattern:
-      /invalid|http_(400|422)|bad.?request|malformed|validation|schema|missing (required )?(argument|field|parameter)|wrong type|type.?error|pars(e|ing)|does not (add up|match)|mismatch|must (be|have)|required/i,
+      /invalid|http_(400|422)|bad.?request|malformed|validation|schema|missing.?(required.?)?(argument|field|parameter)|wrong.?type|type.?error|pars(e|ing)|does.?not.?(add.?up|match)|mismatch|must.?(be|have)|required/i,
     action:
       'Before calling {target}, check its arguments against each other and against data just read (totals, ids, formats); correct what "{class}" points at, then call once.',
     avoid: 'Do not repeat {target} with unchanged arguments after "{class}".',
@@ -87,7 +88,7 @@ export const adviceTable: readonly Advice[] = [
   {
     name: "server_error",
     pattern:
-      /http_5\d\d|server.?error|internal.?error|bad gateway|service.?unavailable|econn(refused|reset)|connection/i,
+      /http_5\d\d|server.?error|internal.?error|bad.?gateway|service.?unavailable|econn(refused|reset)|connection/i,
     action:
       "Treat {target} as down: retry a few times with exponential backoff, then use an alternative and report the outage.",
     avoid: 'Do not change the request to cure "{class}"; the fault is on the serving side.',

@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import type { ExperienceEvent } from "./event.ts";
+import type { ExperienceEvent, OkGlance } from "./event.ts";
 import { type Entry, type EntryOutcome, type Evidence, isSettled } from "./evidence.ts";
 import { type Subject, subjectOf } from "./lesson.ts";
 import type { Rule } from "./rules/index.ts";
@@ -29,15 +29,15 @@ export interface Batch {
   readonly oldestTs: number;
 }
 
-/** Whether an event can have any effect; most are OK, and sampled out. */
-export function isNeeded(
-  event: ExperienceEvent,
+/** Whether an OK event can have no effect: sampled out, and no evidence. */
+export function canPassOver(
+  glance: OkGlance,
   rules: readonly Rule[],
   okSamplePercent: number,
 ): boolean {
-  if (!event.ok || isSampled(event.eventId, okSamplePercent)) return true;
-  for (const rule of rules) if (rule.signature(event) !== null) return true;
-  return false;
+  return (
+    rules.every((rule) => rule.passesOver(glance)) && !isSampled(glance.eventId, okSamplePercent)
+  );
 }
 
 /** Hashing a signature costs more than all else about a storm's event; the cache only saves that. */

@@ -21,3 +21,11 @@ export interface ExperienceEvent {
   /** Why policy decided as it did. */
   readonly reason: string | undefined;
 }
+
+/** What tells of an OK event whether it can be passed over, before all of it is read. */
+export interface OkGlance {
+  readonly eventId: string;
+  readonly silent: boolean;
+  /** Undefined or NaN where the event says nothing of it. */
+  readonly latencyMs: number | undefined;
+}

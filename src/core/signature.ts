@@ -37,7 +37,9 @@ export function normaliseErrorClass(errorClass: string): string {
   if (/^http_\d{3}$/.test(errorClass)) return errorClass;
   let text = errorClass.slice(0, considered);
   for (const [pattern, placeholder] of replacements) text = text.replace(pattern, placeholder);
-  return cut(text.trim(), longest) || "unknown";
+  const result = cut(text.trim(), longest) || "unknown";
+  // A placeholder or the cut may have freed a quote or a blank for another pass.
+  return result === errorClass ? result : normaliseErrorClass(result);
 }
 
 /** At most `length` UTF-16 units, never half a surrogate pair, which Postgres would refuse. */

@@ -26,31 +26,31 @@ function refreshMs(windowMs: number): number {
   return windowMs / 16;
 }
 
-/** Adds sampled OK events; the same object when nothing changed. */
+/** Adds sampled OK events; the same object when nothing changed, which is nearly always. */
 export function addSuccesses(
   successes: Successes,
   events: readonly ExperienceEvent[],
   windowMs: number,
 ): Successes {
-  const latest = new Map(successes.latest.map((success) => [nameOf(success.by), success]));
+  const latest = [...successes.latest];
   let changed = false;
   for (const event of events) {
     const by = servedBy(event);
     const name = nameOf(by);
     if (name === "") continue;
-    const known = latest.get(name);
+    const index = latest.findIndex((success) => nameOf(success.by) === name);
+    const known = latest[index];
     if (known && event.ts <= known.ts + refreshMs(windowMs)) continue;
-    if (!known && latest.size >= mostKept && event.ts <= oldest(latest.values())) continue;
-    latest.set(name, { by, ts: event.ts });
+    if (!known && latest.length >= mostKept && event.ts <= oldest(latest)) continue;
+    latest.splice(index === -1 ? latest.length : index, 1, { by, ts: event.ts });
     changed = true;
   }
   if (!changed) return successes;
-  const newestFirst = [...latest.values()].sort((a, b) => b.ts - a.ts);
-  return { latest: newestFirst.slice(0, mostKept) };
+  return { latest: latest.sort((a, b) => b.ts - a.ts).slice(0, mostKept) };
 }
 
-function oldest(successes: Iterable<Success>): number {
-  return Math.min(...[...successes].map(({ ts }) => ts));
+function oldest(successes: readonly Success[]): number {
+  return Math.min(...successes.map(({ ts }) => ts));
 }
 
 /** A tool's name, or provider/model/profile; empty when the event names none of them. */

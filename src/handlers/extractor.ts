@@ -2,14 +2,14 @@ import { randomUUID } from "node:crypto";
 import { Type } from "typebox";
 import type { StoredMessage } from "../bus/delivery.ts";
 import type { Concern } from "../concern.ts";
-import { isNeeded } from "../core/batch.ts";
-import type { ExperienceEvent } from "../core/event.ts";
+import { canPassOver } from "../core/batch.ts";
+import type { ExperienceEvent, OkGlance } from "../core/event.ts";
 import type { ExperiencePublisher } from "../core/ports.ts";
 import type { Rule } from "../core/rules/index.ts";
 import { BusError, isRefusal } from "../errors.ts";
 import type { Metrics } from "../metrics.ts";
 import {
-  decodeEvent,
+  decodeUnless,
   type EventContext,
   eventFrom,
   experienceEventSchema,
@@ -45,15 +45,13 @@ export function extractor(options: {
   /** `EXPERIENCE_SUBJECT`. */
   readonly subject: string;
   readonly durable: string;
-  readonly decode: (message: StoredMessage) => ExperienceEvent;
-  readonly rules: readonly Rule[];
-  readonly okSamplePercent: number;
+  readonly decode: MessageDecoder;
   readonly maxFutureMs: number;
   readonly extraction: Extraction;
   readonly publisher: ExperiencePublisher;
   readonly metrics: Metrics;
 }): Concern {
-  const { stream, durable, decode, rules, okSamplePercent, extraction, metrics } = options;
+  const { stream, durable, decode, extraction, metrics } = options;
   return {
     endpoints: [
       {
@@ -75,8 +73,7 @@ export function extractor(options: {
         durable,
         decode(message) {
           try {
-            const event = decode(message);
-            return isNeeded(event, rules, okSamplePercent) ? event : null;
+            return decode(message);
           } catch (error) {
             if (isRefusal(error)) metrics.events.inc({ outcome: "invalid" });
             throw error;
@@ -91,11 +88,18 @@ export function extractor(options: {
   };
 }
 
-/** Reads messages that `subject` (with wildcards) selects. What it returns throws a refusal on an invalid one. */
-export function messageDecoder(
-  subject: string,
-  maxFutureMs: number,
-): (message: StoredMessage) => ExperienceEvent {
+/** Reads a message; null for an OK event that has no effect. Throws a refusal when it is invalid. */
+export type MessageDecoder = (message: StoredMessage) => ExperienceEvent | null;
+
+/** A decoder of the messages that `subject` (with wildcards) selects. */
+export function messageDecoder(options: {
+  readonly subject: string;
+  readonly maxFutureMs: number;
+  readonly rules: readonly Rule[];
+  readonly okSamplePercent: number;
+}): MessageDecoder {
+  const { subject, maxFutureMs, rules, okSamplePercent } = options;
+  const passOver = (glance: OkGlance) => canPassOver(glance, rules, okSamplePercent);
   const brings = subject.startsWith("agent.experience.v1.") ? "v1 only" : "any version";
   // One context for all messages, each read at once: what it says is rarely asked for.
   let message: StoredMessage;
@@ -114,7 +118,7 @@ export function messageDecoder(
   return (next) => {
     message = next;
     if (brings === "any version") checkVersion(message.subject);
-    return decodeEvent(message.data, context);
+    return decodeUnless(message.data, context, passOver);
   };
 }
 

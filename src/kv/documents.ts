@@ -51,7 +51,7 @@ export async function openDocuments<T extends object>(
           : { value: empty, revision: entry.revision, writtenAt: entry.created.getTime() };
       }
       const text = entry.string();
-      const value = parse<T>(text) ?? empty;
+      const value = parse(text, empty) ?? empty;
       if (value === empty)
         log.error({ bucket, key: prefix + key }, "unreadable document is replaced");
       const document = { value, revision: entry.revision, writtenAt: entry.created.getTime() };
@@ -75,9 +75,16 @@ function isConflict(error: unknown): boolean {
   return hasCode(error, ...jsCodes.wrongLastSequence);
 }
 
-function parse<T>(text: string): T | undefined {
+/** Undefined unless it is JSON with the fields of `empty`: another version may have written another shape. */
+function parse<T extends object>(text: string, empty: T): T | undefined {
   try {
-    return JSON.parse(text) as T;
+    const value: T | null = JSON.parse(text);
+    if (typeof value !== "object" || value === null) return undefined;
+    const kind = (field: unknown) => (Array.isArray(field) ? "array" : typeof field);
+    const fields = Object.entries(empty).map(([name, field]) => [value[name as keyof T], field]);
+    return fields.every(([field, wanted]) => field === null || kind(field) === kind(wanted))
+      ? value
+      : undefined;
   } catch {
     return undefined;
   }

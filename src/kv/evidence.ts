@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import type { JetStreamClient } from "@nats-io/jetstream";
+import { LRUCache } from "lru-cache";
 import { type Coverage, noCoverage } from "../core/coverage.ts";
 import { type Evidence, noEvidence } from "../core/evidence.ts";
 import type { EvidenceBucket } from "../core/ports.ts";
@@ -10,9 +11,19 @@ import { openDocuments } from "./documents.ts";
 /** The one coverage record of a bucket. */
 export const coverageKey = "record";
 
+/** Hashing costs more than what is done with the key; the cache only saves that. */
+const successesKeys = new LRUCache<string, string>({ max: 10_000 });
+
 /** Where the successes of one tenant, agent and task type are: a hash, for KV keys allow few characters. */
 export function successesKey(of: { tenantId: string; agentId: string; taskType: string }): string {
-  return hash("sha256", JSON.stringify([of.tenantId, of.agentId, of.taskType]), "hex");
+  // Unambiguous, because the decoder refuses NUL in every text.
+  const text = `${of.tenantId}\0${of.agentId}\0${of.taskType}`;
+  let key = successesKeys.get(text);
+  if (key === undefined) {
+    key = hash("sha256", text, "hex");
+    successesKeys.set(text, key);
+  }
+  return key;
 }
 
 /**

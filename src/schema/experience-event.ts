@@ -1,8 +1,9 @@
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
-import type { ExperienceEvent } from "../core/event.ts";
+import type { ExperienceEvent, OkGlance } from "../core/event.ts";
 import { BusError } from "../errors.ts";
 import { parseJsonObject } from "./json.ts";
+import { type PlainEvent, readPlainEvent } from "./plain-event.ts";
 import { parseTimestamp } from "./timestamp.ts";
 
 /** One JSON object, at most this many bytes (contract, section 1). */
@@ -90,6 +91,31 @@ export interface EventContext {
  * the field and the rule but never repeats the event's text.
  */
 export function decodeEvent(payload: Uint8Array, context: EventContext): ExperienceEvent {
+  const plain = readPlainEvent(payload);
+  return plain ? fromPlain(plain, context) : decodeAny(payload, context);
+}
+
+/** The same, but null for a valid OK event that `canPassOver` has no use for, which is then hardly read. */
+export function decodeUnless(
+  payload: Uint8Array,
+  context: EventContext,
+  canPassOver: (glance: OkGlance) => boolean,
+): ExperienceEvent | null {
+  const plain = readPlainEvent(payload);
+  if (plain === null) {
+    const event = decodeAny(payload, context);
+    return event.ok && canPassOver(event) ? null : event;
+  }
+  const eventId = plain.ok && plain.hasText("agentId") ? plain.text("eventId") : undefined;
+  if (eventId !== undefined) {
+    const { silent, latencyMs } = plain;
+    if (canPassOver({ eventId, silent, latencyMs })) return null;
+  }
+  return fromPlain(plain, context);
+}
+
+/** Without the short cut for plain events, which must not make a difference. */
+export function decodeAny(payload: Uint8Array, context: EventContext): ExperienceEvent {
   if (payload.length > maxEventBytes) {
     throw new BusError(
       "too_large",
@@ -99,20 +125,44 @@ export function decodeEvent(payload: Uint8Array, context: EventContext): Experie
   return eventFrom(parseJsonObject(payload), context);
 }
 
+function fromPlain(plain: PlainEvent, context: EventContext): ExperienceEvent {
+  const { ok, ts, latencyMs, httpStatus } = plain;
+  const storedAt = context.storedAt;
+  const http_status = Number.isNaN(httpStatus) ? undefined : httpStatus;
+  return {
+    eventId: plain.text("eventId") ?? checkedId(context.defaultEventId, "Nats-Msg-Id"),
+    ts: Number.isNaN(ts) ? storedAt : notAhead(ts, storedAt, context),
+    storedAt,
+    tenantId: plain.text("tenantId") ?? "default",
+    agentId: plain.text("agentId") ?? checkedId(context.defaultAgentId, "the subject's last token"),
+    taskType: plain.text("taskType") ?? "unknown",
+    ok,
+    errorClass: ok ? undefined : errorClass(plain.text("errorClass"), http_status),
+    silent: plain.silent,
+    provider: plain.text("provider"),
+    model: plain.text("model"),
+    profile: plain.text("profile"),
+    latencyMs: Number.isNaN(latencyMs) ? undefined : latencyMs,
+    tool: plain.text("tool"),
+    reason: plain.text("reason"),
+  };
+}
+
 /** The same for a value that is parsed already. */
 export function eventFrom(value: unknown, context: EventContext): ExperienceEvent {
   if (!compiled.Check(value)) throw new BusError("bad_request", firstProblem(value));
   const { result, llm, policy, tool } = value;
   const silent = result.silent === true || policy?.sowa_decision === "SILENT";
+  const storedAt = context.storedAt;
   return {
     eventId: value.event_id ?? checkedId(context.defaultEventId, "Nats-Msg-Id"),
-    ts: eventTime(value.ts, context),
-    storedAt: context.storedAt,
+    ts: eventTime(value.ts, storedAt, context),
+    storedAt,
     tenantId: value.tenant_id ?? "default",
     agentId: value.agent_id ?? checkedId(context.defaultAgentId, "the subject's last token"),
     taskType: value.task_type ?? "unknown",
     ok: result.ok,
-    errorClass: result.ok ? undefined : errorClass(result),
+    errorClass: result.ok ? undefined : errorClass(result.error_class, result.http_status),
     silent,
     provider: llm?.provider,
     model: llm?.model,
@@ -123,18 +173,25 @@ export function eventFrom(value: unknown, context: EventContext): ExperienceEven
   };
 }
 
-function errorClass(result: { error_class?: string; http_status?: number }): string {
-  if (result.error_class !== undefined && result.error_class.trim() !== "") {
-    return result.error_class;
-  }
-  return result.http_status === undefined ? "unknown" : `http_${result.http_status}`;
+function errorClass(given: string | undefined, httpStatus: number | undefined): string {
+  if (given !== undefined && given.trim() !== "") return given;
+  return httpStatus === undefined ? "unknown" : `http_${httpStatus}`;
 }
 
-function eventTime(ts: string | number | undefined, context: EventContext): number {
-  if (ts === undefined) return context.storedAt;
+function eventTime(
+  ts: string | number | undefined,
+  storedAt: number,
+  context: EventContext,
+): number {
+  if (ts === undefined) return storedAt;
   const time = parseTimestamp(ts);
   if (time === null) throw new BusError("bad_request", "ts is no time (ISO 8601 or epoch ms)");
-  return time > context.storedAt + context.maxFutureMs ? context.storedAt : time;
+  return notAhead(time, storedAt, context);
+}
+
+/** A clock that runs far ahead is not believed. */
+function notAhead(time: number, storedAt: number, { maxFutureMs }: EventContext): number {
+  return time > storedAt + maxFutureMs ? storedAt : time;
 }
 
 /** What stands in for a missing id obeys the same bounds. */

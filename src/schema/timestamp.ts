@@ -6,7 +6,7 @@ const usual =
   /^[1-9]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{3})?Z$/;
 
 /** 9999-12-31T23:59:59.999Z: the last time that four-digit years and Postgres both hold. */
-const latest = 253_402_300_799_999;
+export const latestTime = 253_402_300_799_999;
 
 /**
  * Epoch ms of an ISO 8601 text or an epoch-ms number; null when it is no time. Digits past the
@@ -14,7 +14,7 @@ const latest = 253_402_300_799_999;
  */
 export function parseTimestamp(value: string | number): number | null {
   if (typeof value === "number") {
-    return value >= 0 && value <= latest ? Math.floor(value) : null;
+    return value >= 0 && value <= latestTime ? Math.floor(value) : null;
   }
   if (usual.test(value)) return Date.parse(value);
   const match = iso8601.exec(value);
@@ -29,7 +29,7 @@ export function parseTimestamp(value: string | number): number | null {
   const ms = Number(fraction.slice(0, 3).padEnd(3, "0"));
   date.setUTCHours(Number(hour), Number(minute) - offsetMinutes, Number(second), ms);
   const time = date.getTime();
-  return time > latest ? null : time;
+  return time > latestTime ? null : time;
 }
 
 function parseOffset(zone: string | undefined): number | null {

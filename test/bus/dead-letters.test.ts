@@ -25,7 +25,7 @@ test("a dead letter has the original payload, and says what it was and why it is
   const { created } = await jsm.streams.info("EXPERIENCE");
   expect(letter?.subject).toBe("dead.EXPERIENCE.experience-learner-v1");
   expect(letter?.string()).toBe('{"result":{}}');
-  expect(letter?.header.toRecord()).toEqual({
+  expect(Object.fromEntries(letter?.header ?? [])).toEqual({
     "Nats-Msg-Id": [`EXPERIENCE:${created}:experience-learner-v1:${seq}`],
     "Dead-Letter-Reason": [expect.stringContaining("ok")],
     "Dead-Letter-Code": ["bad_request"],
@@ -87,6 +87,19 @@ test("a payload that just fits is kept whole, with no word of a cut", async () =
   const [letter] = await deadLetters(stack, 1);
   expect(letter?.data.length).toBe(payload.length);
   expect(letter?.header.has("Dead-Letter-Payload-Sha256")).toBe(false);
+});
+
+test("a dead letter that its stream has no room for is held until there is", async () => {
+  const stack = await openStack();
+  const { js, jsm } = stack.broker;
+  await jsm.streams.add({ name: "DEAD_LETTERS", subjects: ["dead.>"], max_msg_size: 1_000 });
+  const service = await stack.start();
+  await js.publish(subject, "x".repeat(900));
+  await eventually(async () => (await service.health()).problems.join().includes("DEAD_LETTERS"));
+  expect(service.fatal).toEqual([]);
+  await jsm.streams.update("DEAD_LETTERS", { max_msg_size: -1 });
+  const [letter] = await deadLetters(stack, 1);
+  expect(letter?.data.length).toBe(900);
 });
 
 test("a message given up a second time is one dead letter", async () => {

@@ -57,10 +57,9 @@ export class ModelBucket {
     return stored;
   }
 
-  /** Purged, or deleted and made anew: then its revisions may start over. */
-  wipe(startOver: boolean): void {
+  /** Revisions go on: one that a stale cache still names must never come again. */
+  wipe(): void {
     this.#documents.clear();
-    if (startOver) this.#revision = 0;
   }
 }
 
@@ -129,9 +128,7 @@ export class ModelTables {
       this.sightings.add(`${lessonKey} ${windowStart.getTime()}`);
     }
     const unpublished = new Set(
-      [...inserted, ...existing]
-        .map((row) => row.lesson_key)
-        .filter((key) => this.outbox.has(key)),
+      [...inserted, ...existing].map((row) => row.lesson_key).filter((key) => this.outbox.has(key)),
     );
     return { inserted, existing, unpublished, sightings: this.sightings.size - before };
   }

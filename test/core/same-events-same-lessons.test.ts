@@ -2,7 +2,12 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { histories } from "./histories.ts";
 import { type HistorySpec, type Pipeline, play } from "./world.ts";
-import { ackBeforeEffects, lastWriteWins, markBeforeWork, neverReadAgain } from "./wrong-pipelines.ts";
+import {
+  ackBeforeEffects,
+  lastWriteWins,
+  markBeforeWork,
+  neverReadAgain,
+} from "./wrong-pipelines.ts";
 
 /**
  * The promise of contract section 2: the lessons and sightings are a function of the set of events,

@@ -8,15 +8,27 @@ import {
   type Extraction,
   type ExtractionPorts,
 } from "../../src/handlers/extraction.ts";
-import { bucketView, type Cache, type Call, ModelBucket, ModelStream, ModelTables } from "./model.ts";
+import {
+  bucketView,
+  type Cache,
+  type Call,
+  ModelBucket,
+  ModelStream,
+  ModelTables,
+} from "./model.ts";
 
 /** What happens next; numbers are reduced modulo what there is to choose from. */
 export type Action =
   | { readonly do: "step"; readonly pick: number }
   | { readonly do: "run"; readonly steps: number }
-  | { readonly do: "deliver"; readonly replica: number; readonly count: number; readonly turn: number }
+  | {
+      readonly do: "deliver";
+      readonly replica: number;
+      readonly count: number;
+      readonly turn: number;
+    }
   | { readonly do: "crash"; readonly replica: number }
-  | { readonly do: "wipe"; readonly startOver: boolean }
+  | { readonly do: "wipe" }
   | { readonly do: "tick"; readonly ms: number }
   | { readonly do: "outage"; readonly pick: number; readonly afterEffect: boolean }
   | { readonly do: "redeliver"; readonly replica: number }
@@ -144,7 +156,7 @@ class World {
         this.#crash(action.replica);
         break;
       case "wipe":
-        this.#bucket.wipe(action.startOver);
+        this.#bucket.wipe();
         break;
       case "tick":
         this.#clock.now += action.ms;

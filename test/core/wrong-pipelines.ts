@@ -8,12 +8,16 @@ export const ackBeforeEffects: Pipeline = { ack: "before" };
 
 /** A mark in the shared bucket for each message, set before the work; what has one is skipped. */
 export const markBeforeWork: Pipeline = {
-  handle: (inner, { bucket }) => async (events) => {
-    const marks = await Promise.all(
-      events.map((event) => bucket.successes.put(`seen ${JSON.stringify(event)}`, noSuccesses, 0)),
-    );
-    return inner(events.filter((_, i) => marks[i] !== null));
-  },
+  handle:
+    (inner, { bucket }) =>
+    async (events) => {
+      const marks = await Promise.all(
+        events.map((event) =>
+          bucket.successes.put(`seen ${JSON.stringify(event)}`, noSuccesses, 0),
+        ),
+      );
+      return inner(events.filter((_, i) => marks[i] !== null));
+    },
 };
 
 /** Whoever writes last wins, whatever was written in between. */

@@ -190,7 +190,9 @@ test("a consumer that cannot be served makes the replica degraded, and leaves it
   await eventually(async () => (await service.health()).status === "degraded", 10_000);
   expect((await service.http("/health")).status).toBe(200);
   expect((await service.http("/readyz")).status).toBe(200);
-  expect((await service.health()).problems.join()).toContain("overlap");
+  expect((await service.health()).problems.join()).toContain(
+    'stream EXPERIENCE cannot have subjects ["agent.experience.v1.>"]: stream THIEF has ["agent.experience.v1.>"]',
+  );
 });
 
 test("while it stops, a replica is not ready", async () => {

@@ -22,6 +22,7 @@ export function errorRule(threshold: number): Rule {
     type: "error",
     version: 1,
     threshold,
+    passesOver: () => true,
     signature: (event) =>
       event.ok
         ? null

@@ -8,6 +8,7 @@ export function latencyRule(threshold: number, spikeMs: number): Rule {
     type: "latency",
     version: 1,
     threshold,
+    passesOver: ({ latencyMs }) => !(latencyMs !== undefined && latencyMs >= spikeMs),
     signature: (event) =>
       event.latencyMs !== undefined && event.latencyMs >= spikeMs ? servedBy(event) : null,
     wording: ({ agent, task, target, often }) => ({

@@ -1,4 +1,4 @@
-import type { ExperienceEvent } from "../event.ts";
+import type { ExperienceEvent, OkGlance } from "../event.ts";
 import type { Signals } from "../signature.ts";
 
 /** What a rule's wording may name. Every string is already cut to plain characters. */
@@ -31,6 +31,11 @@ export interface Rule {
   readonly version: number;
   /** K: how many distinct events within the window make a lesson. */
   readonly threshold: number;
+  /**
+   * Whether an OK event is certainly no evidence: most are not, and are then never read in full. Must
+   * be false wherever `signature` is not null.
+   */
+  readonly passesOver: (glance: OkGlance) => boolean;
   /** The signature if the event is evidence, else null. */
   readonly signature: (event: ExperienceEvent) => Signals | null;
   readonly wording: (slots: Slots) => Wording;

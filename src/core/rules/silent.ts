@@ -6,6 +6,7 @@ export function silentRule(threshold: number): Rule {
     type: "silent",
     version: 1,
     threshold,
+    passesOver: ({ silent }) => !silent,
     signature: (event) => {
       if (!event.silent) return null;
       return event.reason === undefined ? {} : { reason: event.reason };

@@ -1,0 +1,212 @@
+import { AckPolicy, type ConsumerConfig, type StreamConfig } from "@nats-io/jetstream";
+import { nanos } from "@nats-io/transport-node";
+import { expect, onTestFinished, test } from "vitest";
+import { type Drift, judgeDrift, provision, wantedFrom } from "../../src/bus/provision.ts";
+import { readSettings } from "../../src/settings.ts";
+import { type Broker, startBroker } from "../rig/broker.ts";
+import { recordingLog } from "../rig/service.ts";
+
+const durable = "experience-learner-v1";
+
+async function openBroker(): Promise<Broker> {
+  const broker = await startBroker();
+  onTestFinished(() => broker.remove());
+  return broker;
+}
+
+function wanted(env: Record<string, string> = {}) {
+  const required = { NATS_URL: "nats://x", LEARNER_DATABASE_URL: "postgres://x" };
+  return wantedFrom(readSettings({ ...required, ...env }));
+}
+
+/** A stream or durable as the service would make it, but for `fields`. */
+const addStream = (
+  { jsm }: Broker,
+  name: "experience" | "lessons" | "deadLetters" | "evidence",
+  fields: Partial<StreamConfig>,
+) => jsm.streams.add({ ...wanted()[name], ...fields });
+
+async function addDurable(broker: Broker, fields: Partial<ConsumerConfig>): Promise<void> {
+  await addStream(broker, "experience", {});
+  const { filter_subject: _, ...config } = wanted().durable;
+  await broker.jsm.consumers.add("EXPERIENCE", { ...config, ...fields });
+}
+
+const asTold = (drift: Drift[]) =>
+  drift.map(({ what, field, wanted, actual, breaks }) => [what, field, actual, wanted, breaks]);
+
+test("on an empty broker everything is made, and nothing differs then or later", async () => {
+  const { jsm } = await openBroker();
+  expect(await provision(jsm, wanted())).toEqual([]);
+  const names = await jsm.streams.names().next();
+  expect(names.sort()).toEqual([
+    "DEAD_LETTERS",
+    "EXPERIENCE",
+    `KV_${durable}-attempts`,
+    `KV_${durable}-evidence`,
+    "LESSONS",
+  ]);
+  expect((await jsm.consumers.info("EXPERIENCE", durable)).config).toMatchObject({
+    ack_policy: "explicit",
+    ack_wait: nanos(30_000),
+    max_deliver: -1,
+    filter_subject: "agent.experience.v1.>",
+  });
+  expect(await provision(jsm, wanted())).toEqual([]);
+});
+
+test("only what is missing is made", async () => {
+  const broker = await openBroker();
+  await provision(broker.jsm, wanted());
+  const { created } = await broker.jsm.streams.info("LESSONS");
+  await broker.jsm.streams.delete("DEAD_LETTERS");
+  await broker.jsm.consumers.delete("EXPERIENCE", durable);
+  expect(await provision(broker.jsm, wanted())).toEqual([]);
+  expect((await broker.jsm.streams.info("LESSONS")).created).toBe(created);
+  expect((await broker.jsm.streams.info("DEAD_LETTERS")).config.subjects).toEqual(["dead.>"]);
+  await broker.jsm.consumers.info("EXPERIENCE", durable);
+});
+
+test("ten replicas that make everything at once find it made", async () => {
+  const { jsm } = await openBroker();
+  const drifts = await Promise.all(Array.from({ length: 10 }, () => provision(jsm, wanted())));
+  expect(drifts.flat()).toEqual([]);
+});
+
+test("buckets bear the durable's name, so that two durables share nothing", async () => {
+  const { jsm } = await openBroker();
+  await provision(jsm, wanted());
+  await provision(jsm, wanted({ EXPERIENCE_DURABLE: "second" }));
+  const names = await jsm.streams.names().next();
+  expect(names).toEqual(expect.arrayContaining(["KV_second-attempts", "KV_second-evidence"]));
+});
+
+for (const [subjects, fits] of [
+  [["agent.experience.v1.>"], true],
+  [["agent.experience.>"], true],
+  [["agent.*.v1.>"], true],
+  [["other", "agent.experience.>"], true],
+  [["agent.experience.v1.*"], false],
+  [["agent.experience.v1"], false],
+  [["agent.experience.v2.>"], false],
+  [["agent.experience.v1.a.>"], false],
+] as const) {
+  test(`a stream with ${subjects.join(" and ")} ${fits ? "holds" : "does not hold"} all events`, async () => {
+    const broker = await openBroker();
+    await addStream(broker, "experience", { subjects: [...subjects] });
+    const drift = await provision(broker.jsm, wanted());
+    const told = fits
+      ? []
+      : [["stream EXPERIENCE", "subjects", subjects, ["agent.experience.v1.>"], false]];
+    expect(asTold(drift)).toEqual(told);
+  });
+}
+
+for (const [what, fields, told] of [
+  [
+    "another time to live of the evidence",
+    { max_age: nanos(60_000) },
+    ["max_age", "60s", "3600s", true],
+  ],
+  ["evidence without a time to live", { max_age: 0 }, ["max_age", "0s", "3600s", true]],
+] as const) {
+  test(`${what} breaks a guarantee`, async () => {
+    const broker = await openBroker();
+    await addStream(broker, "evidence", { ...fields, duplicate_window: nanos(1_000) });
+    const drift = await provision(broker.jsm, wanted());
+    expect(asTold(drift)).toEqual([[`stream KV_${durable}-evidence`, ...told]]);
+  });
+}
+
+for (const [what, fields, told] of [
+  [
+    "that acks nothing",
+    { ack_policy: AckPolicy.None, max_ack_pending: 0 },
+    ["ack_policy", "none", "explicit", true],
+  ],
+  ["that gives up", { max_deliver: 3 }, ["max_deliver", 3, -1, true]],
+  [
+    "with a narrower filter",
+    { filter_subject: "agent.experience.v1.a" },
+    ["filter_subject", "agent.experience.v1.a", "agent.experience.v1.>", true],
+  ],
+  ["with another ack_wait", { ack_wait: nanos(5_000) }, ["ack_wait", "5s", "30s", false]],
+  ["that may hold less", { max_ack_pending: 10 }, ["max_ack_pending", 10, 20_000, false]],
+] as const) {
+  test(`an existing durable ${what} is told with both values`, async () => {
+    const broker = await openBroker();
+    await addDurable(broker, { filter_subject: "agent.experience.v1.>", ...fields });
+    const drift = await provision(broker.jsm, wanted());
+    expect(asTold(drift)).toContainEqual([`consumer EXPERIENCE/${durable}`, ...told]);
+  });
+}
+
+for (const [what, fields] of [
+  ["without a filter", {}],
+  ["with a wider filter", { filter_subject: "agent.experience.>" }],
+] as const) {
+  test(`an existing durable ${what} brings our events, too`, async () => {
+    const broker = await openBroker();
+    await addStream(broker, "experience", { subjects: ["agent.experience.>"] });
+    const { filter_subject: _, ...config } = wanted().durable;
+    await broker.jsm.consumers.add("EXPERIENCE", { ...config, ...fields });
+    expect(await provision(broker.jsm, wanted())).toEqual([]);
+  });
+}
+
+test("a push consumer under the durable's name is told", async () => {
+  const broker = await openBroker();
+  await addDurable(broker, {
+    filter_subject: "agent.experience.v1.>",
+    deliver_subject: "push.here",
+  });
+  const drift = await provision(broker.jsm, wanted());
+  expect(asTold(drift)).toContainEqual([
+    `consumer EXPERIENCE/${durable}`,
+    "deliver_subject",
+    "push.here",
+    undefined,
+    true,
+  ]);
+});
+
+test("a stream in the way of one of ours is named, with both lists of subjects", async () => {
+  const broker = await openBroker();
+  await addStream(broker, "experience", { subjects: ["agent.>"] });
+  await expect(provision(broker.jsm, wanted())).rejects.toMatchObject({
+    code: "unavailable",
+    message:
+      'stream LESSONS cannot have subjects ["agent.lesson.v1"]: stream EXPERIENCE has ["agent.>"]',
+  });
+});
+
+test("nothing that exists is changed by looking at it", async () => {
+  const broker = await openBroker();
+  await addStream(broker, "lessons", { duplicate_window: nanos(1_000) });
+  await addStream(broker, "experience", { subjects: ["agent.experience.>"], max_msgs: 7 });
+  const configs = async () =>
+    Promise.all(
+      ["LESSONS", "EXPERIENCE"].map(async (name) => (await broker.jsm.streams.info(name)).config),
+    );
+  const before = await configs();
+  await provision(broker.jsm, wanted());
+  expect(await configs()).toEqual(before);
+});
+
+test("what breaks is refused in one message, what does not is a warning each", () => {
+  const { log, lines } = recordingLog();
+  const drift = (field: string, breaks: boolean): Drift => ({
+    what: "stream S",
+    field,
+    wanted: "1s",
+    actual: undefined,
+    breaks,
+  });
+  const all = [drift("a", true), drift("b", false), drift("c", true)];
+  expect(() => judgeDrift(all, log)).toThrow(
+    'what exists in JetStream clashes with the settings:\n  stream S: a is null, the settings want "1s"\n  stream S: c is null, the settings want "1s"',
+  );
+  expect(lines.map(({ msg }) => msg)).toEqual([
+    'stream S: b is null, the settings want "1s"; left as it is',
+  ]);
+});

@@ -1,0 +1,222 @@
+import { describe, expect, test } from "vitest";
+import { readSettings, wantsEmbeddedServers } from "../src/settings.ts";
+
+const servers = {
+  NATS_URL: "nats://127.0.0.1:4222",
+  LEARNER_DATABASE_URL: "postgres://learner@127.0.0.1:5432/bus",
+};
+const read = (env: Record<string, string | undefined> = {}) => readSettings({ ...servers, ...env });
+
+/** The lines of the refusal, the first of which counts the others. */
+function problemsOf(env: Record<string, string | undefined>): string[] {
+  try {
+    read(env);
+  } catch (error) {
+    expect(error).toMatchObject({ name: "BusError", code: "bad_request" });
+    return String((error as Error).message).split("\n  ");
+  }
+  return [];
+}
+
+test("every setting but the two servers has the default of the contract", () => {
+  expect(read()).toEqual({
+    nats: { url: "nats://127.0.0.1:4222" },
+    stream: "EXPERIENCE",
+    subject: "agent.experience.v1.>",
+    durable: "experience-learner-v1",
+    ackWaitSeconds: 30,
+    maxDeliver: 20,
+    fetchBatch: 256,
+    fetchTimeoutSeconds: 2,
+    windowSeconds: 1_800,
+    okSamplePercent: 10,
+    latencySpikeMs: 5_000,
+    errorThreshold: 3,
+    silentThreshold: 5,
+    latencyThreshold: 3,
+    evidenceTtlSeconds: 3_600,
+    maxFutureSeconds: 300,
+    databaseUrl: servers.LEARNER_DATABASE_URL,
+    lessonSubject: "agent.lesson.v1",
+    lessonPublishEnabled: true,
+    httpPort: 9_109,
+    logLevel: "info",
+    replicas: 1,
+    provision: "apply",
+  });
+});
+
+test.each([
+  ["EXPERIENCE_STREAM_NAME", "OTHER", { stream: "OTHER" }],
+  ["EXPERIENCE_SUBJECT", "other.*", { subject: "other.*" }],
+  ["EXPERIENCE_DURABLE", "d-1_x", { durable: "d-1_x" }],
+  ["EXPERIENCE_ACK_WAIT_SECONDS", "2.5", { ackWaitSeconds: 2.5 }],
+  ["EXPERIENCE_MAX_DELIVER", "3", { maxDeliver: 3 }],
+  ["EXPERIENCE_FETCH_BATCH", "1e3", { fetchBatch: 1_000 }],
+  ["EXPERIENCE_FETCH_TIMEOUT_SECONDS", "5", { fetchTimeoutSeconds: 5 }],
+  ["EXPERIENCE_WINDOW_SECONDS", "60", { windowSeconds: 60 }],
+  ["EXPERIENCE_OK_SAMPLE_PCT", "0.5", { okSamplePercent: 0.5 }],
+  ["EXPERIENCE_LATENCY_SPIKE_MS", "100", { latencySpikeMs: 100 }],
+  ["EXPERIENCE_ERROR_THRESHOLD", "1", { errorThreshold: 1 }],
+  ["EXPERIENCE_SILENT_THRESHOLD", "2", { silentThreshold: 2 }],
+  ["EXPERIENCE_LATENCY_THRESHOLD", "256", { latencyThreshold: 256 }],
+  ["EXPERIENCE_EVENT_DEDUP_TTL_SECONDS", "7200", { evidenceTtlSeconds: 7_200 }],
+  ["EXPERIENCE_MAX_FUTURE_SECONDS", "0", { maxFutureSeconds: 0 }],
+  ["LESSON_SUBJECT", "lessons", { lessonSubject: "lessons" }],
+  ["LESSON_PUBLISH_ENABLED", "FALSE", { lessonPublishEnabled: false }],
+  ["HTTP_PORT", "0", { httpPort: 0 }],
+  ["LOG_LEVEL", "Debug", { logLevel: "debug" }],
+  ["JETSTREAM_REPLICAS", "3", { replicas: 3 }],
+])("%s=%s is read", (name, value, expected) => {
+  expect(read({ [name]: value })).toMatchObject(expected);
+});
+
+test("an empty variable is one that is not set", () => {
+  expect(read({ HTTP_PORT: "", LOG_LEVEL: "", EXPERIENCE_DURABLE: "" })).toEqual(read());
+});
+
+test.each([
+  ["EXPERIENCE_STREAM_NAME", "has space"],
+  ["EXPERIENCE_STREAM_NAME", "dots.in.it"],
+  ["EXPERIENCE_SUBJECT", "agent..x"],
+  ["EXPERIENCE_DURABLE", "a.b"],
+  ["EXPERIENCE_DURABLE", "x".repeat(65)],
+  ["EXPERIENCE_ACK_WAIT_SECONDS", "0"],
+  ["EXPERIENCE_MAX_DELIVER", "1.5"],
+  ["EXPERIENCE_FETCH_BATCH", "many"],
+  ["EXPERIENCE_WINDOW_SECONDS", "0"],
+  ["EXPERIENCE_WINDOW_SECONDS", "-1"],
+  ["EXPERIENCE_OK_SAMPLE_PCT", "101"],
+  ["EXPERIENCE_OK_SAMPLE_PCT", "NaN"],
+  ["EXPERIENCE_ERROR_THRESHOLD", "257"],
+  ["EXPERIENCE_SILENT_THRESHOLD", "0"],
+  ["EXPERIENCE_MAX_FUTURE_SECONDS", "Infinity"],
+  ["EXPERIENCE_MAX_FUTURE_SECONDS", "0x10"],
+  ["LESSON_SUBJECT", "lessons.>"],
+  ["LESSON_PUBLISH_ENABLED", "yes"],
+  ["HTTP_PORT", "65536"],
+  ["HTTP_PORT", "8080 "],
+  ["LOG_LEVEL", "loud"],
+  ["JETSTREAM_REPLICAS", "6"],
+  ["EXPERIENCE_PROVISION", "destroy"],
+])("%s=%s is refused, naming both", (name, value) => {
+  const [count, problem, ...others] = problemsOf({ [name]: value });
+  expect(count).toBe("1 problem in the settings:");
+  expect(problem).toContain(`${name}=${value} must be `);
+  expect(others).toEqual([]);
+});
+
+test("every problem is reported at once, one a line", () => {
+  const problems = problemsOf({
+    NATS_URL: undefined,
+    LEARNER_DATABASE_URL: "mysql://x",
+    HTTP_PORT: "no",
+    LOG_LEVEL: "loud",
+    EXPERIENCE_MAX_DELIVER: "0",
+    EXPERIENCE_WINDOW_SECONDS: "3600",
+  });
+  expect(problems[0]).toBe("6 problems in the settings:");
+  const named = ["NATS_URL", "LEARNER_DATABASE_URL", "HTTP_PORT", "LOG_LEVEL"];
+  for (const name of [...named, "EXPERIENCE_MAX_DELIVER", "EXPERIENCE_WINDOW_SECONDS"]) {
+    expect(problems.filter((line) => line.includes(name))).toHaveLength(1);
+  }
+});
+
+describe("a time to live of less than twice the window", () => {
+  test("is refused, naming both values", () => {
+    const [, problem] = problemsOf({
+      EXPERIENCE_WINDOW_SECONDS: "60",
+      EXPERIENCE_EVENT_DEDUP_TTL_SECONDS: "119",
+    });
+    expect(problem).toContain("EXPERIENCE_EVENT_DEDUP_TTL_SECONDS=119");
+    expect(problem).toContain("EXPERIENCE_WINDOW_SECONDS=60");
+  });
+
+  test("is refused where the default of the other is what clashes", () => {
+    const [, problem] = problemsOf({ EXPERIENCE_WINDOW_SECONDS: "1801" });
+    expect(problem).toMatch(/TTL_SECONDS=3600 .*WINDOW_SECONDS=1801/);
+  });
+
+  test("of exactly twice the window is taken", () => {
+    const exact = { EXPERIENCE_WINDOW_SECONDS: "60", EXPERIENCE_EVENT_DEDUP_TTL_SECONDS: "120" };
+    expect(problemsOf(exact)).toEqual([]);
+  });
+});
+
+describe("authentication", () => {
+  test("takes the names of the nats CLI", () => {
+    expect(read({ NATS_USER: "u", NATS_PASSWORD: "p" }).nats).toMatchObject({
+      user: "u",
+      password: "p",
+    });
+    expect(read({ NATS_TOKEN: "t" }).nats).toMatchObject({ token: "t" });
+  });
+
+  test("reads user and password, or a token, in the URL", () => {
+    expect(read({ NATS_URL: "nats://u:p%40@h:1,nats://k:2" }).nats).toEqual({
+      url: "nats://h:1,nats://k:2",
+      user: "u",
+      password: "p@",
+    });
+    expect(read({ NATS_URL: "nats://t0ken@h:1" }).nats).toEqual({
+      url: "nats://h:1",
+      token: "t0ken",
+    });
+  });
+
+  test.each([
+    [{ NATS_PASSWORD: "p" }, /NATS_PASSWORD needs NATS_USER/],
+    [{ NATS_CERT: import.meta.filename }, /NATS_CERT and NATS_KEY go together/],
+    [{ NATS_USER: "u", NATS_TOKEN: "t" }, /NATS_USER, NATS_TOKEN: choose one/],
+    [{ NATS_CREDS: "/nowhere/at/all" }, /NATS_CREDS must name a file that can be read \(ENOENT\)/],
+    [{ NATS_URL: "http://h:1" }, /NATS_URL must be like/],
+  ])("%j is refused", (env, reason) => {
+    expect(problemsOf(env).join("\n")).toMatch(reason);
+  });
+});
+
+test("no secret shows in the refusal, whatever is wrong with it or beside it", () => {
+  const secret = "s3cr3t-s3cr3t";
+  const broken: Record<string, string>[] = [
+    { NATS_PASSWORD: secret },
+    { NATS_TOKEN: secret, NATS_USER: "u", NATS_PASSWORD: secret },
+    { NATS_CREDS: secret, NATS_NKEY: secret, NATS_CA: secret, NATS_KEY: secret },
+    { NATS_URL: `nats://u:${secret}@:x`, NATS_TOKEN: secret },
+    { NATS_URL: `http://u:${secret}@h` },
+    { NATS_URL: `nats://u:${secret}%zz@h:1` },
+    { NATS_URL: `nats://u:${secret}@h:1`, NATS_TOKEN: secret },
+    { LEARNER_DATABASE_URL: `mysql://u:${secret}@h/db` },
+    { LEARNER_DATABASE_URL: `postgres://u:${secret}#%@h:x/db` },
+    { LEARNER_DATABASE_URL: secret },
+  ];
+  for (const env of broken) {
+    const message = problemsOf({ ...env, HTTP_PORT: "no" }).join("\n");
+    expect(message).toContain("HTTP_PORT=no");
+    expect(message).not.toContain(secret);
+  }
+});
+
+describe("embedded servers are wanted", () => {
+  const { NATS_URL, LEARNER_DATABASE_URL } = servers;
+
+  test("when neither server is named and this is not production", () => {
+    expect(wantsEmbeddedServers({})).toBe(true);
+    expect(wantsEmbeddedServers({ NATS_URL: "", NODE_ENV: "development" })).toBe(true);
+  });
+
+  test.each([
+    [{ NATS_URL }],
+    [{ LEARNER_DATABASE_URL }],
+    [{ NATS_URL, LEARNER_DATABASE_URL }],
+    [{ NODE_ENV: "production" }],
+  ])("not with %j", (env) => {
+    expect(wantsEmbeddedServers(env)).toBe(false);
+  });
+
+  test("and where they are not, both servers must be named", () => {
+    const none = { NATS_URL: undefined, LEARNER_DATABASE_URL: undefined };
+    const message = problemsOf({ ...none, NODE_ENV: "production" }).join("\n");
+    expect(message).toContain("NATS_URL is required");
+    expect(message).toContain("LEARNER_DATABASE_URL is required");
+  });
+});
