@@ -7,7 +7,7 @@ export interface BenchEvent {
   readonly payload: Uint8Array;
 }
 
-interface Shape {
+export interface Shape {
   readonly id: string;
   readonly ts: number;
   readonly ok: boolean;
@@ -15,7 +15,7 @@ interface Shape {
   readonly errorClass?: string;
 }
 
-function encode({ id, ts, ok, agent, errorClass }: Shape): BenchEvent {
+export function encode({ id, ts, ok, agent, errorClass }: Shape): BenchEvent {
   const event = {
     event_id: id,
     ts: new Date(ts).toISOString(),

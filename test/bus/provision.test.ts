@@ -102,6 +102,20 @@ for (const [subjects, fits] of [
   });
 }
 
+for (const [retention, breaks] of [
+  ["workqueue", true],
+  ["interest", false],
+] as const) {
+  test(`an EXPERIENCE stream of ${retention} retention ${breaks ? "breaks a guarantee" : "is a warning"}`, async () => {
+    const broker = await openBroker();
+    await addStream(broker, "experience", { retention });
+    const drift = await provision(broker.jsm, wanted());
+    expect(asTold(drift)).toEqual([
+      ["stream EXPERIENCE", "retention", retention, "limits", breaks],
+    ]);
+  });
+}
+
 for (const [what, fields, told] of [
   [
     "another time to live of the evidence",
@@ -130,6 +144,7 @@ for (const [what, fields, told] of [
     { filter_subject: "agent.experience.v1.a" },
     ["filter_subject", "agent.experience.v1.a", "agent.experience.v1.>", true],
   ],
+  ["that leaves payloads out", { headers_only: true }, ["headers_only", true, undefined, true]],
   ["with another ack_wait", { ack_wait: nanos(5_000) }, ["ack_wait", "5s", "30s", false]],
   ["that may hold less", { max_ack_pending: 10 }, ["max_ack_pending", 10, 20_000, false]],
 ] as const) {
@@ -141,10 +156,12 @@ for (const [what, fields, told] of [
   });
 }
 
-for (const [what, fields] of [
+const wideEnough: [what: string, fields: Partial<ConsumerConfig>][] = [
   ["without a filter", {}],
   ["with a wider filter", { filter_subject: "agent.experience.>" }],
-] as const) {
+  ["with several filters", { filter_subjects: ["agent.experience.v1.>", "agent.experience.v2.>"] }],
+];
+for (const [what, fields] of wideEnough) {
   test(`an existing durable ${what} brings our events, too`, async () => {
     const broker = await openBroker();
     await addStream(broker, "experience", { subjects: ["agent.experience.>"] });

