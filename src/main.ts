@@ -3,7 +3,7 @@ import { type SpawnedServers, spawnServers } from "./embedded/spawn.ts";
 import { BusError, messageOf } from "./errors.ts";
 import { type Logger, openLog } from "./log.ts";
 import { type RunningService, startService } from "./service.ts";
-import { readSettings, type Settings, wantsEmbeddedServers } from "./settings.ts";
+import { readSettings, type Settings, settingsAdvice, wantsEmbeddedServers } from "./settings.ts";
 import { serviceName } from "./subjects.ts";
 import { version } from "./version.ts";
 
@@ -67,6 +67,8 @@ async function serve(
   });
   void servers?.failed.then((why) => fail(new Error(`an embedded server ended: ${why}`)));
   let service: RunningService | undefined;
+  const advice = settingsAdvice(settings);
+  if (advice !== null) log.warn(advice);
   try {
     service = await startService({ settings, log, signal: stop.signal, onFatal: fail });
     log.info({ version, instance: service.instance, httpPort: service.httpPort }, "serving");

@@ -242,3 +242,10 @@ function reader(env: Environment, problems: string[]) {
       ) as { [K in keyof N]?: string },
   };
 }
+
+/** What works, but not well; null when all is well. */
+export function settingsAdvice(settings: Settings): string | null {
+  const { evidenceTtlSeconds, windowSeconds, maxFutureSeconds } = settings;
+  if (0.9 * evidenceTtlSeconds >= windowSeconds + maxFutureSeconds) return null;
+  return `EXPERIENCE_EVENT_DEDUP_TTL_SECONDS=${evidenceTtlSeconds} is little for EXPERIENCE_WINDOW_SECONDS=${windowSeconds} and EXPERIENCE_MAX_FUTURE_SECONDS=${maxFutureSeconds}: the stream will be read again once in each TTL`;
+}

@@ -128,7 +128,9 @@ function respondError(message: ServiceMsg, error: unknown, log: Logger): void {
   const { code, status } = known;
   if (status < 500) {
     const body = { code, message: known.message };
-    message.respondError(status, body.message, JSON.stringify(body), { headers: headers() });
+    // A header value has no line breaks.
+    const text = body.message.replaceAll(/[\r\n]+/g, " ");
+    message.respondError(status, text, JSON.stringify(body), { headers: headers() });
     return;
   }
   const body = {

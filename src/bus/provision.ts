@@ -123,7 +123,7 @@ export async function ensureStream(
   }
   return await nats(async () => {
     try {
-      return await jsm.streams.add(wanted);
+      return await jsm.streams.add({ ...wanted, ...firstRevision(wanted) });
     } catch (error) {
       if (hasCode(error, jsCodes.streamSubjectsOverlap)) throw await overlap(jsm, wanted, error);
       // Another replica was first, perhaps with other settings: what is there counts.
@@ -148,6 +148,15 @@ async function overlap(
   );
   const text = `stream ${name} cannot have subjects ${JSON.stringify(subjects)}: ${others.join(", ")}`;
   return new BusError("unavailable", text, { cause });
+}
+
+/**
+ * A bucket that is deleted and made anew would count its revisions from 1 again, and a replica that
+ * remembers one of the old bucket could overwrite what another has written to the new one. So each
+ * bucket begins where no earlier one can have been: at its creation time in microseconds.
+ */
+function firstRevision({ name }: WantedStream): { first_seq?: number } {
+  return name.startsWith(bucketStream("")) ? { first_seq: Date.now() * 1_000 } : {};
 }
 
 /** Finds the durable or creates it; with the stream's creation time, which identities need. */

@@ -10,10 +10,12 @@ export interface Coverage {
   readonly from: number | null;
   /** ... written at this time or later. */
   readonly at: number;
+  /** Drawn when the record was made: another one means that the bucket was wiped in between. */
+  readonly life: string;
 }
 
 /** What a bucket without a record covers. */
-export const noCoverage: Coverage = { from: Number.MAX_SAFE_INTEGER, at: 0 };
+export const noCoverage: Coverage = { from: Number.MAX_SAFE_INTEGER, at: 0, life: "" };
 
 export interface CoverageSettings {
   readonly windowMs: number;
@@ -40,14 +42,11 @@ export function covers(
   now: number,
   settings: CoverageSettings,
 ): boolean {
-  if (coverage === noCoverage) return false;
-  const { windowMs, ttlMs, maxFutureMs } = settings;
+  const needed = neededFrom(ts, settings);
+  if (coverage.from !== null && coverage.from > needed) return false;
   // The twentieth is for clocks that differ and for the time a batch takes.
-  const life = ttlMs - ttlMs / 20;
-  const ahead = Math.min(maxFutureMs, (ttlMs - windowMs) / 2);
-  if (ts >= now - (life - windowMs - ahead)) return true;
-  if (now >= coverage.at + life) return false;
-  return coverage.from === null || coverage.from <= neededFrom(ts, settings);
+  const life = settings.ttlMs - settings.ttlMs / 20;
+  return now < coverage.at + life || needed >= now - life;
 }
 
 /**

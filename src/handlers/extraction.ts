@@ -24,6 +24,7 @@ import type {
 } from "../core/ports.ts";
 import type { Rule } from "../core/rules/index.ts";
 import { addSuccesses, noSuccesses, workedInstead } from "../core/successes.ts";
+import { isRefusal } from "../errors.ts";
 import { successesKey } from "../kv/evidence.ts";
 import { createRebuild } from "./rebuild.ts";
 
@@ -60,7 +61,6 @@ export interface Report {
 interface Judged {
   readonly group: Group;
   readonly document: Versioned<Evidence>;
-  readonly written: boolean;
   readonly due: Due;
 }
 
@@ -95,13 +95,31 @@ export function createExtraction(
   async function handle(events: readonly ExperienceEvent[]): Promise<Report> {
     const batch = group(events);
     const judged = await addEvidenceOf(batch, 0);
-    const written = judged.some((one) => one.written);
-    const rebuilt = await rebuild.ensureCovered(batch.oldestTs, written, async (again, since) =>
-      storeDue(await addEvidenceOf(group(again), since)),
+    const rebuilt = await rebuild.ensureCovered(
+      batch.oldestTs,
+      judged.length > 0,
+      async (again, since) => storeWhatIsTaken(await addEvidenceOf(group(again), since)),
     );
     // What a rebuild has stored meanwhile is not stored, and counted, a second time.
     const effects = await storeDue(rebuilt.length === 0 ? judged : judged.map(judgedAgain));
-    return { outcomes: batch.outcomes, effects: [...rebuilt, effects] };
+    return { outcomes: batch.outcomes, effects: [...rebuilt.flat(), effects] };
+  }
+
+  /**
+   * Of events that are read again. A lesson that PostgreSQL refuses is the fault of its own events and
+   * shows where they are consumed; it must not make dead letters of the events of this batch.
+   */
+  async function storeWhatIsTaken(judged: readonly Judged[]): Promise<Effects[]> {
+    try {
+      return [await storeDue(judged)];
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      if (judged.length === 1) return [];
+      const halves = [judged.slice(0, judged.length / 2), judged.slice(judged.length / 2)];
+      const stored: Effects[] = [];
+      for (const half of halves) stored.push(...(await storeWhatIsTaken(half)));
+      return stored;
+    }
   }
 
   function judgedAgain(one: Judged): Judged {
@@ -127,10 +145,11 @@ export function createExtraction(
     const { lessonKey } = group.subject;
     const limits = limitsOf(group);
     let outcomes: EntryOutcome[] = [];
-    const { document, written } = await changeDocument(
+    const { document } = await changeDocument(
       bucket.evidence,
       lessonKey,
-      bucket.evidence.cached(lessonKey),
+      // What is read again must reach the bucket, whatever this replica remembers of it.
+      since === 0 ? bucket.evidence.cached(lessonKey) : undefined,
       noEvidence,
       (evidence) => {
         const added = addEvidence(evidence, group.entries, limits);
@@ -143,7 +162,7 @@ export function createExtraction(
       const outcome = outcomes[i];
       if (outcome !== undefined && outcome !== "evidence") batch.outcomes[index] = outcome;
     }
-    return { group, document, written, due: dueFrom(document.value, limits) };
+    return { group, document, due: dueFrom(document.value, limits) };
   }
 
   async function rememberSuccesses(sampled: readonly ExperienceEvent[]): Promise<void> {

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import {
   type Coverage,
   type CoverageSettings,
@@ -6,9 +7,8 @@ import {
   noCoverage,
   replayFrom,
 } from "../core/coverage.ts";
-import { changeDocument } from "../core/documents.ts";
 import type { ExperienceEvent } from "../core/event.ts";
-import type { DocumentStore, History } from "../core/ports.ts";
+import type { DocumentStore, History, Versioned } from "../core/ports.ts";
 import { coverageKey } from "../kv/evidence.ts";
 
 export interface Rebuild {
@@ -19,7 +19,7 @@ export interface Rebuild {
    */
   ensureCovered<R>(
     oldestTs: number,
-    evidenceWritten: boolean,
+    isNeeded: boolean,
     reapply: (events: readonly ExperienceEvent[], since: number) => Promise<R>,
   ): Promise<R[]>;
 }
@@ -46,31 +46,53 @@ export function createRebuild(
      * It comes after the evidence is written: a bucket wiped before that shows here, and one wiped
      * later has lost nothing that these events still need.
      */
-    async ensureCovered(oldestTs, evidenceWritten, reapply) {
-      const startedAt = now();
-      if (!evidenceWritten && startedAt < seenAt + keepAliveMs) return [];
-      const record = await coverage.get(coverageKey);
-      const recorded = record?.value ?? noCoverage;
-      const ts = Math.min(oldestTs, startedAt);
-      if (record && covers(recorded, ts, startedAt, settings)) {
-        seenAt = startedAt;
-        const aged = record.writtenAt < startedAt - keepAliveMs;
-        if (aged) await coverage.put(coverageKey, record.value, record.revision);
-        return [];
-      }
+    async ensureCovered(oldestTs, isNeeded, reapply) {
       const results: Awaited<ReturnType<typeof reapply>>[] = [];
-      const from = await history.replay(
-        replayFrom(recorded, ts, startedAt, settings),
-        async (events) => {
-          results.push(await reapply(events, startedAt));
-        },
-      );
-      const replayed = { from: Number.isFinite(from) ? from : null, at: startedAt };
-      await changeDocument(coverage, coverageKey, record ?? undefined, noCoverage, (latest) =>
-        deeper(latest, replayed),
-      );
-      seenAt = startedAt;
-      return results;
+      for (;;) {
+        const startedAt = now();
+        if (!isNeeded && startedAt < seenAt + keepAliveMs) return results;
+        const ts = Math.min(oldestTs, startedAt);
+        const record = await current();
+        if (record === null) continue;
+        if (covers(record.value, ts, startedAt, settings)) {
+          seenAt = startedAt;
+          const aged = record.writtenAt < startedAt - keepAliveMs;
+          if (aged) await coverage.put(coverageKey, record.value, record.revision);
+          return results;
+        }
+        const from = await history.replay(
+          replayFrom(record.value, ts, startedAt, settings),
+          async (events) => {
+            results.push(await reapply(events, startedAt));
+          },
+        );
+        const { life } = record.value;
+        if (
+          await note(record, { from: Number.isFinite(from) ? from : null, at: startedAt, life })
+        ) {
+          seenAt = startedAt;
+          return results;
+        }
+      }
     },
   };
+
+  /** The record; where there is none, a new one that covers nothing. Null when another replica was first. */
+  async function current(): Promise<Versioned<Coverage> | null> {
+    const record = await coverage.get(coverageKey);
+    if (record?.value.life) return record;
+    const fresh = { ...noCoverage, life: randomUUID() };
+    return coverage.put(coverageKey, fresh, record?.revision ?? 0);
+  }
+
+  /** False when the bucket was wiped since `record` was read: what was replayed may be gone with it. */
+  async function note(record: Versioned<Coverage>, replayed: Coverage): Promise<boolean> {
+    let latest: Versioned<Coverage> | null = record;
+    while (latest?.value.life === replayed.life) {
+      const value = deeper(latest.value, replayed);
+      if (await coverage.put(coverageKey, value, latest.revision)) return true;
+      latest = await coverage.get(coverageKey);
+    }
+    return false;
+  }
 }

@@ -9,6 +9,8 @@ import { parseTimestamp } from "./timestamp.ts";
 /** One JSON object, at most this many bytes (contract, section 1). */
 export const maxEventBytes = 256 * 1024;
 
+const mostTaskTypeBytes = 1_536;
+
 const id = (description: string) => Type.String({ minLength: 1, maxLength: 128, description });
 const name = (description: string) => Type.String({ maxLength: 1_024, description });
 const classText = (description: string) => Type.String({ maxLength: 8_192, description });
@@ -25,7 +27,8 @@ export const experienceEventSchema = Type.Object(
     ),
     tenant_id: Type.Optional(id("default: default")),
     agent_id: Type.Optional(id("default: the subject's last token")),
-    task_type: Type.Optional(name("default: unknown")),
+    // Part of an index, whose rows PostgreSQL limits to 2,704 bytes: 256 characters may be 1,024 bytes.
+    task_type: Type.Optional(Type.String({ maxLength: 256, description: "default: unknown" })),
     source: Type.Optional(name("which system reports")),
     run_id: Type.Optional(name("the piece of work it belongs to")),
     request_id: Type.Optional(name("the request it belongs to")),
@@ -160,7 +163,7 @@ export function eventFrom(value: unknown, context: EventContext): ExperienceEven
     storedAt,
     tenantId: value.tenant_id ?? "default",
     agentId: value.agent_id ?? checkedId(context.defaultAgentId, "the subject's last token"),
-    taskType: value.task_type ?? "unknown",
+    taskType: checkedTaskType(value.task_type ?? "unknown"),
     ok: result.ok,
     errorClass: result.ok ? undefined : errorClass(result.error_class, result.http_status),
     silent,
@@ -171,6 +174,18 @@ export function eventFrom(value: unknown, context: EventContext): ExperienceEven
     tool: tool?.name,
     reason: policy?.reason,
   };
+}
+
+/**
+ * PostgreSQL keeps tenant, agent and task type in one index entry of at most 2,704 bytes, and a character
+ * can have three. Whatever fits into the ASCII of a plain event fits here, too.
+ */
+function checkedTaskType(text: string): string {
+  if (text.length * 3 > mostTaskTypeBytes && Buffer.byteLength(text) > mostTaskTypeBytes) {
+    const message = `task_type: must not have more than ${mostTaskTypeBytes} bytes in UTF-8`;
+    throw new BusError("bad_request", message);
+  }
+  return text;
 }
 
 function errorClass(given: string | undefined, httpStatus: number | undefined): string {

@@ -27,11 +27,22 @@ export type PlainText = Exclude<
   "none" | "ts" | "ok" | "silent" | "latencyMs" | "httpStatus"
 >;
 
-/** In so short a payload no text can be longer than its field allows, ids apart. */
+/** In so short a payload no other text can be longer than its field allows. */
 const longest = 1_024;
 const longestId = 128;
+const longestTask = 256;
 
-const kind = { object: 0, id: 1, text: 2, amount: 3, whole: 4, boolean: 5, time: 6, signal: 7 };
+const kind = {
+  object: 0,
+  id: 1,
+  text: 2,
+  amount: 3,
+  whole: 4,
+  boolean: 5,
+  time: 6,
+  signal: 7,
+  task: 8,
+};
 
 /** Where a field's value goes: texts as a span of bytes, the others as a number. */
 const slot = {
@@ -76,7 +87,7 @@ const eventFields = fields({
   ts: [kind.time, slot.ts],
   tenant_id: [kind.id, slot.tenantId],
   agent_id: [kind.id, slot.agentId],
-  task_type: [kind.text, slot.taskType],
+  task_type: [kind.task, slot.taskType],
   source: [kind.text],
   run_id: [kind.text],
   request_id: [kind.text],
@@ -247,6 +258,8 @@ function value({ kind: as, slot: to, inner }: Field, depth: number): boolean {
       return object(inner, depth + 1);
     case kind.id:
       return string(to) && lengthOf(to) >= 1 && lengthOf(to) <= longestId;
+    case kind.task:
+      return string(to) && lengthOf(to) > 0 && lengthOf(to) <= longestTask;
     case kind.text:
       // An empty one counts as given, and a span that ends where it starts does not show that.
       return string(to) && lengthOf(to) > 0;
@@ -372,7 +385,7 @@ function time(to: number): boolean {
     digits(start + 14, 2),
     digits(start + 17, 2),
   ];
-  if (year < 1_000 || month < 1 || month > 12 || day < 1 || day > 28) return false;
+  if (year < 1_970 || month < 1 || month > 12 || day < 1 || day > 28) return false;
   if (hour > 23 || minute > 59 || second > 59) return false;
   const ms = fractionMs(start + timeForm.length, last);
   if (ms < 0) return false;

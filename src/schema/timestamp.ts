@@ -3,7 +3,7 @@ const iso8601 =
 
 /** What nearly every producer writes, on a day that every month has: the engine's own parser is faster. */
 const usual =
-  /^[1-9]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{3})?Z$/;
+  /^(?:19[7-9]\d|[2-9]\d{3})-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{3})?Z$/;
 
 /** 9999-12-31T23:59:59.999Z: the last time that four-digit years and Postgres both hold. */
 export const latestTime = 253_402_300_799_999;
@@ -29,7 +29,7 @@ export function parseTimestamp(value: string | number): number | null {
   const ms = Number(fraction.slice(0, 3).padEnd(3, "0"));
   date.setUTCHours(Number(hour), Number(minute) - offsetMinutes, Number(second), ms);
   const time = date.getTime();
-  return time > latestTime ? null : time;
+  return time < 0 || time > latestTime ? null : time;
 }
 
 function parseOffset(zone: string | undefined): number | null {

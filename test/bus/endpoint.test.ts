@@ -135,7 +135,7 @@ test("more than 128 requests at once are refused as busy, the others are answere
   expect(await ask(nc, "echo")).toMatchObject({ body: "done" });
 });
 
-test("errors of many lines fit into a header", async () => {
+test("an error of many lines fits into a header", async () => {
   const { broker } = await mount(() =>
     Promise.reject(new BusError("bad_request", "one\ntwo\r\nthree")),
   );

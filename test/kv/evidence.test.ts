@@ -22,7 +22,7 @@ test("evidence, successes and coverage lie under keys of their own", async () =>
     { latest: [] },
     0,
   );
-  await coverage.put(coverageKey, { from: null, at: 1 }, 0);
+  await coverage.put(coverageKey, { from: null, at: 1, life: "x" }, 0);
   const kv = await new Kvm(bucket.broker.js).open("documents");
   const keys = [];
   for await (const key of await kv.keys()) keys.push(key);
@@ -47,8 +47,8 @@ test("another window has other evidence", async () => {
 test("a record that covers everything is read back as it was", async () => {
   const bucket = await openBucket();
   const { coverage } = await openEvidence(60_000, bucket);
-  await coverage.put(coverageKey, { from: null, at: 17 }, 0);
-  expect((await coverage.get(coverageKey))?.value).toEqual({ from: null, at: 17 });
+  await coverage.put(coverageKey, { from: null, at: 17, life: "x" }, 0);
+  expect((await coverage.get(coverageKey))?.value).toEqual({ from: null, at: 17, life: "x" });
 });
 
 test("tenant, agent and task type do not run into each other in a key", () => {

@@ -13,6 +13,9 @@ async function published({ broker: { js, jsm } }: Stack) {
   return await Promise.all(seqs.map((seq) => stream.getMessage({ seq })));
 }
 
+/** Of three bytes, and such that nothing can be compressed. */
+const character = () => String.fromCodePoint(0x4e00 + Math.floor(Math.random() * 20_000));
+
 async function isIdle({ broker: { jsm } }: Stack): Promise<boolean> {
   const info = await jsm.consumers.info("EXPERIENCE", "experience-learner-v1");
   return info.num_pending === 0 && info.num_ack_pending === 0;
@@ -175,6 +178,46 @@ test("what PostgreSQL refuses becomes dead letters after so many attempts, the r
     'js_messages_redelivered_total{stream="EXPERIENCE"}': 3,
     'js_messages_dead_lettered_total{stream="EXPERIENCE"}': 3,
   });
+});
+
+test("what PostgreSQL refused does not harm others when the evidence is read again", async () => {
+  const stack = await openStack();
+  const { sql } = stack.database;
+  await sql`ALTER TABLE agent_lessons ADD CHECK (agent_id <> 'cursed')`;
+  const service = await stack.start({ EXPERIENCE_MAX_DELIVER: "1" });
+  await publish(stack.broker, ...failures(3, { agent_id: "cursed" }));
+  const dead = await stack.broker.js.streams.get("DEAD_LETTERS");
+  await eventually(async () => (await dead.info()).state.messages === 3);
+  await stack.broker.jsm.streams.delete("KV_experience-learner-v1-evidence");
+  await publish(stack.broker, ...failures(2), ...failures(3, { agent_id: "other" }), success());
+  await eventually(async () => (await lessons(stack)).length === 1);
+  await eventually(() => isIdle(stack));
+  expect(await lessons(stack)).toMatchObject([{ agent_id: "other" }]);
+  expect((await dead.info()).state.messages).toBe(3);
+  expect(service.fatal).toEqual([]);
+});
+
+test("a task type that no index of PostgreSQL can hold is a dead letter at once", async () => {
+  const stack = await openStack();
+  await stack.start();
+  const long = Array.from({ length: 1_024 }, character).join("");
+  await publish(stack.broker, ...failures(3, { task_type: long }));
+  const dead = await stack.broker.js.streams.get("DEAD_LETTERS");
+  await eventually(async () => (await dead.info()).state.messages === 3);
+  const letter = await dead.getMessage({ seq: 1 });
+  expect(letter?.header.get("Dead-Letter-Reason")).toContain("task_type");
+});
+
+test("ids and a task type at their longest are learned from, in any script", async () => {
+  const stack = await openStack();
+  await stack.start();
+  const text = (length: number) => Array.from({ length }, character).join("");
+  const longest = { tenant_id: text(128), agent_id: text(128), task_type: text(512) };
+  const { js } = stack.broker;
+  for (const event of failures(3, longest)) {
+    await js.publish("agent.experience.v1.scout", JSON.stringify(event));
+  }
+  await eventually(async () => (await lessons(stack)).length === 1);
 });
 
 test("streams, subjects, durable and thresholds are the ones in the settings", async () => {
