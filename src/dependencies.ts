@@ -52,7 +52,8 @@ export async function openDependencies(
   return { nc, js: jetstream(nc), jsm, database, wanted, repair };
 }
 
-async function waitFor<T>(
+/** Attempts again and again until no outage prevents it; rejects with `unavailable` when aborted. */
+export async function waitFor<T>(
   what: string,
   log: Logger,
   signal: AbortSignal,

@@ -10,6 +10,7 @@ import { version } from "./version.ts";
 const embeddedData = ".experience-bus";
 /** A stop that takes longer than this is stuck; what it still holds comes back after ack_wait. */
 const stopLimitMs = 9_500;
+const echoMs = 200;
 const exitCodes = { clean: 0, fatal: 1, badSettings: 2 } as const;
 
 const help = `${serviceName} ${version}
@@ -90,13 +91,18 @@ async function serve(
   return exitCodes.clean;
 }
 
-/** The first SIGTERM or SIGINT asks to stop; a second one ends the process at once. */
+/**
+ * The first SIGTERM or SIGINT asks to stop; a second one ends the process at once. One Ctrl-C can
+ * arrive twice, from the terminal and from npm, so what follows at once is not a second one.
+ */
 function stopSignals() {
   const controller = new AbortController();
+  let firstAt = 0;
   const requested = new Promise<void>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       process.on(signal, () => {
-        if (controller.signal.aborted) process.exit(exitCodes.fatal);
+        if (!controller.signal.aborted) firstAt = performance.now();
+        else if (performance.now() - firstAt > echoMs) process.exit(exitCodes.fatal);
         controller.abort();
         resolve();
       });

@@ -1,13 +1,14 @@
 import { type RunningConsumer, startConsumer } from "./bus/consumer.ts";
 import { openDeadLetters } from "./bus/dead-letters.ts";
 import { startEndpoints } from "./bus/endpoint.ts";
+import { nats } from "./bus/errors.ts";
 import { openHistory } from "./bus/history.ts";
 import { ensureDurable } from "./bus/provision.ts";
 import { experiencePublisher, lessonPublisher } from "./bus/publishers.ts";
 import type { Concern } from "./concern.ts";
 import { rulesFor } from "./core/rules/index.ts";
 import { openLessonStore } from "./db/lessons.ts";
-import { type Dependencies, openDependencies } from "./dependencies.ts";
+import { type Dependencies, openDependencies, waitFor } from "./dependencies.ts";
 import { explain } from "./handlers/explain.ts";
 import { createExtraction } from "./handlers/extraction.ts";
 import { extractor, messageDecoder } from "./handlers/extractor.ts";
@@ -86,22 +87,29 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
 
 /** The whole service in one place: what it stands on, its concerns, and how they are run. */
 async function mount(opened: Dependencies, options: ServiceOptions, metrics: Metrics) {
-  const { settings, log, onFatal } = options;
+  const { settings, log, signal, onFatal } = options;
   const { nc, js, jsm, database, wanted, repair } = opened;
   const { stream, durable, subject, okSamplePercent, windowSeconds } = settings;
   const windowMs = Math.round(windowSeconds * 1_000);
   const maxFutureMs = settings.maxFutureSeconds * 1_000;
   const rules = rulesFor(settings);
 
+  // The broker may go away again while we start.
+  const whenThere = <T>(attempt: () => Promise<T>) =>
+    waitFor("NATS", log, signal, () => nats(attempt));
   const shared = { js, recreate: repair, log };
-  const bucket = await openEvidenceBucket({ ...shared, bucket: evidenceBucket(durable), windowMs });
+  const bucket = await whenThere(() =>
+    openEvidenceBucket({ ...shared, bucket: evidenceBucket(durable), windowMs }),
+  );
   const attempts = openAttemptsLog(
-    await openDocuments({
-      ...shared,
-      bucket: attemptsBucket(durable),
-      prefix: "attempts.",
-      empty: noAttempts,
-    }),
+    await whenThere(() =>
+      openDocuments({
+        ...shared,
+        bucket: attemptsBucket(durable),
+        prefix: "attempts.",
+        empty: noAttempts,
+      }),
+    ),
   );
   const lessons = openLessonStore(database, { publish: settings.lessonPublishEnabled });
   const decode = messageDecoder({ subject, maxFutureMs, rules, okSamplePercent });
@@ -156,7 +164,7 @@ async function mount(opened: Dependencies, options: ServiceOptions, metrics: Met
   }
   for (const endpoint of concerns.flatMap(({ endpoints: of }) => of)) endpoints.mount(endpoint);
   // Whoever is told that we are ready must be able to reach us: the server has our subscriptions.
-  await nc.flush();
+  await whenThere(() => nc.flush());
 
   return {
     instance,

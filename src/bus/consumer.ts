@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { backoffMs, pause } from "../backoff.ts";
 import { type BusError, isOutage, isRefusal } from "../errors.ts";
@@ -189,8 +190,9 @@ export function startConsumer<T>(
       return bury(delivery, { reason: lastError, code, attempts: started });
     }
     let isValid = false;
+    const id = randomUUID();
     const attempt = async () => {
-      await attempts.start(delivery);
+      await attempts.start(delivery, id);
       try {
         const value = decode(delivery);
         isValid = true;
@@ -198,7 +200,7 @@ export function startConsumer<T>(
         else await handle([value], 0);
       } catch (error) {
         // An outage is nobody's fault: the noted start is taken back.
-        if (isOutage(error)) await throughOutages(() => attempts.end(delivery));
+        if (isOutage(error)) await throughOutages(() => attempts.end(delivery, id));
         throw error;
       }
     };
@@ -210,7 +212,7 @@ export function startConsumer<T>(
       if (!isValid || started >= maxDeliver) return refuse(delivery, error, isValid ? started : 0);
       return retryLater(delivery, error, started);
     }
-    await throughOutages(() => attempts.end(delivery));
+    await throughOutages(() => attempts.end(delivery, id));
     delivery.ack();
     events.acked(1);
   }
@@ -243,20 +245,31 @@ export function startConsumer<T>(
   async function throughOutages<R>(work: () => Promise<R>): Promise<R> {
     for (let tries = 0; ; tries++) {
       try {
-        const result = await work();
+        const result = await unlessGivenUp(work());
         if (tries > 0) recovered();
         return result;
       } catch (error) {
         if (!isOutage(error)) throw error;
-        if (giveUp.signal.aborted) throw new Stopped();
         if (outage === null) log.warn({ err: error }, "outage: holding until it is over");
         outage = error.message;
         intake.hold();
         await pause(backoffMs(tries, probe.firstMs, probe.mostMs), giveUp.signal);
+        if (giveUp.signal.aborted) throw new Stopped();
         // A stream or bucket may be what is missing. If this fails, the next attempt says why.
         await options.repair().catch((failed: unknown) => log.debug({ err: failed }, "no repair"));
       }
     }
+  }
+
+  /** A server that is silent may keep the work for longer than a stop may take. */
+  function unlessGivenUp<R>(work: Promise<R>): Promise<R> {
+    return new Promise((resolve, reject) => {
+      const leave = () => reject(new Stopped());
+      giveUp.signal.addEventListener("abort", leave);
+      void work.then(resolve, reject).finally(() => {
+        giveUp.signal.removeEventListener("abort", leave);
+      });
+    });
   }
 
   function recovered(): void {

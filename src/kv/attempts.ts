@@ -7,6 +7,8 @@ import type { DocumentStore } from "../core/ports.ts";
 export interface Attempts {
   /** Started, and not ended well: failed by the message's own fault, or the process died in it. */
   readonly started: number;
+  /** The latest start, until it is taken back. */
+  readonly attempt?: string;
   readonly lastError?: string;
 }
 
@@ -18,9 +20,10 @@ export const noAttempts: Attempts = { started: 0 };
  */
 export interface AttemptsLog {
   read(delivery: Delivery): Promise<Attempts>;
-  start(delivery: Delivery): Promise<Attempts>;
-  /** Takes a start back: the attempt went well, or an outage ended it. */
-  end(delivery: Delivery): Promise<void>;
+  /** `attempt` is unique: noted again, because an outage has hidden the answer, it counts once. */
+  start(delivery: Delivery, attempt: string): Promise<Attempts>;
+  /** Takes that start back, once: the attempt went well, or an outage ended it. */
+  end(delivery: Delivery, attempt: string): Promise<void>;
   fail(delivery: Delivery, error: string): Promise<void>;
 }
 
@@ -33,10 +36,17 @@ export function openAttemptsLog(documents: DocumentStore<Attempts>): AttemptsLog
   };
   return {
     read: async (delivery) => (await documents.get(keyOf(delivery)))?.value ?? noAttempts,
-    start: (delivery) =>
-      change(delivery, (attempts) => ({ ...attempts, started: attempts.started + 1 })),
-    async end(delivery) {
-      await change(delivery, (attempts) => ({ started: Math.max(0, attempts.started - 1) }));
+    start: (delivery, attempt) =>
+      change(delivery, (attempts) =>
+        attempts.attempt === attempt
+          ? attempts
+          : { ...attempts, started: attempts.started + 1, attempt },
+      ),
+    async end(delivery, ended) {
+      await change(delivery, (attempts) => {
+        const { attempt, started, ...rest } = attempts;
+        return attempt === ended ? { ...rest, started: started - 1 } : attempts;
+      });
     },
     async fail(delivery, error) {
       await change(delivery, (attempts) => ({ ...attempts, lastError: error.slice(0, 500) }));

@@ -9,8 +9,6 @@ import { parseTimestamp } from "./timestamp.ts";
 /** One JSON object, at most this many bytes (contract, section 1). */
 export const maxEventBytes = 256 * 1024;
 
-const mostTaskTypeBytes = 1_536;
-
 const id = (description: string) => Type.String({ minLength: 1, maxLength: 128, description });
 const name = (description: string) => Type.String({ maxLength: 1_024, description });
 const classText = (description: string) => Type.String({ maxLength: 8_192, description });
@@ -163,7 +161,7 @@ export function eventFrom(value: unknown, context: EventContext): ExperienceEven
     storedAt,
     tenantId: value.tenant_id ?? "default",
     agentId: value.agent_id ?? checkedId(context.defaultAgentId, "the subject's last token"),
-    taskType: checkedTaskType(value.task_type ?? "unknown"),
+    taskType: value.task_type ?? "unknown",
     ok: result.ok,
     errorClass: result.ok ? undefined : errorClass(result.error_class, result.http_status),
     silent,
@@ -174,18 +172,6 @@ export function eventFrom(value: unknown, context: EventContext): ExperienceEven
     tool: tool?.name,
     reason: policy?.reason,
   };
-}
-
-/**
- * PostgreSQL keeps tenant, agent and task type in one index entry of at most 2,704 bytes, and a character
- * can have three. Whatever fits into the ASCII of a plain event fits here, too.
- */
-function checkedTaskType(text: string): string {
-  if (text.length * 3 > mostTaskTypeBytes && Buffer.byteLength(text) > mostTaskTypeBytes) {
-    const message = `task_type: must not have more than ${mostTaskTypeBytes} bytes in UTF-8`;
-    throw new BusError("bad_request", message);
-  }
-  return text;
 }
 
 function errorClass(given: string | undefined, httpStatus: number | undefined): string {

@@ -18,6 +18,11 @@ export interface Toy {
   /** What JetStream says of the durable. */
   figures(): Promise<{ pending: number; ackPending: number; redelivered: number; acked: number }>;
   isDone(): Promise<boolean>;
+  /**
+   * Resolves when messages have been kept alive so often from now on; it happens every third of
+   * ack_wait, so that seven times are more than two ack_waits.
+   */
+  keptAlive(times: number): Promise<void>;
   /** Code, reason, attempts and text of each. */
   deadLetters(): Promise<string[][]>;
 }
@@ -121,6 +126,15 @@ export async function openToy(env: Record<string, string> = {}): Promise<Toy> {
     async isDone() {
       const { pending, ackPending } = await figures();
       return pending === 0 && ackPending === 0;
+    },
+    async keptAlive(times) {
+      const acks = nc.subscribe("$JS.ACK.TOY.player.>");
+      const seen = new Map<string, number>();
+      for await (const ack of acks) {
+        if (ack.string() !== "+WPI") continue;
+        seen.set(ack.subject, (seen.get(ack.subject) ?? 0) + 1);
+        if (Math.max(...seen.values()) >= times) return;
+      }
     },
     async deadLetters() {
       const stream = await js.streams.get("DEAD_LETTERS");

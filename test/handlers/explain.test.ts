@@ -118,6 +118,35 @@ test("a lesson that is known for another window is no sighting in this one yet",
   expect(error).toMatchObject({ lesson_exists: true, because: "the lesson exists" });
 });
 
+test("enough evidence for a lesson that PostgreSQL does not take is said to be enough", async () => {
+  const stack = await openStack();
+  const { sql } = stack.database;
+  await sql`ALTER TABLE agent_lessons ADD CHECK (agent_id <> 'scout')`;
+  await stack.start();
+  const events = failures(3);
+  await publish(stack.broker, ...events);
+  await eventually(async () => (await explain(stack, events[0] ?? {})).error.evidence.events === 3);
+  expect((await explain(stack, events[0] ?? {})).error).toMatchObject({
+    lesson_exists: false,
+    because: "there is enough evidence; the lesson is being stored",
+  });
+});
+
+test("a lesson whose row somebody has removed is said to be gone", async () => {
+  const stack = await openStack();
+  await stack.start();
+  const { sql } = stack.database;
+  const events = failures(3);
+  const last = Math.max(...(await publish(stack.broker, ...events)));
+  await eventually(() => isConsumed(stack, last));
+  await sql`ALTER TABLE agent_lessons DISABLE TRIGGER ALL`;
+  await sql`DELETE FROM agent_lessons`;
+  expect((await explain(stack, events[0] ?? {})).error).toMatchObject({
+    lesson_exists: false,
+    because: "the lesson was stored, and its row is gone from the database",
+  });
+});
+
 test("an OK event is told whether it is sampled", async () => {
   const stack = await openStack();
   await stack.start({ EXPERIENCE_OK_SAMPLE_PCT: "100" });

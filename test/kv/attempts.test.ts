@@ -40,43 +40,53 @@ test("a message that nobody has begun has no attempts", async () => {
 test("starts are counted across replicas", async () => {
   const broker = await openBroker();
   const [first, second] = [await openLog(broker), await openLog(broker)];
-  await first.start(message("m"));
-  await second.start(message("m"));
-  expect(await first.read(message("m"))).toEqual({ started: 2 });
+  await first.start(message("m"), "one");
+  await second.start(message("m"), "two");
+  expect(await first.read(message("m"))).toMatchObject({ started: 2 });
   expect(await first.read(message("other"))).toEqual({ started: 0 });
 });
 
 test("an end takes a start back", async () => {
   const log = await openLog(await openBroker());
-  await log.start(message("m"));
-  await log.start(message("m"));
-  await log.end(message("m"));
+  await log.start(message("m"), "one");
+  await log.start(message("m"), "two");
+  await log.end(message("m"), "two");
+  expect(await log.read(message("m"))).toEqual({ started: 1 });
+});
+
+test("a start that is noted again counts once, and is taken back once", async () => {
+  const log = await openLog(await openBroker());
+  await log.start(message("m"), "died");
+  for (let i = 0; i < 2; i += 1) await log.start(message("m"), "one");
+  expect(await log.read(message("m"))).toMatchObject({ started: 2 });
+  for (let i = 0; i < 2; i += 1) await log.end(message("m"), "one");
   expect(await log.read(message("m"))).toEqual({ started: 1 });
 });
 
 test("an end without a start counts nothing below zero", async () => {
   const log = await openLog(await openBroker());
-  await log.end(message("m"));
+  await log.end(message("m"), "one");
   expect(await log.read(message("m"))).toEqual({ started: 0 });
 });
 
 test("a failure keeps its start and its error, cut to 500 characters", async () => {
   const log = await openLog(await openBroker());
-  await log.start(message("m"));
+  await log.start(message("m"), "one");
   await log.fail(message("m"), "x".repeat(2_000));
-  expect(await log.read(message("m"))).toEqual({ started: 1, lastError: "x".repeat(500) });
+  expect(await log.read(message("m"))).toMatchObject({ started: 1, lastError: "x".repeat(500) });
 });
 
 test("attempts survive the process and the broker's restart", async () => {
   const broker = await openBroker();
-  await (await openLog(broker)).start(message("m"));
+  await (await openLog(broker)).start(message("m"), "one");
   await broker.kill();
   await broker.restart();
-  expect(await (await openLog(broker)).read(message("m"))).toEqual({ started: 1 });
+  expect(await (await openLog(broker)).read(message("m"))).toMatchObject({ started: 1 });
 });
 
 test("an identity of any characters is a key", async () => {
   const log = await openLog(await openBroker());
-  await log.start(message("2026-01-01T00:00:00.123456Z:7 * > .."));
-  expect(await log.read(message("2026-01-01T00:00:00.123456Z:7 * > .."))).toEqual({ started: 1 });
+  const odd = message("2026-01-01T00:00:00.123456Z:7 * > ..");
+  await log.start(odd, "one");
+  expect(await log.read(odd)).toMatchObject({ started: 1 });
 });

@@ -212,7 +212,7 @@ test("ids and a task type at their longest are learned from, in any script", asy
   const stack = await openStack();
   await stack.start();
   const text = (length: number) => Array.from({ length }, character).join("");
-  const longest = { tenant_id: text(128), agent_id: text(128), task_type: text(512) };
+  const longest = { tenant_id: text(128), agent_id: text(128), task_type: text(256) };
   const { js } = stack.broker;
   for (const event of failures(3, longest)) {
     await js.publish("agent.experience.v1.scout", JSON.stringify(event));

@@ -1,0 +1,26 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, expect, it } from "vitest";
+
+const folder = mkdtempSync(join(tmpdir(), "experience-bus-bench-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+it("the benchmark still runs, prints its table and writes its figures", {
+  timeout: 180_000,
+}, async () => {
+  const out = join(folder, "figures.json");
+  const args = ["--import", "tsx", "bench/main.ts", "--quick", "--out", out];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+
+  const { throughput, delay, memory } = JSON.parse(readFileSync(out, "utf8"));
+  expect(throughput.map(({ name }: { name: string }) => name)).toEqual(["a", "b", "c", "d", "e"]);
+  expect(
+    throughput.every(({ rates }: { rates: number[] }) => rates.every((rate) => rate > 0)),
+  ).toBe(true);
+  expect(delay.lessons).toBeGreaterThan(0);
+  expect(memory.rssMiB).toHaveLength(10);
+  expect(stdout).toContain("| (b) extractor, 10 % evidence |");
+});
