@@ -5,6 +5,7 @@ import {
   type ConnectionOptions,
   connect,
   credsAuthenticator,
+  errors,
   type NatsConnection,
   nkeyAuthenticator,
 } from "@nats-io/transport-node";
@@ -19,6 +20,7 @@ import { serviceName } from "../subjects.ts";
  */
 export async function connectNats(settings: NatsSettings, log: Logger): Promise<NatsConnection> {
   const nc = await connect(await connectionOptions(settings));
+  void rejectUnanswerable(nc);
   void logStatus(nc, log);
   return nc;
 }
@@ -57,6 +59,31 @@ function tlsOf({ ca, cert, key }: NatsSettings): Pick<ConnectionOptions, "tls"> 
       ...(key && { keyFile: key }),
     },
   };
+}
+
+/**
+ * The client (3.4.0) drops what is sent while it has no connection, and a request whose connection
+ * broke waits for its whole timeout. Neither can be answered any more: they are rejected at once, so
+ * that whoever asked can ask again.
+ */
+async function rejectUnanswerable(nc: NatsConnection): Promise<void> {
+  const request = nc.request.bind(nc);
+  const waiting = new Set<(error: Error) => void>();
+  const disconnected = () => new errors.ConnectionError("disconnected");
+  let isConnected = true;
+  nc.request = (...question) =>
+    new Promise((resolve, reject) => {
+      if (!isConnected) return reject(disconnected());
+      waiting.add(reject);
+      const answer = request(...question);
+      void answer.then(resolve, reject).finally(() => waiting.delete(reject));
+    });
+  for await (const { type } of nc.status()) {
+    if (type === "reconnect") isConnected = true;
+    if (type !== "disconnect") continue;
+    isConnected = false;
+    for (const reject of waiting) reject(disconnected());
+  }
 }
 
 async function logStatus(nc: NatsConnection, log: Logger): Promise<void> {

@@ -61,3 +61,14 @@ export async function nats<T>(call: () => Promise<T>): Promise<T> {
     throw translateNats(error);
   }
 }
+
+/**
+ * The same for what the service writes of its own accord. That the server takes no message so large is
+ * then no fault of any event: an operator must raise `max_payload` or the stream's `max_msg_size`.
+ */
+export function translateOwnWrite(error: unknown): unknown {
+  const translated = translateNats(error);
+  if (!(translated instanceof BusError) || translated.code !== "too_large") return translated;
+  const message = `NATS takes no message so large: ${translated.message}`;
+  return new BusError("unavailable", message, { cause: error });
+}

@@ -43,7 +43,7 @@ export interface Intake<T> {
 }
 
 /** At most so many batches are asked for or waiting, so that the server never waits for a request. */
-const batchesAhead = 4;
+const batchesAhead = 2;
 const heartbeatMs = 500;
 /** The server says something every heartbeat while a request is open; after this much silence, ask anew. */
 const silenceMs = 4 * heartbeatMs;

@@ -1,13 +1,17 @@
 import { hash } from "node:crypto";
 import type { JetStreamClient } from "@nats-io/jetstream";
 import type { ExperiencePublisher, LessonPublisher } from "../core/ports.ts";
-import { nats } from "./errors.ts";
+import { nats, translateOwnWrite } from "./errors.ts";
 
 /** `Nats-Msg-Id` is the lesson key: publishing again within the stream's duplicate window stores once. */
 export function lessonPublisher(js: JetStreamClient, subject: string): LessonPublisher {
   return {
     async publish(row) {
-      await nats(() => js.publish(subject, JSON.stringify(row), { msgID: row.lesson_key }));
+      try {
+        await js.publish(subject, JSON.stringify(row), { msgID: row.lesson_key });
+      } catch (error) {
+        throw translateOwnWrite(error);
+      }
     },
   };
 }

@@ -40,6 +40,27 @@ export function canPassOver(
   );
 }
 
+/**
+ * Whether all that an event is evidence for is stored already, as far as memory knows. Then it has no
+ * effect, for that never becomes untrue. In a storm this is so for nearly every event.
+ */
+export function isStored(
+  event: ExperienceEvent,
+  rules: readonly Rule[],
+  known: (lessonKey: string) => Evidence | undefined,
+  options: { readonly windowMs: number; readonly okSamplePercent: number },
+): boolean {
+  if (event.ok && isSampled(event.eventId, options.okSamplePercent)) return false;
+  for (const rule of rules) {
+    const signals = rule.signature(event);
+    if (signals === null) continue;
+    const { lessonKey } = cachedSubject(signatureText(rule, event, signals), rule, event, signals);
+    const evidence = known(lessonKey);
+    if (!evidence || !isSettled(evidence, event.ts, options.windowMs)) return false;
+  }
+  return true;
+}
+
 /** Hashing a signature costs more than all else about a storm's event; the cache only saves that. */
 const subjects = new LRUCache<string, Subject>({ max: 20_000 });
 

@@ -1,4 +1,4 @@
-import { type Batch, type Group, groupEvents, type Outcome } from "../core/batch.ts";
+import { type Batch, type Group, groupEvents, isStored, type Outcome } from "../core/batch.ts";
 import type { CoverageSettings } from "../core/coverage.ts";
 import { changeDocument } from "../core/documents.ts";
 import type { ExperienceEvent } from "../core/event.ts";
@@ -71,6 +71,8 @@ export interface Extraction {
    * replica, after a crash anywhere in between: the outcome is the same.
    */
   handle(events: readonly ExperienceEvent[]): Promise<Report>;
+  /** All effects of this event are stored, so it need not be handled. False when that is not certain. */
+  isStored(event: ExperienceEvent): boolean;
 }
 
 /**
@@ -127,8 +129,9 @@ export function createExtraction(
     return { ...one, document, due: dueFrom(document.value, limitsOf(one.group)) };
   }
 
+  const known = (lessonKey: string) => bucket.evidence.cached(lessonKey)?.value;
+
   function group(events: readonly ExperienceEvent[]): Batch {
-    const known = (lessonKey: string) => bucket.evidence.cached(lessonKey)?.value;
     return groupEvents(events, rules, known, settings);
   }
 
@@ -243,7 +246,7 @@ export function createExtraction(
     );
   }
 
-  return { handle };
+  return { handle, isStored: (event) => isStored(event, rules, known, settings) };
 }
 
 /** Like Promise.all, but leaves nothing running when one of them fails. */

@@ -52,6 +52,8 @@ export function extractor(options: {
   readonly metrics: Metrics;
 }): Concern {
   const { stream, durable, decode, extraction, metrics } = options;
+  /** Events read and found to have no effect, until they are counted with the next batch. */
+  const without = { sampled_out: 0, evidence: 0 };
   return {
     endpoints: [
       {
@@ -73,15 +75,22 @@ export function extractor(options: {
         durable,
         decode(message) {
           try {
-            return decode(message);
+            const event = decode(message);
+            if (event !== null && !extraction.isStored(event)) return event;
+            if (event === null) without.sampled_out++;
+            else without.evidence++;
+            return null;
           } catch (error) {
             if (isRefusal(error)) metrics.events.inc({ outcome: "invalid" });
             throw error;
           }
         },
-        async handle(events: readonly ExperienceEvent[], sampledOut) {
+        async handle(events: readonly ExperienceEvent[]) {
           count(await extraction.handle(events), metrics);
-          metrics.events.inc({ outcome: "sampled_out" }, sampledOut);
+          for (const outcome of ["sampled_out", "evidence"] as const) {
+            metrics.events.inc({ outcome }, without[outcome]);
+            without[outcome] = 0;
+          }
         },
       },
     ],
@@ -148,25 +157,29 @@ async function publishValid(
     maxFutureMs,
   }: { subject: string; publisher: ExperiencePublisher; maxFutureMs: number },
 ): Promise<ExtractorReply> {
-  const invalid: { index: number; reason: string }[] = [];
-  const publications: Promise<"stored" | "duplicate">[] = [];
-  for (const [index, value] of values.entries()) {
-    try {
-      inspectJson(value);
-      const payload = Buffer.from(JSON.stringify(value));
-      if (payload.length > maxEventBytes) {
-        throw new BusError("too_large", `has ${payload.length} bytes, at most ${maxEventBytes}`);
-      }
-      const { agentId, eventId } = eventFrom(value, newcomer(maxFutureMs));
-      publications.push(publisher.publish(experienceSubject(subject, agentId), payload, eventId));
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      invalid.push({ index, reason: error.message });
+  const publish = async (value: unknown) => {
+    inspectJson(value);
+    const payload = Buffer.from(JSON.stringify(value));
+    if (payload.length > maxEventBytes) {
+      throw new BusError("too_large", `has ${payload.length} bytes, at most ${maxEventBytes}`);
     }
-  }
-  const results = await Promise.all(publications);
-  const stored = results.filter((result) => result === "stored").length;
-  return { stored, duplicates: results.length - stored, invalid };
+    const { agentId, eventId } = eventFrom(value, newcomer(maxFutureMs));
+    return await publisher.publish(experienceSubject(subject, agentId), payload, eventId);
+  };
+  const invalid: { index: number; reason: string }[] = [];
+  const results = await Promise.all(
+    values.map((value, index) =>
+      publish(value).catch((error: unknown) => {
+        // Ours, or the stream's: it may have a limit of its own.
+        if (!isRefusal(error)) throw error;
+        invalid.push({ index, reason: error.message });
+        return "invalid";
+      }),
+    ),
+  );
+  const countOf = (wanted: string) => results.filter((result) => result === wanted).length;
+  invalid.sort((a, b) => a.index - b.index);
+  return { stored: countOf("stored"), duplicates: countOf("duplicate"), invalid };
 }
 
 /** An event that comes by request has no subject and no header; without an id it gets a new one. */

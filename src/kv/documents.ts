@@ -1,7 +1,7 @@
 import type { JetStreamClient } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import { LRUCache } from "lru-cache";
-import { hasCode, jsCodes, translateNats } from "../bus/errors.ts";
+import { hasCode, jsCodes, translateNats, translateOwnWrite } from "../bus/errors.ts";
 import type { DocumentStore, Versioned } from "../core/ports.ts";
 import type { Logger } from "../log.ts";
 import { bucketStream } from "../subjects.ts";
@@ -101,13 +101,13 @@ async function retryWithBucket<R>(
     return await call();
   } catch (error) {
     if (isConflict(error)) throw error;
-    if (!(await isMissing(js, bucket))) throw translateNats(error);
+    if (!(await isMissing(js, bucket))) throw translateOwnWrite(error);
   }
   await recreate();
   try {
     return await call();
   } catch (error) {
-    throw isConflict(error) ? error : translateNats(error);
+    throw isConflict(error) ? error : translateOwnWrite(error);
   }
 }
 

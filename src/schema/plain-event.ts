@@ -164,9 +164,19 @@ function asBuffer(payload: Uint8Array): Buffer {
   return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
 }
 
+/** What each slot held last: agents, tools and models come again and again, and need no new text. */
+const lastTexts: string[] = new Array(slots).fill("");
+const lastBytes: Uint8Array[] = Array.from({ length: slots }, () => new Uint8Array());
+
 function text(of: number): string | undefined {
-  const end = ends[of] ?? 0;
-  return end === 0 ? undefined : bytes.toString("latin1", starts[of], end);
+  const end = ends[of] as number;
+  if (end === 0) return undefined;
+  const start = starts[of] as number;
+  if (!matches(lastBytes[of] as Uint8Array, start, end)) {
+    lastTexts[of] = bytes.toString("latin1", start, end);
+    lastBytes[of] = Uint8Array.prototype.slice.call(bytes, start, end);
+  }
+  return lastTexts[of];
 }
 
 const quote = 0x22;

@@ -17,6 +17,7 @@ export interface Toy {
   start(options: ToyOptions): ToyConsumer;
   /** What JetStream says of the durable. */
   figures(): Promise<{ pending: number; ackPending: number; redelivered: number; acked: number }>;
+  /** Everything published so far is acked or given up. */
   isDone(): Promise<boolean>;
   /**
    * Resolves when messages have been kept alive so often from now on; it happens every third of
@@ -124,8 +125,10 @@ export async function openToy(env: Record<string, string> = {}): Promise<Toy> {
       return { ...consumer, log: lines, fatal, deliveries };
     },
     async isDone() {
-      const { pending, ackPending } = await figures();
-      return pending === 0 && ackPending === 0;
+      // The number of pending messages follows a publication with a delay; sequences do not.
+      const { state } = await jsm.streams.info("TOY");
+      const { acked } = await figures();
+      return acked >= state.last_seq;
     },
     async keptAlive(times) {
       const acks = nc.subscribe("$JS.ACK.TOY.player.>");

@@ -101,6 +101,16 @@ test("an event that is too large is invalid", async () => {
   expect(body.invalid[0].reason).toContain("bytes");
 });
 
+test("an event that is too large for the stream is invalid, and the others are stored", async () => {
+  const stack = await openStack();
+  const subjects = ["agent.experience.v1.>"];
+  await stack.broker.jsm.streams.add({ name: "EXPERIENCE", subjects, max_msg_size: 1_000 });
+  await stack.start();
+  const large = failure({ note: "x".repeat(1_000) });
+  const { body } = await extractor(stack, [large, failure(), {}, failure()]);
+  expect(body).toMatchObject({ stored: 2, duplicates: 0, invalid: [{ index: 0 }, { index: 2 }] });
+});
+
 test("the same event again is a duplicate, in one request and in two", async () => {
   const stack = await openStack();
   await stack.start();
