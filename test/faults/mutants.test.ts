@@ -1,0 +1,104 @@
+import { expect, test } from "vitest";
+import { type Change, copyBuild } from "./build.ts";
+import { durable } from "./stack.ts";
+import { type Step, steps } from "./steps.ts";
+import { type Fault, runStory } from "./story.ts";
+
+const killedBefore = (step: Step, at = [1, 2]): Fault => ({
+  name: `replicas killed before: ${step.name}`,
+  failpoint: { step, moment: "before", at },
+});
+
+const effects = "await throughOutages(() => handle(values, empty));";
+const publication = "await settledAll(rows.map((row) => publisher.publish(row)));";
+
+/** Builds with a known fault, each with a story that must not end well. */
+const mutants: readonly { name: string; change: Change; fault: Fault; finds: RegExp }[] = [
+  {
+    name: "messages are acked before their effects",
+    change: {
+      file: "bus/consumer.js",
+      from: effects,
+      to: `acknowledge(arrivals); ${effects}`,
+    },
+    // Later than the first rebuild, which would find the lost events again.
+    fault: killedBefore(steps.evidence, [40, 10]),
+    finds: /missing lesson/,
+  },
+  {
+    name: "documents are marked before the lessons are stored",
+    change: {
+      file: "handlers/extraction.js",
+      from: "const stored = await lessons.store(",
+      to: "await settledAll(due.map(markStored)); const stored = await lessons.store(",
+    },
+    fault: killedBefore(steps.insert),
+    finds: /missing lesson/,
+  },
+  {
+    name: "publications are confirmed before they are made",
+    change: {
+      file: "handlers/extraction.js",
+      from: publication,
+      to: `await lessons.confirmPublished(rows.map((row) => row.lesson_key)); ${publication}`,
+    },
+    fault: killedBefore(steps.publish),
+    finds: /missing publication/,
+  },
+  {
+    name: "lessons are published without an identity",
+    change: { file: "bus/publishers.js", from: "{ msgID: row.lesson_key }", to: "{}" },
+    fault: killedBefore(steps.confirm),
+    finds: /2 times the publication/,
+  },
+  {
+    name: "messages are terminated before their dead letter is written",
+    change: {
+      file: "bus/consumer.js",
+      from: "await throughOutages(() => deadLetters.write(delivery, letter));",
+      to: "delivery.term(letter.code); await throughOutages(() => deadLetters.write(delivery, letter));",
+    },
+    fault: killedBefore(steps.deadLetter),
+    finds: /missing dead letter/,
+  },
+  {
+    name: "a lost bucket is not rebuilt",
+    change: {
+      file: "handlers/rebuild.js",
+      from: "if (covers(record.value, ts, startedAt, settings)) {",
+      to: "if (covers(record.value, ts, startedAt, settings) || true) {",
+    },
+    fault: {
+      name: "the evidence bucket purged",
+      async inject({ broker }) {
+        await broker.jsm.streams.purge(`KV_${durable}-evidence`);
+      },
+    },
+    finds: /missing lesson/,
+  },
+  {
+    name: "documents are written without comparing revisions",
+    change: { file: "kv/documents.js", from: "{ previousSeq: revision }", to: "{}" },
+    fault: { name: "nothing" },
+    finds: /missing (lesson|sighting)/,
+  },
+];
+
+/** More than enough for a fault that shows by chance. */
+const seeds = [1, 2, 3, 4, 5, 6, 7, 8];
+
+test.for(mutants)("it shows when $name", async ({ change, fault, finds }) => {
+  const build = copyBuild([change]);
+  const reports: string[] = [];
+  try {
+    for (const seed of seeds) {
+      const { report } = await runStory({ seed, fault, main: build.main });
+      reports.push(report);
+      if (finds.test(report)) break;
+    }
+  } finally {
+    build.remove();
+  }
+  console.info(reports.join("\n"));
+  expect(reports.join("\n")).toMatch(finds);
+});

@@ -1,0 +1,120 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { eventually } from "../rig/eventually.ts";
+import { type Build, copyBuild } from "./build.ts";
+import { type OwnPostgres, startOwnPostgres } from "./own-postgres.ts";
+import type { Stack } from "./stack.ts";
+import { runStory, type Story } from "./story.ts";
+
+let build: Build;
+beforeAll(() => {
+  build = copyBuild();
+});
+afterAll(() => build.remove());
+
+/** An outage that counted against messages would make dead letters of them: 3 attempts of 1 s. */
+const env = { EXPERIENCE_MAX_DELIVER: "3" };
+const outageMs = 6_000;
+const recoveryLimitMs = 5_000;
+
+/** How long an outage lasts is part of it; nothing is waited for. */
+async function lasting(ms: number): Promise<void> {
+  const startedAt = performance.now();
+  await eventually(() => performance.now() - startedAt >= ms, 2 * ms);
+}
+
+async function survive(
+  fault: Story["fault"],
+  { limitMs = recoveryLimitMs, ...story }: Partial<Story> & { limitMs?: number } = {},
+): Promise<void> {
+  const { differences, recoveryMs, report } = await runStory({
+    ...{ seed: 1, main: build.main, env, fault },
+    ...story,
+  });
+  console.info(report);
+  expect(differences, report).toEqual([]);
+  expect(recoveryMs, "until everything is learned").toBeLessThan(limitMs);
+}
+
+test.concurrent.for<[string, (server: OwnPostgres) => Promise<void>]>([
+  [
+    "away for longer than all attempts",
+    async (server) => {
+      await server.stop();
+      await lasting(outageMs);
+      await server.start();
+    },
+  ],
+  [
+    "frozen for longer than a statement may take",
+    async (server) => {
+      server.freeze();
+      await lasting(12_000);
+      server.thaw();
+    },
+  ],
+])(
+  "PostgreSQL %s: no dead letter, no loss, recovered within 5 s of its return",
+  async ([how, outage], { onTestFinished }) => {
+    const server = await startOwnPostgres();
+    onTestFinished(() => server.remove());
+    const inject = () => outage(server);
+    await survive({ name: `PostgreSQL ${how}`, inject }, { openDatabase: server.openDatabase });
+  },
+);
+
+test.concurrent.for<[string, (stack: Stack) => Promise<void>]>([
+  [
+    "killed, and away for longer than all attempts",
+    async ({ broker }) => {
+      await broker.kill();
+      await lasting(outageMs);
+      await broker.restart();
+    },
+  ],
+  [
+    "frozen for longer than all attempts",
+    async ({ broker }) => {
+      broker.freeze();
+      await lasting(outageMs);
+      broker.thaw();
+    },
+  ],
+])(
+  "the broker %s: no dead letter, no loss, recovered within 5 s of its return",
+  async ([how, inject]) => {
+    await survive({ name: `the broker ${how}`, inject });
+  },
+);
+
+test.concurrent.for([
+  ["nats", outageMs],
+  ["nats", 20_000],
+  ["postgres", 12_000],
+] as const)(
+  "a link to %s that is silent for %i ms: recovered within 5 s of its return",
+  async ([server, ms]) => {
+    const inject = async ({ supervisor }: Stack) => {
+      const links = supervisor.replicas.map((replica) => replica[server]);
+      for (const link of links) link.silence();
+      await lasting(ms);
+      for (const link of links) link.speak("delayed");
+    };
+    await survive({ name: `a link to ${server} silent for ${ms} ms`, inject });
+  },
+);
+
+// Two pings, 5 s apart, go unanswered before the client connects anew; a statement gets 10 s.
+test.concurrent.for([
+  ["nats", 20_000],
+  ["postgres", 15_000],
+] as const)(
+  "connections to %s that stay silent for ever are replaced within %i ms",
+  async ([server, limitMs]) => {
+    const inject = async ({ supervisor }: Stack) => {
+      const links = supervisor.replicas.map((replica) => replica[server]);
+      for (const link of links) link.silence();
+      for (const link of links) link.speak("lost");
+    };
+    await survive({ name: `connections to ${server} silent for ever`, inject }, { limitMs });
+  },
+);

@@ -1,0 +1,209 @@
+import { hash } from "node:crypto";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { deadLetterHeaders } from "../../src/bus/dead-letters.ts";
+import { identityOf } from "../../src/bus/delivery.ts";
+import { lessonKey } from "../../src/core/signature.ts";
+import { eventually } from "../rig/eventually.ts";
+import { type Build, copyBuild } from "./build.ts";
+import { storedMessages } from "./comparison.ts";
+import { allFailpoints, setFailpoint } from "./failpoint.ts";
+import { failuresOf, invalidPayloads, type Publication, publishAll } from "./publications.ts";
+import { durable, openStack, type Stack, type StackOptions, untilQuiet } from "./stack.ts";
+
+let build: Build;
+beforeAll(() => {
+  build = copyBuild();
+});
+afterAll(() => build.remove());
+
+const maxDeliver = 3;
+
+async function open(options: Partial<StackOptions> = {}): Promise<Stack> {
+  const env = { EXPERIENCE_MAX_DELIVER: String(maxDeliver), ...options.env };
+  const stack = await openStack({ size: 2, main: build.main, ...options, env });
+  onTestFinished(() => stack.close());
+  await publishAll(stack.broker, failuresOf("first"));
+  await untilLearned(stack, ["first"]);
+  return stack;
+}
+
+/** Resolves to how long it took, in ms. */
+async function untilLearned({ database }: Stack, agents: readonly string[], limitMs = 20_000) {
+  const startedAt = performance.now();
+  await eventually(async () => {
+    const rows = await database.sql<{ agent: string }[]>`
+      SELECT agent_id AS agent FROM agent_lessons`;
+    return agents.every((agent) => rows.some((row) => row.agent === agent));
+  }, limitMs);
+  return performance.now() - startedAt;
+}
+
+/** Publishes while every replica is frozen, and gives each message back twice. */
+async function makeSuspect({ broker, supervisor }: Stack, publications: readonly Publication[]) {
+  for (const replica of supervisor.replicas) replica.kill("SIGSTOP");
+  const info = () => broker.jsm.consumers.info("EXPERIENCE", durable);
+  await eventually(async () => (await info()).num_waiting === 0);
+  await publishAll(broker, publications);
+  const consumer = await broker.js.consumers.get("EXPERIENCE", durable);
+  for (let i = 0; i < 2 * publications.length; i += 1) (await consumer.next())?.nak();
+  for (const replica of supervisor.replicas) replica.kill("SIGCONT");
+}
+
+async function deadLetters({ broker }: Stack) {
+  const letters = await storedMessages(broker, "DEAD_LETTERS");
+  return letters.map(({ header, data }) => ({
+    code: header(deadLetterHeaders.code),
+    reason: header(deadLetterHeaders.reason),
+    attempts: Number(header(deadLetterHeaders.attempts)),
+    payload: Buffer.from(data).toString("latin1"),
+  }));
+}
+
+const textOf = (publication?: Publication) =>
+  Buffer.from(publication?.payload ?? []).toString("latin1");
+
+const agentsNamed = (name: string, count = 8) =>
+  Array.from({ length: count }, (_, i) => `${name}-${i}`);
+
+test("a message that kills every process that handles it is a dead letter after three noted starts", async () => {
+  const signals = { error_class: "timeout", tool: "search" };
+  const subject = { tenantId: "default", agentId: "killer", taskType: "unknown" };
+  const key = lessonKey({ type: "error", version: 1 }, subject, signals);
+  const failpoint = setFailpoint({
+    step: { name: "the killer handled", matches: ({ about }) => about.endsWith(key) },
+    moment: "before",
+    at: Array(100).fill(1),
+  });
+  const stack = await open({ failpoint });
+  const [killer] = failuresOf("killer", 1);
+  const good = agentsNamed("good").flatMap((agent) => failuresOf(agent));
+
+  await publishAll(stack.broker, [
+    ...good.slice(0, 12),
+    ...(killer ? [killer] : []),
+    ...good.slice(12),
+  ]);
+  const goodMs = await untilLearned(stack, agentsNamed("good"));
+  await untilQuiet(stack.broker, 60_000);
+
+  console.info(`${failpoint.triggered} kills, the good ones learned in ${Math.round(goodMs)} ms`);
+  expect(await deadLetters(stack)).toEqual([
+    { code: "crash_loop", reason: "crash_loop", attempts: maxDeliver, payload: textOf(killer) },
+  ]);
+  // Twice among others, then alone as often as it may.
+  expect(failpoint.triggered).toBe(2 + maxDeliver);
+  expect(stack.supervisor.accidents).toEqual([]);
+});
+
+test("a message whose effects PostgreSQL refuses is a dead letter after three attempts, and nobody waits for it", async () => {
+  const stack = await open();
+  await stack.database.sql`ALTER TABLE agent_lessons
+    ADD CONSTRAINT no_refused CHECK (agent_id <> 'refused')`;
+  const refused = failuresOf("refused");
+  await publishAll(stack.broker, refused.slice(0, 2));
+  await untilQuiet(stack.broker, 10_000);
+  const good = agentsNamed("good").flatMap((agent) => failuresOf(agent));
+
+  await publishAll(stack.broker, [...good.slice(0, 12), ...refused.slice(2), ...good.slice(12)]);
+  const goodMs = await untilLearned(stack, agentsNamed("good"));
+  await untilQuiet(stack.broker, 60_000);
+
+  console.info(`the good ones learned in ${Math.round(goodMs)} ms`);
+  expect(goodMs).toBeLessThan(2_000);
+  expect(await deadLetters(stack)).toEqual([
+    {
+      code: "bad_request",
+      reason: expect.stringMatching(/23514 check_violation/),
+      attempts: maxDeliver,
+      payload: textOf(refused[2]),
+    },
+  ]);
+});
+
+test("what PostgreSQL refused once does not take others with it when the evidence is rebuilt", async () => {
+  const stack = await open();
+  await stack.database.sql`ALTER TABLE agent_lessons
+    ADD CONSTRAINT no_refused CHECK (agent_id <> 'refused')`;
+  await publishAll(stack.broker, failuresOf("refused"));
+  await untilQuiet(stack.broker, 60_000);
+  const before = await deadLetters(stack);
+
+  await stack.broker.jsm.streams.purge("KV_experience-learner-v1-evidence");
+  await publishAll(
+    stack.broker,
+    agentsNamed("good").flatMap((agent) => failuresOf(agent)),
+  );
+  await untilLearned(stack, agentsNamed("good"));
+  await untilQuiet(stack.broker, 60_000);
+
+  expect(await deadLetters(stack)).toEqual(before);
+});
+
+test("outages while its starts are noted do not count against a message", async () => {
+  let stack: Stack | undefined;
+  let identity = { sequence: 0, key: "unknown" };
+  const restartBroker = async () => {
+    await stack?.broker.kill();
+    await stack?.broker.restart();
+  };
+  const noted = setFailpoint(
+    {
+      step: {
+        name: "attempt at it noted",
+        matches: ({ about, body }) =>
+          about.endsWith(`.${identity.key}`) && /"started":[1-9]/.test(body.toString("latin1")),
+      },
+      moment: "unanswered",
+      at: Array(maxDeliver).fill(1),
+    },
+    restartBroker,
+  );
+  // Its effects are stored by then, and it comes again.
+  const acked = setFailpoint({
+    step: {
+      name: "it is acked",
+      matches: ({ about }) =>
+        about.startsWith("PUB $JS.ACK.") && about.split(".")[5] === String(identity.sequence),
+    },
+    moment: "before",
+    at: [1],
+  });
+  stack = await open({ failpoint: allFailpoints([noted, acked]), size: 1 });
+  const { broker, supervisor } = stack;
+  const { created, state } = await broker.jsm.streams.info("EXPERIENCE");
+  const sequence = state.last_seq + 1;
+  identity = { sequence, key: hash("sha256", identityOf(created, sequence), "hex") };
+  await makeSuspect(stack, failuresOf("outlier", 1));
+  await untilQuiet(broker, 60_000);
+
+  expect(noted.triggered).toBeGreaterThan(0);
+  expect([acked.triggered, supervisor.kills]).toEqual([1, 1]);
+  expect(await deadLetters(stack)).toEqual([]);
+});
+
+test("invalid messages are a dead letter each, and the good ones among them are not delayed", async () => {
+  const stack = await open();
+  const invalid = Object.values(invalidPayloads);
+  const good = agentsNamed("good").flatMap((agent) => failuresOf(agent));
+  const mixed = good.flatMap((publication, i) => {
+    const payload = invalid[i];
+    return payload ? [{ subject: "agent.experience.v1.bad", payload }, publication] : [publication];
+  });
+
+  await publishAll(stack.broker, mixed);
+  const goodMs = await untilLearned(stack, agentsNamed("good"));
+  await untilQuiet(stack.broker, 10_000);
+
+  console.info(`the good ones learned in ${Math.round(goodMs)} ms`);
+  expect(goodMs).toBeLessThan(2_000);
+  const letters = await deadLetters(stack);
+  // Of one that is too large with its headers the beginning is kept.
+  const beginnings = (texts: readonly string[]) => texts.map((text) => text.slice(0, 100)).sort();
+  expect(beginnings(letters.map(({ payload }) => payload))).toEqual(
+    beginnings(invalid.map((payload) => Buffer.from(payload).toString("latin1"))),
+  );
+  for (const { reason, attempts } of letters) {
+    expect(reason).not.toBe("");
+    expect(attempts).toBe(0);
+  }
+});

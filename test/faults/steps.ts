@@ -1,0 +1,46 @@
+import type { Message } from "./wire.ts";
+
+/** One effect of the service, by what a replica sends to bring it about. */
+export interface Step {
+  readonly name: string;
+  matches(message: Message): boolean;
+}
+
+const isMarked = (message: Message) => message.body.includes('"learned":true');
+const isEvidence = ({ about }: Message) => /^H?PUB \$KV\.\S+-evidence\.evidence\./.test(about);
+const publishes = (subject: string) => {
+  const pattern = new RegExp(`^H?PUB ${subject.replaceAll(/[.$]/g, "\\$&")}`);
+  return ({ about }: Message) => pattern.test(about);
+};
+const answers = (word: string) => (message: Message) =>
+  message.about.startsWith("PUB $JS.ACK.") && message.body.toString("latin1").startsWith(word);
+
+/** The order of effects, and what invalid messages bring about. */
+export const steps = {
+  evidence: {
+    name: "evidence written",
+    matches: (message) => isEvidence(message) && !isMarked(message),
+  },
+  coverage: {
+    name: "coverage recorded",
+    matches: ({ about }) => /^H?PUB \$KV\.\S+-evidence\.coverage\./.test(about),
+  },
+  insert: {
+    name: "lesson inserted",
+    matches: ({ about }) => about.includes("INSERT INTO agent_lessons"),
+  },
+  publish: { name: "lesson published", matches: publishes("agent.lesson.v1") },
+  confirm: {
+    name: "publication confirmed",
+    matches: ({ about }) => about.includes("DELETE FROM lesson_outbox"),
+  },
+  mark: {
+    name: "document marked",
+    matches: (message) => isEvidence(message) && isMarked(message),
+  },
+  ack: { name: "message acked", matches: answers("+ACK") },
+  deadLetter: { name: "dead letter written", matches: publishes("dead.") },
+  term: { name: "message terminated", matches: answers("+TERM") },
+  /** Whatever a replica sends: a random moment of its life. */
+  any: { name: "any request", matches: ({ about }) => about !== "" },
+} as const satisfies Record<string, Step>;

@@ -1,0 +1,139 @@
+import type { TestDatabase } from "../rig/database.ts";
+import { eventually } from "../rig/eventually.ts";
+import { type Comparison, compareWithReference } from "./comparison.ts";
+import { defaultWindowMs, type TrafficOptions, trafficFrom } from "./events.ts";
+import { type Failpoint, type FailpointOptions, setFailpoint } from "./failpoint.ts";
+import { publishAll } from "./publications.ts";
+import { durable, openStack, type Stack, untilQuiet } from "./stack.ts";
+
+/** What goes wrong in a story. */
+export interface Fault {
+  readonly name: string;
+  readonly failpoint?: FailpointOptions;
+  /** Called when half of the events are published and some are learned from, while more come. */
+  readonly inject?: (stack: Stack) => Promise<void>;
+}
+
+export interface Story {
+  readonly fault: Fault;
+  readonly seed: number;
+  readonly main: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly traffic?: TrafficOptions;
+  /** A database on a server of the caller's own. */
+  readonly openDatabase?: () => Promise<TestDatabase>;
+}
+
+export interface Outcome extends Comparison {
+  readonly kills: number;
+  /** What JetStream did not store again. */
+  readonly duplicates: number;
+  readonly seconds: number;
+  /** From when the fault was over until everything published by then was accounted for. */
+  readonly recoveryMs: number;
+  /** For a person: seed, fault, figures and differences. */
+  readonly report: string;
+}
+
+const quietLimitMs = 45_000;
+
+/** Three replicas, some hundred events, one fault; then everything is held against the reference. */
+export async function runStory(story: Story): Promise<Outcome> {
+  const startedAt = performance.now();
+  let stack: Stack | undefined;
+  const failpoint =
+    story.fault.failpoint &&
+    setFailpoint(
+      story.fault.failpoint,
+      injectionOf(story.fault.failpoint, () => stack),
+    );
+  try {
+    stack = await openStack({ ...story, size: 3, ...(failpoint && { failpoint }) });
+    const { problems, recoveryMs, duplicates } = await play(stack, story, failpoint);
+    const comparison = await compareWithReference(
+      stack.broker,
+      stack.database,
+      story.traffic?.windowMs ?? defaultWindowMs,
+    );
+    const seconds = (performance.now() - startedAt) / 1_000;
+    return outcomeOf(
+      story,
+      { ...comparison, recoveryMs, duplicates, seconds },
+      problems,
+      stack.supervisor,
+    );
+  } finally {
+    await stack?.close();
+  }
+}
+
+function injectionOf({ inject }: FailpointOptions, stack: () => Stack | undefined) {
+  if (!inject) return undefined;
+  return async () => {
+    const on = stack();
+    if (on) await inject(on);
+  };
+}
+
+/** Resolves to what went wrong beside the result, and how long it took after the fault was over. */
+async function play(
+  stack: Stack,
+  { fault, traffic, seed }: Story,
+  failpoint: Failpoint | undefined,
+): Promise<{ problems: string[]; recoveryMs: number; duplicates: number }> {
+  const { broker, supervisor } = stack;
+  const { first, second, late } = trafficFrom(seed, traffic);
+  const problems: string[] = [];
+  const quiet = async () => {
+    await untilQuiet(broker, quietLimitMs).catch((error) => problems.push(String(error)));
+  };
+  let duplicates = await publishAll(broker, first);
+  await eventually(async () => (await settledMessages(broker)) > 0, quietLimitMs);
+  let overAt = performance.now();
+  const inject = async () => {
+    await fault.inject?.(stack);
+    overAt = performance.now();
+  };
+  const [more] = await Promise.all([publishAll(broker, second), inject()]);
+  duplicates += more;
+  await failpoint?.settled();
+  await quiet();
+  const recoveryMs = performance.now() - overAt;
+  await publishAll(broker, late, { anew: true });
+  await quiet();
+  problems.push(
+    ...supervisor.accidents.map((accident) => `a replica ended by itself: ${accident}`),
+  );
+  if (failpoint && failpoint.triggered < (fault.failpoint?.at.length ?? 0)) {
+    const { triggered, seen } = failpoint;
+    problems.push(`the fault happened ${triggered} times only; its step was seen ${seen} times`);
+  }
+  return { problems, recoveryMs, duplicates };
+}
+
+/** How many messages the durable is done with, at least. */
+async function settledMessages({ jsm }: Stack["broker"]): Promise<number> {
+  const info = await jsm.consumers.info("EXPERIENCE", durable).catch(() => undefined);
+  return info?.ack_floor.stream_seq ?? 0;
+}
+
+function outcomeOf(
+  { fault, seed }: Story,
+  comparison: Comparison & Pick<Outcome, "recoveryMs" | "duplicates" | "seconds">,
+  problems: readonly string[],
+  { kills }: Stack["supervisor"],
+): Outcome {
+  const { messages, invalid, repeats, duplicates, lessons, sightings } = comparison;
+  const stake = { invalid, repeats, duplicates, lessons, sightings };
+  const trivial = Object.entries(stake).filter(([, count]) => count === 0);
+  const differences = [
+    ...problems,
+    ...comparison.differences,
+    ...trivial.map(([what]) => `nothing was at stake: no ${what}`),
+  ];
+  const report = [
+    `${fault.name}, seed ${seed}: ${differences.length} differences; ${kills} kills, quiet again after ${(comparison.recoveryMs / 1_000).toFixed(1)} s, ${comparison.seconds.toFixed(1)} s in all; ${messages} messages (${invalid} invalid, ${repeats} stored again, ${duplicates} duplicates not stored), ${lessons} lessons, ${sightings} sightings`,
+    ...differences.map((line) => `  ${line}`),
+  ].join("\n");
+  return { ...comparison, differences, kills, report };
+}
