@@ -9,6 +9,7 @@ import { storedMessages } from "./comparison.ts";
 import { allFailpoints, setFailpoint } from "./failpoint.ts";
 import { failuresOf, invalidPayloads, type Publication, publishAll } from "./publications.ts";
 import { durable, openStack, type Stack, type StackOptions, untilQuiet } from "./stack.ts";
+import { steps } from "./steps.ts";
 
 let build: Build;
 beforeAll(() => {
@@ -162,8 +163,8 @@ test("outages while its starts are noted do not count against a message", async 
   const acked = setFailpoint({
     step: {
       name: "it is acked",
-      matches: ({ about }) =>
-        about.startsWith("PUB $JS.ACK.") && about.split(".")[5] === String(identity.sequence),
+      matches: (message) =>
+        steps.ack.matches(message) && message.about.split(".")[5] === String(identity.sequence),
     },
     moment: "before",
     at: [1],
