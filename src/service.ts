@@ -118,7 +118,10 @@ async function mount(opened: Dependencies, options: ServiceOptions, metrics: Met
       bucket,
       lessons,
       publisher: lessonPublisher(js, settings.lessonSubject),
-      history: openHistory({ js, jsm, stream, durable, subject, decode, log }),
+      history: openHistory({
+        ...{ js, jsm, stream, durable, subject, decode },
+        ...{ attempts, maxDeliver: settings.maxDeliver, log },
+      }),
       now: Date.now,
     },
     rules,

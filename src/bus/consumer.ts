@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { backoffMs, pause } from "../backoff.ts";
+import type { Alone } from "../core/ports.ts";
 import { type BusError, isOutage, isRefusal } from "../errors.ts";
 import type { AttemptsLog } from "../kv/attempts.ts";
 import type { Logger } from "../log.ts";
@@ -21,9 +22,9 @@ export interface Consumption<T> {
    * Stores all effects of the items. Rejects with `unavailable` or `timeout` in an outage (it is called
    * again later), with another `BusError` when the items are refused (they are then handled one by
    * one). Anything else is a bug and ends the process. `empty` counts the messages of the batch that
-   * have no effect.
+   * have no effect; `alone` is there when the only item is suspected of killing the process.
    */
-  readonly handle: (items: readonly T[], empty: number) => Promise<void>;
+  readonly handle: (items: readonly T[], empty: number, alone?: Alone) => Promise<void>;
 }
 
 export interface ConsumerOptions {
@@ -191,13 +192,21 @@ export function startConsumer<T>(
     }
     let isValid = false;
     const id = randomUUID();
+    const alone: Alone = {
+      async aside(work) {
+        await attempts.end(delivery, id);
+        const result = await work();
+        await attempts.start(delivery, id);
+        return result;
+      },
+    };
     const attempt = async () => {
       await attempts.start(delivery, id);
       try {
         const value = decode(delivery);
         isValid = true;
         if (value === null) await handle([], 1);
-        else await handle([value], 0);
+        else await handle([value], 0, alone);
       } catch (error) {
         // An outage is nobody's fault: the noted start is taken back.
         if (isOutage(error)) await throughOutages(() => attempts.end(delivery, id));

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import {
   AckPolicy,
   type Consumer,
@@ -11,6 +12,7 @@ import { nanos, nuid } from "@nats-io/transport-node";
 import type { ExperienceEvent } from "../core/event.ts";
 import type { History } from "../core/ports.ts";
 import { isRefusal } from "../errors.ts";
+import type { AttemptsLog, Identified } from "../kv/attempts.ts";
 import type { Logger } from "../log.ts";
 import { headersOf, identityOf, type StoredMessage } from "./delivery.ts";
 import { nats } from "./errors.ts";
@@ -21,6 +23,8 @@ import { nats } from "./errors.ts";
  */
 export const mostReplayed = 2_000_000;
 const batch = 500;
+
+type Handle = (events: readonly ExperienceEvent[]) => Promise<void>;
 const expiresMs = 5_000;
 
 export function openHistory(options: {
@@ -31,11 +35,14 @@ export function openHistory(options: {
   readonly subject: string;
   /** Null: an event without effect. */
   readonly decode: (message: StoredMessage) => ExperienceEvent | null;
+  readonly attempts: AttemptsLog;
+  /** A message with so many started attempts is left out of a careful replay. */
+  readonly maxDeliver: number;
   readonly log: Logger;
 }): History {
-  const { js, jsm, stream, durable, subject, decode, log } = options;
+  const { js, jsm, stream, durable, subject, decode, attempts, maxDeliver, log } = options;
 
-  async function replay(from: number, handle: Parameters<History["replay"]>[1]): Promise<number> {
+  async function replay(from: number, handle: Handle, careful: boolean): Promise<number> {
     const { state, created } = await jsm.streams.info(stream);
     const { delivered } = await jsm.consumers.info(stream, durable);
     const whole = state.messages === 0 || Date.parse(state.first_ts) >= from;
@@ -45,7 +52,10 @@ export function openHistory(options: {
     const consumer = await openReader(whole ? null : from, state, delivered.stream_seq);
     log.info({ stream, from: whole ? "the beginning" : new Date(from) }, "reading events again");
     try {
-      const events = await readThrough(consumer, created, delivered.stream_seq, handle);
+      const handOver = careful ? handOverCarefully : handOverTogether;
+      const events = await readThrough(consumer, created, delivered.stream_seq, (messages) =>
+        handOver(messages, handle),
+      );
       log.info({ stream, events }, "events read again");
     } finally {
       // It would also go by itself, being idle.
@@ -93,36 +103,69 @@ export function openHistory(options: {
     consumer: Consumer,
     streamCreated: string,
     upTo: number,
-    handle: (events: readonly ExperienceEvent[]) => Promise<void>,
+    handOver: (messages: readonly StoredMessage[]) => Promise<void>,
   ): Promise<number> {
     let count = 0;
     for (let last = false; !last; ) {
-      const events: ExperienceEvent[] = [];
+      const found: StoredMessage[] = [];
       const messages = await consumer.fetch({ max_messages: batch, expires: expiresMs });
       for await (const message of messages) {
         last = message.seq >= upTo || message.info.pending === 0;
-        if (message.seq <= upTo) decodeInto(events, storedMessage(message, streamCreated));
+        if (message.seq <= upTo) found.push(storedMessage(message, streamCreated));
         if (last) break;
       }
-      await handle(events);
-      count += events.length;
-      if (count % 100_000 < events.length) log.info({ stream, events: count }, "still reading");
+      await handOver(found);
+      count += found.length;
+      if (count % 100_000 < found.length) log.info({ stream, events: count }, "still reading");
       if (!last) last = (await consumer.info()).num_pending === 0;
     }
     return count;
   }
 
-  /** Invalid messages become dead letters where they are consumed. */
-  function decodeInto(events: ExperienceEvent[], message: StoredMessage): void {
-    try {
-      const event = decode(message);
-      if (event !== null) events.push(event);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
+  async function handOverTogether(messages: readonly StoredMessage[], handle: Handle) {
+    await handle(messages.flatMap(decoded));
+  }
+
+  /**
+   * What kills the process where it is consumed kills it here, too, and must not take with it those on
+   * whose account it is read again. So each start is noted: of all together, and if one of these has not
+   * ended, of each message, as where it is consumed.
+   */
+  async function handOverCarefully(messages: readonly StoredMessage[], handle: Handle) {
+    const [first] = messages;
+    if (first === undefined) return;
+    const together = { identity: `replay:${first.identity}` };
+    if ((await attempts.read(together)).started === 0) {
+      return await attempt(together, () => handOverTogether(messages, handle));
+    }
+    for (const message of messages) {
+      if ((await attempts.read(message)).started >= maxDeliver) continue;
+      await attempt(message, () => handOverTogether([message], handle));
     }
   }
 
-  return { replay: (from, handle) => nats(() => replay(from, handle)) };
+  async function attempt(of: Identified, work: () => Promise<void>): Promise<void> {
+    const id = randomUUID();
+    await attempts.start(of, id);
+    try {
+      await work();
+    } finally {
+      await attempts.end(of, id);
+    }
+  }
+
+  /** Invalid messages become dead letters where they are consumed. */
+  function decoded(message: StoredMessage): ExperienceEvent[] {
+    try {
+      const event = decode(message);
+      return event === null ? [] : [event];
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      return [];
+    }
+  }
+
+  return { replay: (from, handle, careful) => nats(() => replay(from, handle, careful)) };
 }
 
 function storedMessage(message: JsMsg, streamCreated: string): StoredMessage {

@@ -33,16 +33,26 @@ export interface EvidenceBucket {
   readonly coverage: DocumentStore<Coverage>;
 }
 
+/**
+ * Events that are handled one by one, because one of them may be what kills the process. Reading
+ * others again is not their doing: it happens aside from the attempt that is counted against them.
+ */
+export interface Alone {
+  aside<R>(work: () => Promise<R>): Promise<R>;
+}
+
 /** The stream read again, beside the durable consumer. */
 export interface History {
   /**
    * Hands over, in batches and in stream order, the events stored at or after `from` (epoch ms) that
    * some replica has been given so far. Invalid messages are left out. Resolves to the time from
-   * which on all were handed over: `from`, or -Infinity when that is the whole stream.
+   * which on all were handed over: `from`, or -Infinity when that is the whole stream. With `careful`
+   * a message that kills the process is found out, and left out in the end.
    */
   replay(
     from: number,
     handle: (events: readonly ExperienceEvent[]) => Promise<void>,
+    careful: boolean,
   ): Promise<number>;
 }
 

@@ -15,6 +15,7 @@ import {
 } from "../core/evidence.ts";
 import { lessonFrom, sightingFrom } from "../core/lesson.ts";
 import type {
+  Alone,
   EvidenceBucket,
   History,
   LessonPublisher,
@@ -70,7 +71,7 @@ export interface Extraction {
    * may be acked. It may be called again for the same events, in any order, at any time, by any
    * replica, after a crash anywhere in between: the outcome is the same.
    */
-  handle(events: readonly ExperienceEvent[]): Promise<Report>;
+  handle(events: readonly ExperienceEvent[], alone?: Alone): Promise<Report>;
   /** All effects of this event are stored, so it need not be handled. False when that is not certain. */
   isStored(event: ExperienceEvent): boolean;
 }
@@ -94,13 +95,14 @@ export function createExtraction(
   });
   const rebuild = createRebuild({ ...ports, coverage: bucket.coverage }, settings);
 
-  async function handle(events: readonly ExperienceEvent[]): Promise<Report> {
+  async function handle(events: readonly ExperienceEvent[], alone?: Alone): Promise<Report> {
     const batch = group(events);
     const judged = await addEvidenceOf(batch, 0);
     const rebuilt = await rebuild.ensureCovered(
       batch.oldestTs,
       judged.length > 0,
       async (again, since) => storeWhatIsTaken(await addEvidenceOf(group(again), since)),
+      alone,
     );
     // What a rebuild has stored meanwhile is not stored, and counted, a second time.
     const effects = await storeDue(rebuilt.length === 0 ? judged : judged.map(judgedAgain));

@@ -85,8 +85,8 @@ export function extractor(options: {
             throw error;
           }
         },
-        async handle(events: readonly ExperienceEvent[]) {
-          count(await extraction.handle(events), metrics);
+        async handle(events: readonly ExperienceEvent[], _empty, alone) {
+          count(await extraction.handle(events, alone), metrics);
           for (const outcome of ["sampled_out", "evidence"] as const) {
             metrics.events.inc({ outcome }, without[outcome]);
             without[outcome] = 0;

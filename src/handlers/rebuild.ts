@@ -8,7 +8,7 @@ import {
   replayFrom,
 } from "../core/coverage.ts";
 import type { ExperienceEvent } from "../core/event.ts";
-import type { DocumentStore, History, Versioned } from "../core/ports.ts";
+import type { Alone, DocumentStore, History, Versioned } from "../core/ports.ts";
 import { coverageKey } from "../kv/evidence.ts";
 
 export interface Rebuild {
@@ -21,6 +21,7 @@ export interface Rebuild {
     oldestTs: number,
     isNeeded: boolean,
     reapply: (events: readonly ExperienceEvent[], since: number) => Promise<R>,
+    alone?: Alone,
   ): Promise<R[]>;
 }
 
@@ -46,7 +47,7 @@ export function createRebuild(
      * It comes after the evidence is written: a bucket wiped before that shows here, and one wiped
      * later has lost nothing that these events still need.
      */
-    async ensureCovered(oldestTs, isNeeded, reapply) {
+    async ensureCovered(oldestTs, isNeeded, reapply, alone) {
       const results: Awaited<ReturnType<typeof reapply>>[] = [];
       for (;;) {
         const startedAt = now();
@@ -60,12 +61,15 @@ export function createRebuild(
           if (aged) await coverage.put(coverageKey, record.value, record.revision);
           return results;
         }
-        const from = await history.replay(
-          replayFrom(record.value, ts, startedAt, settings),
-          async (events) => {
-            results.push(await reapply(events, startedAt));
-          },
-        );
+        const replay = () =>
+          history.replay(
+            replayFrom(record.value, ts, startedAt, settings),
+            async (events) => {
+              results.push(await reapply(events, startedAt));
+            },
+            alone !== undefined,
+          );
+        const from = await (alone ? alone.aside(replay) : replay());
         const { life } = record.value;
         if (
           await note(record, { from: Number.isFinite(from) ? from : null, at: startedAt, life })

@@ -10,6 +10,7 @@ import { allFailpoints, setFailpoint } from "./failpoint.ts";
 import { failuresOf, invalidPayloads, type Publication, publishAll } from "./publications.ts";
 import { durable, openStack, type Stack, type StackOptions, untilQuiet } from "./stack.ts";
 import { steps } from "./steps.ts";
+import type { Message } from "./wire.ts";
 
 let build: Build;
 beforeAll(() => {
@@ -66,33 +67,60 @@ const textOf = (publication?: Publication) =>
 const agentsNamed = (name: string, count = 8) =>
   Array.from({ length: count }, (_, i) => `${name}-${i}`);
 
-test("a message that kills every process that handles it is a dead letter after three noted starts", async () => {
+/** Kills whoever writes the evidence of that agent's failure, wherever it comes from. */
+function killerOf(agentId: string) {
   const signals = { error_class: "timeout", tool: "search" };
-  const subject = { tenantId: "default", agentId: "killer", taskType: "unknown" };
+  const subject = { tenantId: "default", agentId, taskType: "unknown" };
   const key = lessonKey({ type: "error", version: 1 }, subject, signals);
-  const failpoint = setFailpoint({
-    step: { name: "the killer handled", matches: ({ about }) => about.endsWith(key) },
-    moment: "before",
-    at: Array(100).fill(1),
-  });
+  const step = { name: `${agentId} handled`, matches: ({ about }: Message) => about.endsWith(key) };
+  return setFailpoint({ step, moment: "before", at: Array(200).fill(1) });
+}
+
+test("a message that kills every process that handles it is a dead letter after three noted starts", async () => {
+  const failpoint = killerOf("killer");
   const stack = await open({ failpoint });
-  const [killer] = failuresOf("killer", 1);
+  const killer = failuresOf("killer", 1);
   const good = agentsNamed("good").flatMap((agent) => failuresOf(agent));
 
-  await publishAll(stack.broker, [
-    ...good.slice(0, 12),
-    ...(killer ? [killer] : []),
-    ...good.slice(12),
-  ]);
+  await publishAll(stack.broker, [...good.slice(0, 12), ...killer, ...good.slice(12)]);
   const goodMs = await untilLearned(stack, agentsNamed("good"));
   await untilQuiet(stack.broker, 60_000);
 
   console.info(`${failpoint.triggered} kills, the good ones learned in ${Math.round(goodMs)} ms`);
   expect(await deadLetters(stack)).toEqual([
-    { code: "crash_loop", reason: "crash_loop", attempts: maxDeliver, payload: textOf(killer) },
+    { code: "crash_loop", reason: "crash_loop", attempts: maxDeliver, payload: textOf(killer[0]) },
   ]);
   // Twice among others, then alone as often as it may.
   expect(failpoint.triggered).toBe(2 + maxDeliver);
+  expect(stack.supervisor.accidents).toEqual([]);
+});
+
+test("a message that kills whoever reads it again, too, takes no other with it", async () => {
+  const failpoint = killerOf("killer");
+  const stack = await openStack({
+    ...{ size: 2, main: build.main, failpoint },
+    env: { EXPERIENCE_MAX_DELIVER: String(maxDeliver) },
+  });
+  onTestFinished(() => stack.close());
+  const good = agentsNamed("good").flatMap((agent) => failuresOf(agent));
+
+  // Nothing is covered yet, so that whoever handles any of them reads all of them again.
+  await publishAll(stack.broker, [
+    ...good.slice(0, 12),
+    ...failuresOf("killer", 1),
+    ...good.slice(12),
+  ]);
+  const goodMs = await untilLearned(stack, agentsNamed("good"), 60_000);
+  await untilQuiet(stack.broker, 60_000);
+
+  // Now it is done with, and is still read again.
+  await stack.broker.jsm.streams.purge(`KV_${durable}-evidence`);
+  await publishAll(stack.broker, failuresOf("later"));
+  await untilLearned(stack, ["later"], 60_000);
+  await untilQuiet(stack.broker, 60_000);
+
+  console.info(`${failpoint.triggered} kills, the good ones learned in ${Math.round(goodMs)} ms`);
+  expect(await deadLetters(stack)).toMatchObject([{ code: "crash_loop" }]);
   expect(stack.supervisor.accidents).toEqual([]);
 });
 
