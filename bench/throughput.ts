@@ -15,7 +15,7 @@ const contenders = [
   { name: "b", what: "extractor, 10 % evidence", stream: "MIXED" },
   { name: "c", what: "extractor, error storm of 50 signatures", stream: "STORM" },
   { name: "d", what: "extractor, every event a new signature", stream: "ALLNEW" },
-  { name: "e", what: "obvious pipeline, 10 % evidence", stream: "MIXED" },
+  { name: "e", what: "obvious pipeline: KV create, insert, ack per event", stream: "MIXED" },
 ] as const;
 
 /** Every contender once per round, in turn, so that a machine that slows down slows all of them. */

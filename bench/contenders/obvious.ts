@@ -4,8 +4,8 @@ import { connect } from "@nats-io/transport-node";
 import postgres from "postgres";
 
 /**
- * The obvious pipeline without state of its own, for comparison: per event a KV `create` of its id, for
- * a failure an insert and a count, and an ack for each message, with 512 of them under way at once.
+ * The obvious pipeline without state of its own, for comparison: per event a KV `create` of its id, an
+ * insert, for a failure a count, and an ack, with 512 of them under way at once.
  * It loses lessons when it crashes between the create and the insert.
  */
 const {
@@ -25,10 +25,10 @@ await jsm.consumers.add(stream, {
 const js = jetstream(nc);
 const kv = await new Kvm(js).create(`${durable}-seen`, { ttl: 3_600_000 });
 const sql = postgres(url, { max: 8, onnotice: () => undefined });
-await sql`CREATE TABLE IF NOT EXISTS obvious_failures (signature text, event_id text)`;
-await sql`CREATE INDEX IF NOT EXISTS obvious_by_signature ON obvious_failures (signature)`;
+await sql`CREATE TABLE IF NOT EXISTS obvious_events (signature text, event_id text)`;
+await sql`CREATE INDEX IF NOT EXISTS obvious_by_signature ON obvious_events (signature)`;
 await sql`CREATE TABLE IF NOT EXISTS obvious_lessons (signature text PRIMARY KEY)`;
-await sql`TRUNCATE obvious_failures, obvious_lessons`;
+await sql`TRUNCATE obvious_events, obvious_lessons`;
 
 async function handle(message: JsMsg): Promise<void> {
   const event = message.json<{
@@ -37,14 +37,14 @@ async function handle(message: JsMsg): Promise<void> {
     result: { ok: boolean; error_class?: string };
   }>();
   await kv.create(event.event_id, "1");
+  const signature = `${event.agent_id} ${event.result.error_class ?? "ok"}`;
+  await sql`INSERT INTO obvious_events VALUES (${signature}, ${event.event_id})`;
   if (!event.result.ok) {
-    const signature = `${event.agent_id} ${event.result.error_class}`;
-    await sql`INSERT INTO obvious_failures VALUES (${signature}, ${event.event_id})`;
     await sql`
       INSERT INTO obvious_lessons
       SELECT ${signature} WHERE 3 <= (
         SELECT count(*) FROM (
-          SELECT FROM obvious_failures WHERE signature = ${signature} LIMIT 3
+          SELECT FROM obvious_events WHERE signature = ${signature} LIMIT 3
         ) AS seen
       ) ON CONFLICT DO NOTHING`;
   }
