@@ -2,7 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { jetstream } from "@nats-io/jetstream";
 import postgres from "postgres";
 import { encode } from "./events.ts";
-import { fillStream, type Rig, startContender, stopContender, until } from "./rig.ts";
+import { fillStream, type Rig, startExtractor, stopContender, until } from "./rig.ts";
 
 export interface Delay {
   readonly lessons: number;
@@ -24,14 +24,7 @@ export async function measureDelay(
 ): Promise<Delay> {
   const { eventsPerSecond, seconds } = options;
   const { subject } = await fillStream(rig, stream, []);
-  const child = startContender("../dist/main.js", {
-    NATS_URL: rig.natsUrl,
-    LEARNER_DATABASE_URL: rig.databaseUrl,
-    EXPERIENCE_STREAM_NAME: stream,
-    EXPERIENCE_SUBJECT: subject,
-    EXPERIENCE_DURABLE: durable,
-    HTTP_PORT: "0",
-  });
+  const child = startExtractor(rig, { stream, subject, durable });
   await until(async () => (await rig.jsm.consumers.list(stream).next()).length > 0);
   const storedAt = await publishSteadily(rig, subject, eventsPerSecond, seconds);
   await until(async () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 import { storm } from "./events.ts";
-import { fillStream, median, type Rig, startContender, stopContender } from "./rig.ts";
+import { fillStream, median, type Rig, startExtractor, stopContender } from "./rig.ts";
 
 export interface Memory {
   readonly events: number;
@@ -27,14 +27,7 @@ export async function measureMemory(
 ): Promise<Memory> {
   const { events, signatures, log } = options;
   const { subject } = await fillStream(rig, stream, storm(events, signatures, Date.now()));
-  const child = startContender("../dist/main.js", {
-    NATS_URL: rig.natsUrl,
-    LEARNER_DATABASE_URL: rig.databaseUrl,
-    EXPERIENCE_STREAM_NAME: stream,
-    EXPERIENCE_SUBJECT: subject,
-    EXPERIENCE_DURABLE: durable,
-    HTTP_PORT: "0",
-  });
+  const child = startExtractor(rig, { stream, subject, durable });
   const startedAt = performance.now();
   const rssMiB: number[] = [];
   for (let acked = 0; acked < events; ) {

@@ -70,6 +70,21 @@ export function startContender(program: string, env: Record<string, string>): Ch
   });
 }
 
+/** The service itself, reading that stream. */
+export function startExtractor(
+  { natsUrl, databaseUrl }: Rig,
+  reads: { readonly stream: string; readonly subject: string; readonly durable: string },
+): ChildProcess {
+  return startContender("../dist/main.js", {
+    NATS_URL: natsUrl,
+    LEARNER_DATABASE_URL: databaseUrl,
+    EXPERIENCE_STREAM_NAME: reads.stream,
+    EXPERIENCE_SUBJECT: reads.subject,
+    EXPERIENCE_DURABLE: reads.durable,
+    HTTP_PORT: "0",
+  });
+}
+
 export async function stopContender(child: ChildProcess): Promise<void> {
   const ended = once(child, "exit");
   child.kill("SIGTERM");

@@ -1,5 +1,14 @@
+import type { ChildProcess } from "node:child_process";
 import { allNew, mixed, storm } from "./events.ts";
-import { ackRate, fillStream, median, type Rig, startContender, stopContender } from "./rig.ts";
+import {
+  ackRate,
+  fillStream,
+  median,
+  type Rig,
+  startContender,
+  startExtractor,
+  stopContender,
+} from "./rig.ts";
 
 export interface Throughput {
   readonly name: string;
@@ -44,16 +53,7 @@ export async function measureThroughput(
     for (const [i, { name, stream }] of contenders.entries()) {
       const { subject, count } = streams[stream];
       const durable = `bench-${name}-${round}`;
-      const child = startContender(program(name), {
-        NATS_URL: rig.natsUrl,
-        LEARNER_DATABASE_URL: rig.databaseUrl,
-        STREAM: stream,
-        DURABLE: durable,
-        EXPERIENCE_STREAM_NAME: stream,
-        EXPERIENCE_SUBJECT: subject,
-        EXPERIENCE_DURABLE: durable,
-        HTTP_PORT: "0",
-      });
+      const child = start(rig, name, { stream, subject, durable });
       const rate = await ackRate(rig, stream, durable, count);
       await stopContender(child);
       await rig.jsm.consumers.delete(stream, durable);
@@ -66,9 +66,18 @@ export async function measureThroughput(
   return results;
 }
 
-function program(name: (typeof contenders)[number]["name"]): string {
-  if (name === "a") return "./contenders/ceiling.ts";
-  return name === "e" ? "./contenders/obvious.ts" : "../dist/main.js";
+function start(
+  rig: Rig,
+  name: (typeof contenders)[number]["name"],
+  reads: { stream: string; subject: string; durable: string },
+): ChildProcess {
+  if (name !== "a" && name !== "e") return startExtractor(rig, reads);
+  return startContender(`./contenders/${name === "a" ? "ceiling" : "obvious"}.ts`, {
+    NATS_URL: rig.natsUrl,
+    LEARNER_DATABASE_URL: rig.databaseUrl,
+    STREAM: reads.stream,
+    DURABLE: reads.durable,
+  });
 }
 
 /** What the product promises, as medians of the rounds' ratios. */

@@ -109,7 +109,7 @@ export function messageDecoder(options: {
 }): MessageDecoder {
   const { subject, maxFutureMs, rules, okSamplePercent } = options;
   const passOver = (glance: OkGlance) => canPassOver(glance, rules, okSamplePercent);
-  const brings = subject.startsWith("agent.experience.v1.") ? "v1 only" : "any version";
+  const bringsOnlyV1 = subject.startsWith("agent.experience.v1.");
   // One context for all messages, each read at once: what it says is rarely asked for.
   let message: StoredMessage;
   const context: EventContext = {
@@ -126,7 +126,7 @@ export function messageDecoder(options: {
   };
   return (next) => {
     message = next;
-    if (brings === "any version") checkVersion(message.subject);
+    if (!bringsOnlyV1) checkVersion(message.subject);
     return decodeUnless(message.data, context, passOver);
   };
 }
