@@ -44,9 +44,21 @@ export function covers(
 ): boolean {
   const needed = neededFrom(ts, settings);
   if (coverage.from !== null && coverage.from > needed) return false;
-  // The twentieth is for clocks that differ and for the time a batch takes.
-  const life = settings.ttlMs - settings.ttlMs / 20;
-  return now < coverage.at + life || needed >= now - life;
+  return !isExpired(coverage.at, now, settings) || needed >= now - surelyAliveMs(settings);
+}
+
+/** Whether a document written at `writtenAt` may be gone from the bucket by `now`. */
+export function isExpired(
+  writtenAt: number,
+  now: number,
+  settings: Pick<CoverageSettings, "ttlMs">,
+): boolean {
+  return now >= writtenAt + surelyAliveMs(settings);
+}
+
+/** The twentieth is for clocks that differ and for the time a batch takes. */
+function surelyAliveMs({ ttlMs }: Pick<CoverageSettings, "ttlMs">): number {
+  return ttlMs - ttlMs / 20;
 }
 
 /**

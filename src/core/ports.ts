@@ -21,6 +21,8 @@ export interface Versioned<T> {
 export interface DocumentStore<T> {
   /** What was last read or written here, without asking. May be stale: it may save work, not decide. */
   cached(key: string): Versioned<T> | undefined;
+  /** Drops all that `cached` would answer with: it may be of a bucket that is no more. */
+  forget(): void;
   get(key: string): Promise<Versioned<T> | null>;
   /** Writes if the key is still at `revision` (0: absent). Null when somebody else was first. */
   put(key: string, value: T, revision: number): Promise<Versioned<T> | null>;

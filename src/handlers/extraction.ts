@@ -1,5 +1,5 @@
 import { type Batch, type Group, groupEvents, isStored, type Outcome } from "../core/batch.ts";
-import type { CoverageSettings } from "../core/coverage.ts";
+import { type CoverageSettings, isExpired } from "../core/coverage.ts";
 import { changeDocument } from "../core/documents.ts";
 import type { ExperienceEvent } from "../core/event.ts";
 import {
@@ -93,12 +93,17 @@ export function createExtraction(
     threshold: group.subject.rule.threshold,
     windowMs,
   });
-  const rebuild = createRebuild({ ...ports, coverage: bucket.coverage }, settings);
+  const forget = () => {
+    bucket.evidence.forget();
+    bucket.successes.forget();
+  };
+  const rebuild = createRebuild({ ...ports, coverage: bucket.coverage, forget }, settings);
 
   async function handle(events: readonly ExperienceEvent[], alone?: Alone): Promise<Report> {
     const batch = group(events);
     const judged = await addEvidenceOf(batch, 0);
     const rebuilt = await rebuild.ensureCovered(
+      events,
       batch.oldestTs,
       judged.length > 0,
       async (again, since) => storeWhatIsTaken(await addEvidenceOf(group(again), since)),
@@ -154,7 +159,7 @@ export function createExtraction(
       bucket.evidence,
       lessonKey,
       // What is read again must reach the bucket, whatever this replica remembers of it.
-      since === 0 ? bucket.evidence.cached(lessonKey) : undefined,
+      since === 0 ? unexpired(bucket.evidence.cached(lessonKey)) : undefined,
       noEvidence,
       (evidence) => {
         const added = addEvidence(evidence, group.entries, limits);
@@ -168,6 +173,10 @@ export function createExtraction(
       if (outcome !== undefined && outcome !== "evidence") batch.outcomes[index] = outcome;
     }
     return { group, document, due: dueFrom(document.value, limits) };
+  }
+
+  function unexpired(document: Versioned<Evidence> | undefined): Versioned<Evidence> | undefined {
+    return document && !isExpired(document.writtenAt, now(), settings) ? document : undefined;
   }
 
   async function rememberSuccesses(sampled: readonly ExperienceEvent[]): Promise<void> {

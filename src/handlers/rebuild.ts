@@ -15,9 +15,12 @@ export interface Rebuild {
   /**
    * Makes sure that the bucket holds whatever can share a window with an event at `oldestTs` (epoch ms),
    * else reads the stream again from far enough back and hands it to `reapply`, with the time since
-   * which documents must have been written. Resolves to what `reapply` did.
+   * which documents must have been written. `events` are those whose evidence was added: where that may
+   * have been looked up in a memory of another bucket, they are handed to `reapply`, too. Resolves to
+   * what `reapply` did.
    */
   ensureCovered<R>(
+    events: readonly ExperienceEvent[],
     oldestTs: number,
     isNeeded: boolean,
     reapply: (events: readonly ExperienceEvent[], since: number) => Promise<R>,
@@ -32,22 +35,26 @@ export interface Rebuild {
 export function createRebuild(
   ports: {
     readonly coverage: DocumentStore<Coverage>;
+    /** Drops what this replica remembers of documents. */
+    readonly forget: () => void;
     readonly history: History;
     readonly now: () => number;
   },
   settings: CoverageSettings,
 ): Rebuild {
-  const { coverage, history, now } = ports;
+  const { coverage, forget, history, now } = ports;
   const keepAliveMs = settings.ttlMs / 8;
   /** When this replica last saw the record or kept it alive; only saves reads. */
   let seenAt = Number.NEGATIVE_INFINITY;
+  /** Of the bucket that this replica's memory of documents is about. */
+  let remembered: string | undefined;
 
   return {
     /**
      * It comes after the evidence is written: a bucket wiped before that shows here, and one wiped
      * later has lost nothing that these events still need.
      */
-    async ensureCovered(oldestTs, isNeeded, reapply, alone) {
+    async ensureCovered(events, oldestTs, isNeeded, reapply, alone) {
       const results: Awaited<ReturnType<typeof reapply>>[] = [];
       for (;;) {
         const startedAt = now();
@@ -55,6 +62,14 @@ export function createRebuild(
         const ts = Math.min(oldestTs, startedAt);
         const record = await current();
         if (record === null) continue;
+        const { life } = record.value;
+        if (life !== remembered) {
+          // A consumer made anew delivers again what memory says is in the documents of a lost bucket.
+          forget();
+          results.push(await reapply(events, startedAt));
+          remembered = life;
+          continue;
+        }
         if (covers(record.value, ts, startedAt, settings)) {
           seenAt = startedAt;
           const aged = record.writtenAt < startedAt - keepAliveMs;
@@ -70,7 +85,6 @@ export function createRebuild(
             alone !== undefined,
           );
         const from = await (alone ? alone.aside(replay) : replay());
-        const { life } = record.value;
         if (
           await note(record, { from: Number.isFinite(from) ? from : null, at: startedAt, life })
         ) {

@@ -41,6 +41,7 @@ export async function openDocuments<T extends object>(
 
   return {
     cached: (key) => cache.get(key),
+    forget: () => cache.clear(),
     async get(key) {
       const entry = await inBucket(() => kv.get(prefix + key));
       if (entry === null || entry.operation !== "PUT") {

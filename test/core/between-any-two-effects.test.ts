@@ -34,6 +34,7 @@ const scenes: Record<string, readonly ExperienceEvent[]> = {
 
 const faults: Record<string, Action> = {
   "a wipe of the bucket": { do: "wipe" },
+  "the consumer made anew": { do: "reset" },
   "a crash": { do: "crash", replica: 0 },
   "a crash of the other replica": { do: "crash", replica: 1 },
   "an outage before an effect": { do: "outage", pick: 0, afterEffect: false },

@@ -63,6 +63,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   },
   { weight: 4, arbitrary: fc.record({ do: fc.constant("crash" as const), replica: pick }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("wipe" as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("reset" as const) }) },
   {
     weight: 4,
     arbitrary: fc.record({

@@ -77,6 +77,9 @@ function documents<T>(
   };
   return {
     cached: (key) => cache.get(prefix + key) as Versioned<T> | undefined,
+    forget() {
+      for (const key of cache.keys()) if (key.startsWith(prefix)) cache.delete(key);
+    },
     get: async (key) => remember(key, await call(() => bucket.read(prefix + key))),
     put: async (key, value, revision) =>
       remember(key, await call(() => bucket.write(prefix + key, value, revision))),
@@ -172,8 +175,10 @@ function rowOf(lesson: Lesson, id: number, now: number): LessonRow {
 export class ModelStream {
   readonly acked = new Set<number>();
   /** Sequences to deliver again, before anything new. */
-  readonly #again: number[] = [];
+  #again: number[] = [];
   #delivered = 0;
+  /** Which consumer it is: one more each time that it was deleted and made anew. */
+  consumer = 0;
   readonly #events: readonly ExperienceEvent[];
   readonly #clock: Clock;
 
@@ -205,8 +210,23 @@ export class ModelStream {
     return event !== undefined && event.storedAt <= this.#clock.now;
   }
 
+  /** An ack of a message that a former consumer delivered counts for nothing. */
+  ack(seqs: readonly number[], consumer: number): void {
+    if (consumer !== this.consumer) return;
+    for (const seq of seqs) this.acked.add(seq);
+  }
+
+  /** The durable was deleted and made anew: it delivers everything again, and knows of no ack. */
+  reset(): void {
+    this.consumer++;
+    this.acked.clear();
+    this.#again = [];
+    this.#delivered = 0;
+  }
+
   deliverAgain(seqs: Iterable<number>): void {
     for (const seq of seqs) {
+      if (seq > this.#delivered) continue;
       this.acked.delete(seq);
       this.#again.push(seq);
     }

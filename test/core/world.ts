@@ -29,6 +29,7 @@ export type Action =
     }
   | { readonly do: "crash"; readonly replica: number }
   | { readonly do: "wipe" }
+  | { readonly do: "reset" }
   | { readonly do: "tick"; readonly ms: number }
   | { readonly do: "outage"; readonly pick: number; readonly afterEffect: boolean }
   | { readonly do: "redeliver"; readonly replica: number }
@@ -158,6 +159,9 @@ class World {
       case "wipe":
         this.#bucket.wipe();
         break;
+      case "reset":
+        this.#stream.reset();
+        break;
       case "tick":
         this.#clock.now += action.ms;
         break;
@@ -211,12 +215,11 @@ class World {
   }
 
   async #work(replica: Replica, batch: readonly number[]): Promise<void> {
+    const { consumer } = this.#stream;
     const ack = () =>
       this.#call(replica, () => {
-        for (const seq of batch) {
-          replica.hand.delete(seq);
-          this.#stream.acked.add(seq);
-        }
+        for (const seq of batch) replica.hand.delete(seq);
+        this.#stream.ack(batch, consumer);
       });
     const throughOutages = async (work: () => Promise<unknown>): Promise<void> => {
       try {

@@ -18,6 +18,11 @@ testStories([
         name: "the consumer deleted before: message acked",
         failpoint: { step: steps.ack, moment: "before", at: [30], inject: deleteConsumer },
       },
+    ],
+    [3],
+  ),
+  ...withSeeds(
+    [
       {
         name: "the consumer and the evidence bucket deleted",
         async inject(stack) {
@@ -26,6 +31,6 @@ testStories([
         },
       },
     ],
-    [3],
+    [3, 4, 5],
   ),
 ]);

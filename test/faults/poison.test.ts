@@ -26,6 +26,8 @@ async function open(options: Partial<StackOptions> = {}): Promise<Stack> {
   onTestFinished(() => stack.close());
   await publishAll(stack.broker, failuresOf("first"));
   await untilLearned(stack, ["first"]);
+  // Learned is before acked.
+  await untilQuiet(stack.broker, 10_000);
   return stack;
 }
 
@@ -42,8 +44,9 @@ async function untilLearned({ database }: Stack, agents: readonly string[], limi
 
 /** Publishes while every replica is frozen, and gives each message back twice. */
 async function makeSuspect({ broker, supervisor }: Stack, publications: readonly Publication[]) {
-  for (const replica of supervisor.replicas) replica.kill("SIGSTOP");
   const info = () => broker.jsm.consumers.info("EXPERIENCE", durable);
+  await eventually(async () => (await info()).num_waiting >= supervisor.replicas.length);
+  for (const replica of supervisor.replicas) replica.kill("SIGSTOP");
   await eventually(async () => (await info()).num_waiting === 0);
   await publishAll(broker, publications);
   const consumer = await broker.js.consumers.get("EXPERIENCE", durable);
