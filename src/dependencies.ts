@@ -7,8 +7,10 @@ import {
 import type { NatsConnection } from "@nats-io/transport-node";
 import { backoffMs, pause } from "./backoff.ts";
 import { connectNats } from "./bus/connect.ts";
+import { judgeDrift } from "./bus/drift.ts";
 import { nats } from "./bus/errors.ts";
-import { judgeDrift, provision, type Wanted, wantedFrom } from "./bus/provision.ts";
+import { provision } from "./bus/provision.ts";
+import { type Wanted, wantedFrom } from "./bus/wanted.ts";
 import { type Database, openDatabase } from "./db/client.ts";
 import { migrate } from "./db/migrate.ts";
 import { BusError, isOutage, messageOf } from "./errors.ts";
@@ -42,12 +44,12 @@ export async function openDependencies(
   const wanted = wantedFrom(settings);
   const jsm = await waitFor("JetStream", log, signal, async () => {
     const manager = await nats(() => jetstreamManager(nc));
-    judgeDrift(await nats(() => provision(manager, wanted)), log);
+    judgeDrift(await nats(() => provision(manager, wanted, settings.provision)), log);
     return manager;
   });
   const database = openDatabase({ url, log });
   const repair = async () => {
-    await nats(() => provision(jsm, wanted));
+    await nats(() => provision(jsm, wanted, settings.provision));
   };
   return { nc, js: jetstream(nc), jsm, database, wanted, repair };
 }

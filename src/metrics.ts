@@ -30,6 +30,17 @@ export function createMetrics() {
     deadLettered: counter("js_messages_dead_lettered_total", "Messages given up, with a reason", [
       "stream",
     ]),
+    featureEvents: counter("feature_events_total", "Signals and feedback by what became of them", [
+      "outcome",
+    ]),
+    deadLettersReplayed: counter("dead_letters_replayed_total", "Dead letters published again"),
+    deadLettersPurged: counter("dead_letters_purged_total", "Dead letters removed by request"),
+    deadLettersOpen: new Gauge({
+      name: "dead_letters_open",
+      help: "Dead letters that have not been replayed",
+      labelNames: ["stream", "consumer"] as const,
+      registers,
+    }),
     pending: new Gauge({
       name: "js_consumer_pending",
       help: "Messages in the stream that the durable has not been given yet",
@@ -40,6 +51,12 @@ export function createMetrics() {
       name: "experience_batch_duration_seconds",
       help: "From a batch in hand to all of it acked",
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+      registers,
+    }),
+    featureDelay: new Histogram({
+      name: "feature_delay_seconds",
+      help: "From the message stored in the stream to its user's row updated in PostgreSQL",
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
       registers,
     }),
     lessonDelay: new Histogram({

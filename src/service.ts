@@ -1,17 +1,18 @@
-import { type RunningConsumer, startConsumer } from "./bus/consumer.ts";
-import { openDeadLetters } from "./bus/dead-letters.ts";
+import type { RunningConsumer } from "./bus/consumer.ts";
 import { startEndpoints } from "./bus/endpoint.ts";
 import { nats } from "./bus/errors.ts";
 import { openHistory } from "./bus/history.ts";
-import { ensureDurable } from "./bus/provision.ts";
 import { experiencePublisher, lessonPublisher } from "./bus/publishers.ts";
 import type { Concern } from "./concern.ts";
+import { namesOf, startConsumers } from "./consumers.ts";
 import { rulesFor } from "./core/rules/index.ts";
+import { openFeatures } from "./db/features.ts";
 import { openLessonStore } from "./db/lessons.ts";
 import { type Dependencies, openDependencies, waitFor } from "./dependencies.ts";
 import { explain } from "./handlers/explain.ts";
 import { createExtraction } from "./handlers/extraction.ts";
 import { extractor, messageDecoder } from "./handlers/extractor.ts";
+import { features } from "./handlers/features.ts";
 import { checkHealth, type HealthReply, health } from "./handlers/health.ts";
 import { stats } from "./handlers/stats.ts";
 import { startHttp } from "./http.ts";
@@ -19,7 +20,7 @@ import { noAttempts, openAttemptsLog } from "./kv/attempts.ts";
 import { openDocuments } from "./kv/documents.ts";
 import { openEvidenceBucket } from "./kv/evidence.ts";
 import type { Logger } from "./log.ts";
-import { consumerEvents, createMetrics, type Metrics } from "./metrics.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
 import type { Settings } from "./settings.ts";
 import { healthSources, statsSources } from "./sources.ts";
 import { attemptsBucket, evidenceBucket } from "./subjects.ts";
@@ -89,7 +90,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
 async function mount(opened: Dependencies, options: ServiceOptions, metrics: Metrics) {
   const { settings, log, signal, onFatal } = options;
   const { nc, js, jsm, database, wanted, repair } = opened;
-  const { stream, durable, subject, okSamplePercent, windowSeconds } = settings;
+  const { stream, durable, durablePrefix, subject, okSamplePercent, windowSeconds } = settings;
   const windowMs = Math.round(windowSeconds * 1_000);
   const maxFutureMs = settings.maxFutureSeconds * 1_000;
   const rules = rulesFor(settings);
@@ -101,17 +102,21 @@ async function mount(opened: Dependencies, options: ServiceOptions, metrics: Met
   const bucket = await whenThere(() =>
     openEvidenceBucket({ ...shared, bucket: evidenceBucket(durable), windowMs }),
   );
-  const attempts = openAttemptsLog(
-    await whenThere(() =>
-      openDocuments({
-        ...shared,
-        bucket: attemptsBucket(durable),
-        prefix: "attempts.",
-        empty: noAttempts,
-      }),
-    ),
-  );
+  const attemptsOf = async (name: string) =>
+    openAttemptsLog(
+      await whenThere(() =>
+        openDocuments({
+          ...shared,
+          bucket: attemptsBucket(name),
+          prefix: "attempts.",
+          empty: noAttempts,
+        }),
+      ),
+    );
+  const attempts = await attemptsOf(durable);
+  const featureAttempts = await attemptsOf(durablePrefix);
   const lessons = openLessonStore(database, { publish: settings.lessonPublishEnabled });
+  const userFeatures = openFeatures(database);
   const decode = messageDecoder({ subject, maxFutureMs, rules, okSamplePercent });
   const extraction = createExtraction(
     {
@@ -144,27 +149,24 @@ async function mount(opened: Dependencies, options: ServiceOptions, metrics: Met
       ...{ stream, subject, durable, maxFutureMs },
       ...{ decode, extraction, publisher, metrics },
     }),
+    features({
+      sources: [wanted.durables.signals, wanted.durables.feedback].map(namesOf),
+      ...{ store: userFeatures, maxFutureMs, metrics, log },
+    }),
     explain({ rules, windowSeconds, maxFutureMs, okSamplePercent, bucket, lessons }),
     health(sources),
     stats(statsSources(opened, instance, consumers, lessons, metrics)),
   ];
 
-  for (const consumption of concerns.flatMap(({ consumptions = [] }) => consumptions)) {
-    const consumer = startConsumer(consumption, {
-      nc,
-      open: () => ensureDurable(jsm, wanted),
-      repair,
-      batch: settings.fetchBatch,
-      expiresMs: settings.fetchTimeoutSeconds * 1_000,
-      maxDeliver: settings.maxDeliver,
-      attempts,
-      deadLetters: openDeadLetters(nc, js),
-      events: consumerEvents(metrics, consumption.stream),
-      log,
-      onFatal,
-    });
-    consumers.set(`${consumption.stream}/${consumption.durable}`, consumer);
-  }
+  const ofFeatures = { maxDeliver: settings.featureMaxDeliver, attempts: featureAttempts };
+  startConsumers(consumers, concerns, {
+    ...{ opened, settings, metrics, log, onFatal },
+    durables: [
+      { wanted: wanted.durables.experience, maxDeliver: settings.maxDeliver, attempts },
+      { wanted: wanted.durables.signals, ...ofFeatures },
+      { wanted: wanted.durables.feedback, ...ofFeatures },
+    ],
+  });
   for (const endpoint of concerns.flatMap(({ endpoints: of }) => of)) endpoints.mount(endpoint);
   // Whoever is told that we are ready must be able to reach us: the server has our subscriptions.
   await whenThere(() => nc.flush());

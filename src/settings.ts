@@ -26,8 +26,18 @@ export interface Settings {
   readonly httpPort: number;
   readonly logLevel: LogLevel;
   readonly replicas: number;
-  readonly provision: "apply";
+  readonly provision: ProvisionMode;
+  readonly durablePrefix: string;
+  readonly featureMaxDeliver: number;
+  readonly featureDedupDays: number;
 }
+
+/**
+ * `apply`: create what is missing in JetStream. `verify`: create nothing, compare what is there with the
+ * settings. `none`: neither. What exists is never changed.
+ */
+const provisionModes = ["apply", "verify", "none"] as const;
+export type ProvisionMode = (typeof provisionModes)[number];
 
 /** Named as the `nats` CLI names them; files are paths. */
 export interface NatsSettings {
@@ -42,6 +52,8 @@ export interface NatsSettings {
   readonly cert?: string;
   readonly key?: string;
 }
+
+const durableName = [/^[A-Za-z0-9_-]{1,64}$/, "1 to 64 of letters, digits, - and _"] as const;
 
 const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -74,12 +86,7 @@ export function readSettings(env: Environment): Settings {
       /^[^\s.]+(\.[^\s.]+)*$/,
       "a subject",
     ),
-    durable: read.matching(
-      "EXPERIENCE_DURABLE",
-      "experience-learner-v1",
-      /^[A-Za-z0-9_-]{1,64}$/,
-      "1 to 64 of letters, digits, - and _",
-    ),
+    durable: read.matching("EXPERIENCE_DURABLE", "experience-learner-v1", ...durableName),
     ackWaitSeconds: read.number("EXPERIENCE_ACK_WAIT_SECONDS", 30, 1, 3_600),
     maxDeliver: read.integer("EXPERIENCE_MAX_DELIVER", 20, 1, 1_000),
     fetchBatch: read.integer("EXPERIENCE_FETCH_BATCH", 256, 1, 10_000),
@@ -103,12 +110,20 @@ export function readSettings(env: Environment): Settings {
     httpPort: read.integer("HTTP_PORT", 9_109, 0, 65_535),
     logLevel: read.oneOf("LOG_LEVEL", "info", logLevels),
     replicas: read.integer("JETSTREAM_REPLICAS", 1, 1, 5),
-    provision: read.oneOf("EXPERIENCE_PROVISION", "apply", ["apply"]),
+    provision: read.oneOf("EXPERIENCE_PROVISION", "apply", provisionModes),
+    durablePrefix: read.matching("NATS_DURABLE_PREFIX", "feature-pipeline", ...durableName),
+    featureMaxDeliver: read.integer("NATS_MAX_DELIVER", 5, 1, 1_000),
+    featureDedupDays: read.number("FEATURE_DEDUP_DAYS", 30, 0.01, 36_500),
   };
   const { evidenceTtlSeconds, windowSeconds } = settings;
   if (evidenceTtlSeconds < 2 * windowSeconds) {
     problems.push(
       `EXPERIENCE_EVENT_DEDUP_TTL_SECONDS=${evidenceTtlSeconds} must be at least twice EXPERIENCE_WINDOW_SECONDS=${windowSeconds}: evidence would expire inside its own window`,
+    );
+  }
+  if (settings.durablePrefix === settings.durable) {
+    problems.push(
+      `NATS_DURABLE_PREFIX=${settings.durablePrefix} must differ from EXPERIENCE_DURABLE: both name a bucket`,
     );
   }
   if (problems.length > 0) {

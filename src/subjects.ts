@@ -14,6 +14,12 @@ export const endpoints = {
   health: "experience.health",
   healthOf: (instance: string) => `experience.health.${instance}`,
   stats: "experience.stats",
+  deadLettersList: "experience.deadletters.list",
+  deadLettersGet: "experience.deadletters.get",
+  deadLettersReplay: "experience.deadletters.replay",
+  deadLettersPurge: "experience.deadletters.purge",
+  featuresGet: "experience.features.get",
+  featuresBatch: "experience.features.batch",
 } as const;
 
 /**
@@ -25,13 +31,32 @@ export function experienceSubject(pattern: string, agentId: string): string {
   return pattern.replace(/[*>]$/, token).replaceAll("*", "_");
 }
 
+/** What users do, and what they say: streams of other systems, read into features. */
+export const signals = {
+  stream: "SIGNALS",
+  subject: "signals.>",
+  durable: (prefix: string) => `${prefix}-signals`,
+} as const;
+
+export const feedback = {
+  stream: "FEEDBACK",
+  subject: "feedback.>",
+  durable: (prefix: string) => `${prefix}-feedback`,
+} as const;
+
 export const lessonsStream = "LESSONS";
 
 export const deadLettersStream = "DEAD_LETTERS";
 export const deadLettersSubjects = "dead.>";
 
+/** Neither name can hold a dot. `*` stands for any. */
 export function deadLetterSubject(stream: string, durable: string): string {
   return `dead.${stream}.${durable}`;
+}
+
+/** Where a dead letter goes once it is replayed; `id` is its sequence in `DEAD_LETTERS` until then. */
+export function replayedSubject(stream: string, durable: string, id: string): string {
+  return `${deadLetterSubject(stream, durable)}.replayed.${id}`;
 }
 
 /** State that replicas share belongs to one durable: two durables on one account do not mix theirs. */

@@ -158,20 +158,22 @@ export function startConsumer<T>(
     for (const suspect of suspects) await handleAlone(suspect);
   }
 
+  /** A batch that is refused is halved, until the refused ones are alone and no other waits for them. */
   async function handleTogether(arrivals: readonly Arrival<T>[]): Promise<void> {
+    const [first] = arrivals;
+    if (first === undefined) return;
     const values: T[] = [];
     for (const { value } of arrivals) if (value !== null) values.push(value);
-    const empty = arrivals.length - values.length;
-    if (arrivals.length === 0) return;
     try {
-      await throughOutages(() => handle(values, empty));
+      await throughOutages(() => handle(values, arrivals.length - values.length));
     } catch (error) {
-      if (!isRefusal(error)) throw error;
-      log.warn({ err: error, messages: values.length }, "batch refused, handling one by one");
-      if (empty > 0) await throughOutages(() => handle([], empty));
-      acknowledge(arrivals.filter(({ kind }) => kind === "empty"));
-      for (const { delivery, kind } of arrivals) if (kind === "valid") await handleAlone(delivery);
-      return;
+      // There is nothing to refuse about a message without an effect.
+      if (!isRefusal(error) || values.length === 0) throw error;
+      if (arrivals.length === 1) return await handleAlone(first.delivery);
+      log.warn({ err: error, messages: arrivals.length }, "batch refused, halving it");
+      const middle = Math.ceil(arrivals.length / 2);
+      await handleTogether(arrivals.slice(0, middle));
+      return await handleTogether(arrivals.slice(middle));
     }
     acknowledge(arrivals);
   }

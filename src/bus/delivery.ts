@@ -40,6 +40,17 @@ export function headersOf(message: {
   }
 }
 
+/**
+ * Carried by a replayed message: the id of an event that brings none itself. Its `Nats-Msg-Id` is a new
+ * one, since the stream would take the replay for a duplicate, and so is its sequence.
+ */
+export const eventIdHeader = "Dead-Letter-Event-Id";
+
+/** Who the event of a message is, where the event itself does not say. */
+export function defaultEventIdOf({ headers, identity }: StoredMessage): string {
+  return headers?.get(eventIdHeader) || headers?.get("Nats-Msg-Id") || identity;
+}
+
 /** The identity of a message, for one that brings none and for whatever is kept about it. */
 export function identityOf(streamCreated: string, sequence: number): string {
   return `${streamCreated}:${sequence}`;

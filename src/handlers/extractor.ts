@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Type } from "typebox";
-import type { StoredMessage } from "../bus/delivery.ts";
+import { defaultEventIdOf, type StoredMessage } from "../bus/delivery.ts";
 import type { Concern } from "../concern.ts";
 import { canPassOver } from "../core/batch.ts";
 import type { ExperienceEvent, OkGlance } from "../core/event.ts";
@@ -121,7 +121,7 @@ export function messageDecoder(options: {
       return message.subject.slice(message.subject.lastIndexOf(".") + 1);
     },
     get defaultEventId() {
-      return message.headers?.get("Nats-Msg-Id") || message.identity;
+      return defaultEventIdOf(message);
     },
   };
   return (next) => {

@@ -2,9 +2,15 @@ import { Type } from "typebox";
 import { Compile } from "typebox/compile";
 import type { ExperienceEvent, OkGlance } from "../core/event.ts";
 import { BusError } from "../errors.ts";
+import {
+  checkedId,
+  eventTime,
+  firstProblem,
+  type MessageContext,
+  notAhead,
+} from "./event-context.ts";
 import { parseJsonObject } from "./json.ts";
 import { type PlainEvent, readPlainEvent } from "./plain-event.ts";
-import { parseTimestamp } from "./timestamp.ts";
 
 /** One JSON object, at most this many bytes (contract, section 1). */
 export const maxEventBytes = 256 * 1024;
@@ -76,15 +82,9 @@ export const experienceEventSchema = Type.Object(
 
 const compiled = Compile(experienceEventSchema);
 
-/** What is known of a message beside its payload. */
-export interface EventContext {
-  /** The agent, where the event does not name one. */
+/** The agent counts as known, too, where the event does not name one. */
+export interface EventContext extends MessageContext {
   readonly defaultAgentId: string;
-  /** The identity, where the event does not carry one. */
-  readonly defaultEventId: string;
-  /** When the stream stored it, epoch ms. */
-  readonly storedAt: number;
-  readonly maxFutureMs: number;
 }
 
 /**
@@ -132,7 +132,7 @@ function fromPlain(plain: PlainEvent, context: EventContext): ExperienceEvent {
   const http_status = Number.isNaN(httpStatus) ? undefined : httpStatus;
   return {
     eventId: plain.text("eventId") ?? checkedId(context.defaultEventId, "Nats-Msg-Id"),
-    ts: Number.isNaN(ts) ? storedAt : notAhead(ts, storedAt, context),
+    ts: Number.isNaN(ts) ? storedAt : notAhead(ts, context),
     storedAt,
     tenantId: plain.text("tenantId") ?? "default",
     agentId: plain.text("agentId") ?? checkedId(context.defaultAgentId, "the subject's last token"),
@@ -151,13 +151,14 @@ function fromPlain(plain: PlainEvent, context: EventContext): ExperienceEvent {
 
 /** The same for a value that is parsed already. */
 export function eventFrom(value: unknown, context: EventContext): ExperienceEvent {
-  if (!compiled.Check(value)) throw new BusError("bad_request", firstProblem(value));
+  if (!compiled.Check(value))
+    throw new BusError("bad_request", firstProblem(compiled.Errors(value)));
   const { result, llm, policy, tool } = value;
   const silent = result.silent === true || policy?.sowa_decision === "SILENT";
   const storedAt = context.storedAt;
   return {
     eventId: value.event_id ?? checkedId(context.defaultEventId, "Nats-Msg-Id"),
-    ts: eventTime(value.ts, storedAt, context),
+    ts: eventTime(value.ts, context),
     storedAt,
     tenantId: value.tenant_id ?? "default",
     agentId: value.agent_id ?? checkedId(context.defaultAgentId, "the subject's last token"),
@@ -177,35 +178,4 @@ export function eventFrom(value: unknown, context: EventContext): ExperienceEven
 function errorClass(given: string | undefined, httpStatus: number | undefined): string {
   if (given !== undefined && given.trim() !== "") return given;
   return httpStatus === undefined ? "unknown" : `http_${httpStatus}`;
-}
-
-function eventTime(
-  ts: string | number | undefined,
-  storedAt: number,
-  context: EventContext,
-): number {
-  if (ts === undefined) return storedAt;
-  const time = parseTimestamp(ts);
-  if (time === null) throw new BusError("bad_request", "ts is no time (ISO 8601 or epoch ms)");
-  return notAhead(time, storedAt, context);
-}
-
-/** A clock that runs far ahead is not believed. */
-function notAhead(time: number, storedAt: number, { maxFutureMs }: EventContext): number {
-  return time > storedAt + maxFutureMs ? storedAt : time;
-}
-
-/** What stands in for a missing id obeys the same bounds. */
-function checkedId(text: string, where: string): string {
-  if (text.length < 1 || text.length > 128) {
-    throw new BusError("bad_request", `${where} must have 1 to 128 characters`);
-  }
-  return text;
-}
-
-function firstProblem(value: unknown): string {
-  const problem = [...compiled.Errors(value)][0];
-  if (problem === undefined) return "does not match the schema";
-  const field = problem.instancePath.replaceAll("/", ".").replace(/^\./, "") || "event";
-  return `${field}: ${problem.message}`;
 }

@@ -1,5 +1,14 @@
 import { sql } from "drizzle-orm";
-import { index, jsonb, pgTable, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import {
+  bigint,
+  index,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uuid,
+} from "drizzle-orm/pg-core";
 
 type Json = Record<string, unknown>;
 
@@ -53,3 +62,35 @@ export const lessonOutbox = pgTable("lesson_outbox", {
   lessonKey: text("lesson_key").primaryKey(),
   ts: moment("ts").notNull().defaultNow(),
 });
+
+/** What is known of each user, folded from signals and feedback. */
+export const userFeatures = pgTable(
+  "user_features",
+  {
+    tenantId: text("tenant_id").notNull(),
+    userId: text("user_id").notNull(),
+    features: jsonb("features").$type<Record<string, object>>().notNull(),
+    /** Grows by one with each event that is applied. */
+    version: bigint("version", { mode: "number" }).notNull(),
+    updatedAt: moment("updated_at").notNull().defaultNow(),
+    lastEventAt: moment("last_event_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.userId] })],
+);
+
+/**
+ * The proof that an event is in its user's features: written by the statement that writes the features.
+ * Kept for `FEATURE_DEDUP_DAYS`.
+ */
+export const featureEvents = pgTable(
+  "feature_events",
+  {
+    tenantId: text("tenant_id").notNull(),
+    eventId: text("event_id").notNull(),
+    appliedAt: moment("applied_at").notNull().defaultNow(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.eventId] }),
+    index("feature_events_applied_at_idx").on(table.appliedAt),
+  ],
+);

@@ -1,12 +1,16 @@
 import { AckPolicy, type ConsumerConfig, type StreamConfig } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import { expect, onTestFinished, test } from "vitest";
-import { type Drift, judgeDrift, provision, wantedFrom } from "../../src/bus/provision.ts";
+import { type Drift, judgeDrift } from "../../src/bus/drift.ts";
+import { provision as provisionAs } from "../../src/bus/provision.ts";
+import { type Wanted, wantedFrom } from "../../src/bus/wanted.ts";
 import { readSettings } from "../../src/settings.ts";
 import { type Broker, startBroker } from "../rig/broker.ts";
 import { recordingLog } from "../rig/service.ts";
 
 const durable = "experience-learner-v1";
+
+const provision = (jsm: Broker["jsm"], wanted: Wanted) => provisionAs(jsm, wanted, "apply");
 
 async function openBroker(): Promise<Broker> {
   const broker = await startBroker();
@@ -28,7 +32,7 @@ const addStream = (
 
 async function addDurable(broker: Broker, fields: Partial<ConsumerConfig>): Promise<void> {
   await addStream(broker, "experience", {});
-  const { filter_subject: _, ...config } = wanted().durable;
+  const { filter_subject: _, ...config } = wanted().durables.experience.config;
   await broker.jsm.consumers.add("EXPERIENCE", { ...config, ...fields });
 }
 
@@ -42,9 +46,12 @@ test("on an empty broker everything is made, and nothing differs then or later",
   expect(names.sort()).toEqual([
     "DEAD_LETTERS",
     "EXPERIENCE",
+    "FEEDBACK",
     `KV_${durable}-attempts`,
     `KV_${durable}-evidence`,
+    "KV_feature-pipeline-attempts",
     "LESSONS",
+    "SIGNALS",
   ]);
   expect((await jsm.consumers.info("EXPERIENCE", durable)).config).toMatchObject({
     ack_policy: "explicit",
@@ -165,7 +172,7 @@ for (const [what, fields] of wideEnough) {
   test(`an existing durable ${what} brings our events, too`, async () => {
     const broker = await openBroker();
     await addStream(broker, "experience", { subjects: ["agent.experience.>"] });
-    const { filter_subject: _, ...config } = wanted().durable;
+    const { filter_subject: _, ...config } = wanted().durables.experience.config;
     await broker.jsm.consumers.add("EXPERIENCE", { ...config, ...fields });
     expect(await provision(broker.jsm, wanted())).toEqual([]);
   });

@@ -2,7 +2,8 @@ import { onTestFinished } from "vitest";
 import { type RunningConsumer, startConsumer } from "../../src/bus/consumer.ts";
 import { openDeadLetters } from "../../src/bus/dead-letters.ts";
 import type { StoredMessage } from "../../src/bus/delivery.ts";
-import { ensureDurable, provision, wantedFrom } from "../../src/bus/provision.ts";
+import { ensureDurable, provision } from "../../src/bus/provision.ts";
+import { wantedFrom } from "../../src/bus/wanted.ts";
 import { type AttemptsLog, noAttempts, openAttemptsLog } from "../../src/kv/attempts.ts";
 import { openDocuments } from "../../src/kv/documents.ts";
 import { readSettings } from "../../src/settings.ts";
@@ -61,7 +62,7 @@ export async function openToy(env: Record<string, string> = {}): Promise<Toy> {
     }),
   );
   const repair = async () => {
-    await provision(jsm, wanted);
+    await provision(jsm, wanted, "apply");
   };
   await repair();
   const { log, lines } = recordingLog();
@@ -103,7 +104,7 @@ export async function openToy(env: Record<string, string> = {}): Promise<Toy> {
         },
         {
           nc,
-          open: () => ensureDurable(jsm, wanted),
+          open: () => ensureDurable(jsm, wanted.durables.experience, "apply"),
           repair,
           batch,
           expiresMs: 2_000,

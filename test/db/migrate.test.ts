@@ -34,7 +34,13 @@ test("ten replicas that start at once migrate the database once", async () => {
   const tables = await ask(
     "SELECT table_name AS n FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1",
   );
-  expect(tables).toEqual(["agent_lessons", "lesson_outbox", "lesson_sightings"]);
+  expect(tables).toEqual([
+    "agent_lessons",
+    "feature_events",
+    "lesson_outbox",
+    "lesson_sightings",
+    "user_features",
+  ]);
   expect(lines.filter((line) => line.includes("migrated the database"))).toHaveLength(1);
 });
 

@@ -1,0 +1,76 @@
+import type { StreamConfig } from "@nats-io/jetstream";
+import { includesSubject } from "../core/subject-pattern.ts";
+import { BusError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { WantedStream } from "./wanted.ts";
+
+/** One way in which what exists is not what would be created. */
+export interface Drift {
+  readonly what: string;
+  readonly field: string;
+  readonly wanted: unknown;
+  readonly actual: unknown;
+  /** A guarantee would break: the service refuses to start. */
+  readonly breaks: boolean;
+}
+
+export function subjectsDrift(
+  wanted: WantedStream,
+  actual: ReadonlyMap<string, StreamConfig>,
+  breaks: boolean,
+): Drift[] {
+  const subjects = actual.get(wanted.name)?.subjects ?? [];
+  const missing = wanted.subjects.filter(
+    (subject) => !subjects.some((one) => includesSubject(one, subject)),
+  );
+  if (missing.length === 0) return [];
+  return [
+    { what: `stream ${wanted.name}`, field: "subjects", wanted: missing, actual: subjects, breaks },
+  ];
+}
+
+export function fieldDrift(
+  wanted: WantedStream,
+  actual: ReadonlyMap<string, StreamConfig>,
+  fields: Partial<Record<keyof StreamConfig, boolean>>,
+): Drift[] {
+  const config = actual.get(wanted.name);
+  return config === undefined ? [] : compare(`stream ${wanted.name}`, wanted, config, fields);
+}
+
+export function compare<C extends object>(
+  what: string,
+  wanted: Partial<C>,
+  actual: Partial<C>,
+  fields: Partial<Record<keyof C, boolean>>,
+): Drift[] {
+  return (Object.keys(fields) as (keyof C & string)[])
+    .filter((field) => wanted[field] !== actual[field])
+    .map((field) => ({
+      what,
+      field,
+      wanted: readable(field, wanted[field]),
+      actual: readable(field, actual[field]),
+      breaks: fields[field] === true,
+    }));
+}
+
+/** Durations are nanoseconds in JetStream; people think in seconds. */
+function readable(field: string, value: unknown): unknown {
+  const isDuration = ["max_age", "ack_wait", "duplicate_window"].includes(field);
+  return isDuration && typeof value === "number" ? `${value / 1e9}s` : value;
+}
+
+/** Logs what differs; throws `bad_request`, naming both values, where a guarantee would break. */
+export function judgeDrift(drift: readonly Drift[], log: Logger): void {
+  const sentence = ({ what, field, wanted, actual }: Drift) =>
+    `${what}: ${field} is ${JSON.stringify(actual ?? null)}, the settings want ${JSON.stringify(wanted)}`;
+  for (const one of drift) if (!one.breaks) log.warn(`${sentence(one)}; left as it is`);
+  const breaking = drift.filter(({ breaks }) => breaks).map(sentence);
+  if (breaking.length > 0) {
+    throw new BusError(
+      "bad_request",
+      ["what exists in JetStream clashes with the settings:", ...breaking].join("\n  "),
+    );
+  }
+}

@@ -1,0 +1,62 @@
+import type { FeatureChange, FeatureRow, UserKey } from "../ports.ts";
+import type { UserEvent } from "./event.ts";
+import { mapperOf } from "./index.ts";
+
+/** What is kept of one user, without the columns that the database fills. */
+export interface UserFeatures {
+  readonly features: Readonly<Record<string, object>>;
+  /** How many events are in it. */
+  readonly version: number;
+  /** Event time of the newest, epoch ms. */
+  readonly lastEventAt: number;
+}
+
+const nothing: UserFeatures = { features: {}, version: 0, lastEventAt: Number.NEGATIVE_INFINITY };
+
+/**
+ * What a row is once these events, none of them in it yet, are applied. Pure, and the definition of the
+ * table: a user's row is the fold of all of the user's events, in any order.
+ */
+export function fold(row: UserFeatures | undefined, events: Iterable<UserEvent>): UserFeatures {
+  let { features, version, lastEventAt } = row ?? nothing;
+  for (const event of events) {
+    const { feature, apply } = mapperOf(event.subject);
+    features = { ...features, [feature]: apply(features[feature], event) };
+    version += 1;
+    lastEventAt = Math.max(lastEventAt, event.ts);
+  }
+  return { features, version, lastEventAt };
+}
+
+/** Each event once: of those with one id in one tenant, the first. */
+export function distinct(events: readonly UserEvent[]): UserEvent[] {
+  const seen = new Map<string, UserEvent>();
+  for (const event of events) {
+    const identity = JSON.stringify([event.tenantId, event.eventId]);
+    if (!seen.has(identity)) seen.set(identity, event);
+  }
+  return [...seen.values()];
+}
+
+/** One change for each user that the events are about; `rows` are the users' rows so far. */
+export function changesBy(
+  events: readonly UserEvent[],
+  rows: readonly FeatureRow[],
+): FeatureChange[] {
+  const known = new Map(rows.map((row) => [userOf(row), row]));
+  const byUser = new Map<string, UserEvent[]>();
+  for (const event of events) {
+    const user = userOf(event);
+    const those = byUser.get(user);
+    if (those) those.push(event);
+    else byUser.set(user, [event]);
+  }
+  return [...byUser].map(([user, those]) => {
+    const row = known.get(user);
+    const [{ tenantId, userId }] = those as [UserEvent];
+    const after = fold(row, those);
+    return { tenantId, userId, before: row?.version ?? 0, after, events: those };
+  });
+}
+
+const userOf = ({ tenantId, userId }: UserKey) => JSON.stringify([tenantId, userId]);

@@ -1,0 +1,19 @@
+import { type Static, type TSchema, Type } from "typebox";
+import { Compile } from "typebox/compile";
+import { BusError } from "../errors.ts";
+import { firstProblem } from "./event-context.ts";
+import { parseJsonObject } from "./json.ts";
+
+export const tenantSchema = Type.Optional(
+  Type.String({ minLength: 1, maxLength: 128, description: "default: default" }),
+);
+
+/** Reads requests of that shape, an empty one as `{}`; throws `BusError` `bad_request` with the reason. */
+export function decoderOf<S extends TSchema>(schema: S): (payload: Uint8Array) => Static<S> {
+  const compiled = Compile(schema);
+  return (payload) => {
+    const value: unknown = payload.length === 0 ? {} : parseJsonObject(payload);
+    if (compiled.Check(value)) return value as Static<S>;
+    throw new BusError("bad_request", firstProblem(compiled.Errors(value)));
+  };
+}
