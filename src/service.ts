@@ -1,4 +1,5 @@
 import type { RunningConsumer } from "./bus/consumer.ts";
+import { openDeadLetterArchive } from "./bus/dead-letter-archive.ts";
 import { startEndpoints } from "./bus/endpoint.ts";
 import { nats } from "./bus/errors.ts";
 import { openHistory } from "./bus/history.ts";
@@ -9,6 +10,7 @@ import { rulesFor } from "./core/rules/index.ts";
 import { openFeatures } from "./db/features.ts";
 import { openLessonStore } from "./db/lessons.ts";
 import { type Dependencies, openDependencies, waitFor } from "./dependencies.ts";
+import { deadletters } from "./handlers/deadletters.ts";
 import { explain } from "./handlers/explain.ts";
 import { createExtraction } from "./handlers/extraction.ts";
 import { extractor, messageDecoder } from "./handlers/extractor.ts";
@@ -140,8 +142,12 @@ async function mount(opened: Dependencies, options: ServiceOptions, metrics: Met
     onStopped: (error) => onFatal(error ?? new Error("the micro service stopped by itself")),
   });
   const { instance } = endpoints;
+  const archive = openDeadLetterArchive({
+    ...{ js, jsm },
+    sourceSubjects: Object.values(wanted.durables).map(({ config }) => config.filter_subject),
+  });
   const consumers = new Map<string, RunningConsumer>();
-  const sources = healthSources(opened, bucket, instance, consumers);
+  const sources = healthSources(opened, bucket, archive, instance, consumers);
 
   const publisher = experiencePublisher(js);
   const concerns: readonly Concern[] = [
@@ -154,8 +160,18 @@ async function mount(opened: Dependencies, options: ServiceOptions, metrics: Met
       ...{ store: userFeatures, maxFutureMs, metrics, log },
     }),
     explain({ rules, windowSeconds, maxFutureMs, okSamplePercent, bucket, lessons }),
+    deadletters({ archive, metrics, log }),
     health(sources),
-    stats(statsSources(opened, instance, consumers, lessons, metrics)),
+    stats(
+      statsSources(
+        opened,
+        instance,
+        consumers,
+        { lessons, features: userFeatures },
+        archive,
+        metrics,
+      ),
+    ),
   ];
 
   const ofFeatures = { maxDeliver: settings.featureMaxDeliver, attempts: featureAttempts };
@@ -179,6 +195,12 @@ async function mount(opened: Dependencies, options: ServiceOptions, metrics: Met
       for (const [name, { pending }] of Object.entries(checks.consumers)) {
         const [stream = "", consumer = ""] = name.split("/");
         metrics.pending.set({ stream, consumer }, pending);
+      }
+      if (checks.dead_letters === null) return;
+      metrics.deadLettersOpen.reset();
+      for (const [name, count] of Object.entries(checks.dead_letters.by_durable)) {
+        const [stream = "", consumer = ""] = name.split("/");
+        metrics.deadLettersOpen.set({ stream, consumer }, count);
       }
     },
     async stop(deadlineMs: number) {

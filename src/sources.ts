@@ -1,31 +1,38 @@
 import type { StreamInfo } from "@nats-io/jetstream";
 import type { RunningConsumer } from "./bus/consumer.ts";
-import { nats } from "./bus/errors.ts";
+import type { DeadLetterArchive } from "./bus/dead-letter-archive.ts";
+import { nats, orNull } from "./bus/errors.ts";
 import type { EvidenceBucket } from "./core/ports.ts";
-import type { Lessons } from "./db/lessons.ts";
 import type { Dependencies } from "./dependencies.ts";
 import type { ConsumerFigures, HealthSources } from "./handlers/health.ts";
 import type { StatsSources, StreamFigures } from "./handlers/stats.ts";
 import { coverageKey } from "./kv/evidence.ts";
 import { counterValues, type Metrics } from "./metrics.ts";
-import { deadLettersStream } from "./subjects.ts";
 import { version } from "./version.ts";
 
 /** Where health gets its answers. Consumers are looked up when asked: they start after the endpoints. */
 export function healthSources(
   { nc, jsm, database }: Dependencies,
   bucket: EvidenceBucket,
+  archive: DeadLetterArchive,
   instance: string,
   consumers: ReadonlyMap<string, RunningConsumer>,
 ): HealthSources {
+  /** When the stream stored that message; null where it has it no more. */
+  const storedAt = async (stream: string, seq: number): Promise<string | null> => {
+    if (seq === 0) return null;
+    const message = await orNull(() => jsm.streams.getMessage(stream, { seq }));
+    return message?.time.toISOString() ?? null;
+  };
   const figures = async (stream: string, durable: string): Promise<ConsumerFigures> => {
     const info = await nats(() => jsm.consumers.info(stream, durable));
+    const { last_active, stream_seq } = info.delivered;
     return {
       pending: info.num_pending,
       ack_pending: info.num_ack_pending,
       redelivered: info.num_redelivered,
-      // The client types this as a number; the server sends RFC 3339 text.
-      last_msg_at: timeOrNull(String(info.delivered.last_active ?? "")),
+      // The client types this as a number; the server sends RFC 3339 text, and forgets it in a restart.
+      last_msg_at: timeOrNull(String(last_active ?? "")) ?? (await storedAt(stream, stream_seq)),
     };
   };
   return {
@@ -37,6 +44,7 @@ export function healthSources(
     kv: async () => {
       await bucket.coverage.get(coverageKey);
     },
+    deadLetters: () => archive.open(),
     consumers: {
       *[Symbol.iterator]() {
         for (const [name, consumer] of consumers) {
@@ -55,39 +63,44 @@ export function statsSources(
   { jsm, wanted }: Dependencies,
   instance: string,
   consumers: ReadonlyMap<string, RunningConsumer>,
-  lessons: Lessons,
+  stores: Pick<StatsSources, "lessons" | "features">,
+  archive: DeadLetterArchive,
   metrics: Metrics,
 ): StatsSources {
-  const { experience, lessons: lessonsStream, deadLetters, evidence } = wanted;
+  const { experience, signals, feedback, lessons: lessonsStream, deadLetters, evidence } = wanted;
   const stream = (name: string): Promise<StreamInfo> => nats(() => jsm.streams.info(name));
   return {
     instance,
     version,
-    lessons,
-    deadLettersStream,
+    ...stores,
+    deadLetters: () => archive.open(),
     counters: () => counterValues(metrics),
     async streams() {
-      const infos = await Promise.all(
-        [experience, lessonsStream, deadLetters].map(({ name }) => stream(name)),
+      const names = [experience, signals, feedback, lessonsStream, deadLetters];
+      const infos = await Promise.all(names.map(({ name }) => orNull(() => stream(name))));
+      return Object.fromEntries(
+        infos.flatMap((info) => (info ? [[info.config.name, figuresOf(info)]] : [])),
       );
-      return Object.fromEntries(infos.map((info) => [info.config.name, figuresOf(info)]));
     },
     async consumers() {
       const infos = await Promise.all(
         [...consumers].map(async ([name, { stream, durable }]) => {
-          const info = await nats(() => jsm.consumers.info(stream, durable));
+          const info = await orNull(() => jsm.consumers.info(stream, durable));
+          if (info === null) return [];
           return [
-            name,
-            {
-              pending: info.num_pending,
-              ack_pending: info.num_ack_pending,
-              redelivered: info.num_redelivered,
-              acked_through: info.ack_floor.stream_seq,
-            },
-          ] as const;
+            [
+              name,
+              {
+                pending: info.num_pending,
+                ack_pending: info.num_ack_pending,
+                redelivered: info.num_redelivered,
+                acked_through: info.ack_floor.stream_seq,
+              },
+            ] as const,
+          ];
         }),
       );
-      return Object.fromEntries(infos);
+      return Object.fromEntries(infos.flat());
     },
     evidenceDocuments: async () => (await stream(evidence.name)).state.messages,
   };

@@ -3,32 +3,9 @@ import type { JetStreamClient } from "@nats-io/jetstream";
 import { headers, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
 import { BusError, isRefusal } from "../errors.ts";
 import { deadLetterSubject, deadLettersStream } from "../subjects.ts";
-import type { Delivery } from "./delivery.ts";
+import { deadLetterHeaders, isOriginal, replaysOf } from "./dead-letter-message.ts";
+import { type Delivery, defaultEventIdOf } from "./delivery.ts";
 import { nats } from "./errors.ts";
-
-/** Headers of a dead letter; the payload is the original one. */
-export const deadLetterHeaders = {
-  /** Why, in words. */
-  reason: "Dead-Letter-Reason",
-  /** Why, as a code: an error code, or `crash_loop`. */
-  code: "Dead-Letter-Code",
-  subject: "Dead-Letter-Subject",
-  stream: "Dead-Letter-Stream",
-  durable: "Dead-Letter-Durable",
-  sequence: "Dead-Letter-Sequence",
-  /** Started attempts that failed by the message's own fault. */
-  attempts: "Dead-Letter-Attempts",
-  /** How often JetStream delivered it, outages included. */
-  deliveries: "Dead-Letter-Deliveries",
-  /** ISO 8601: when the source stream stored the message, and when it was given up. */
-  storedAt: "Dead-Letter-Stored-At",
-  at: "Dead-Letter-At",
-  /** The original Nats-Msg-Id; the dead letter has its own. */
-  messageId: "Dead-Letter-Msg-Id",
-  /** Present when the payload did not fit with these headers and only its beginning is kept. */
-  payloadBytes: "Dead-Letter-Payload-Bytes",
-  payloadSha256: "Dead-Letter-Payload-Sha256",
-} as const;
 
 /** How much of a payload is kept when all of it does not fit. */
 const keptBytes = 4 * 1024;
@@ -70,7 +47,7 @@ function contentOf(delivery: Delivery, letter: DeadLetter, maxPayload: number) {
   const { data } = delivery;
   const whole = letterHeaders(delivery, letter);
   for (const [key, values] of delivery.headers ?? []) {
-    if (!key.startsWith("Nats-")) for (const value of values) whole.append(key, value);
+    if (isOriginal(key)) for (const value of values) whole.append(key, value);
   }
   if (sizeOf(whole) + data.length <= maxPayload) {
     return { headers: whole, payload: data };
@@ -99,6 +76,8 @@ function letterHeaders(delivery: Delivery, letter: DeadLetter): MsgHdrs {
     [deadLetterHeaders.storedAt]: new Date(delivery.storedAt).toISOString(),
     [deadLetterHeaders.at]: new Date().toISOString(),
     ...(messageId ? { [deadLetterHeaders.messageId]: messageId } : {}),
+    [deadLetterHeaders.eventId]: defaultEventIdOf(delivery),
+    [deadLetterHeaders.replays]: String(replaysOf(delivery.headers)),
   };
   for (const [key, value] of Object.entries(values)) result.set(key, headerText(value));
   return result;

@@ -70,7 +70,7 @@ export async function startEndpoints(options: EndpointsOptions): Promise<Running
         if (busy > mostInWork) throw new BusError("busy", "too many requests at once, try later");
         const request = endpoint.decode(message.data);
         const reply = await withDeadline(endpoint.handle(request));
-        message.respond(JSON.stringify(reply));
+        message.respond(encode(reply, nc.info?.max_payload));
       } catch (error) {
         failed = error;
         respondError(message, error, log.child({ endpoint: endpoint.name }));
@@ -104,6 +104,13 @@ export async function startEndpoints(options: EndpointsOptions): Promise<Running
       await Promise.all(inWork);
     },
   };
+}
+
+function encode(reply: unknown, maxPayload = Number.POSITIVE_INFINITY): Uint8Array {
+  const bytes = Buffer.from(JSON.stringify(reply));
+  if (bytes.length <= maxPayload) return bytes;
+  const text = `the reply has ${bytes.length} bytes, NATS takes ${maxPayload}: ask for less`;
+  throw new BusError("too_large", text);
 }
 
 async function withDeadline<T>(work: Promise<T>): Promise<T> {

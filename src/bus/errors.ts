@@ -8,6 +8,7 @@ export const jsCodes = {
   consumerExists: 10148,
   messageTooLarge: 10054,
   noMessage: 10037,
+  sequenceNotFound: 10043,
   streamNameInUse: 10058,
   streamNotFound: 10059,
   streamSubjectsOverlap: 10065,
@@ -71,4 +72,16 @@ export function translateOwnWrite(error: unknown): unknown {
   if (!(translated instanceof BusError) || translated.code !== "too_large") return translated;
   const message = `NATS takes no message so large: ${translated.message}`;
   return new BusError("unavailable", message, { cause: error });
+}
+
+/** Null where the stream, the consumer or the message asked for is not there. */
+export async function orNull<T>(call: () => Promise<T>): Promise<T | null> {
+  try {
+    return await nats(call);
+  } catch (error) {
+    const { noMessage, sequenceNotFound, streamNotFound, consumerNotFound } = jsCodes;
+    const cause = error instanceof BusError ? error.cause : error;
+    if (hasCode(cause, noMessage, sequenceNotFound, streamNotFound, consumerNotFound)) return null;
+    throw error;
+  }
 }

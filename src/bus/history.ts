@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import {
-  AckPolicy,
   type Consumer,
   type ConsumerConfig,
   DeliverPolicy,
@@ -8,7 +7,6 @@ import {
   type JetStreamManager,
   type JsMsg,
 } from "@nats-io/jetstream";
-import { nanos, nuid } from "@nats-io/transport-node";
 import type { ExperienceEvent } from "../core/event.ts";
 import type { History } from "../core/ports.ts";
 import { isRefusal } from "../errors.ts";
@@ -16,6 +14,7 @@ import type { AttemptsLog, Identified } from "../kv/attempts.ts";
 import type { Logger } from "../log.ts";
 import { headersOf, identityOf, type StoredMessage } from "./delivery.ts";
 import { nats } from "./errors.ts";
+import { readBatches, readerConfig } from "./reader.ts";
 
 /**
  * The most messages that one replay reads: about half a minute. One agent with a clock years behind
@@ -25,7 +24,6 @@ export const mostReplayed = 2_000_000;
 const batch = 500;
 
 type Handle = (events: readonly ExperienceEvent[]) => Promise<void>;
-const expiresMs = 5_000;
 
 export function openHistory(options: {
   readonly js: JetStreamClient;
@@ -69,14 +67,7 @@ export function openHistory(options: {
     state: { first_seq: number; last_seq: number },
     upTo: number,
   ): Promise<Consumer> {
-    const config: Partial<ConsumerConfig> = {
-      name: `replay-${nuid.next()}`,
-      ack_policy: AckPolicy.None,
-      filter_subject: subject,
-      inactive_threshold: nanos(60_000),
-      mem_storage: true,
-      num_replicas: 1,
-    };
+    const config = { ...readerConfig(), filter_subject: subject };
     let pending = upTo - state.first_seq;
     let start: Partial<ConsumerConfig> = { deliver_policy: DeliverPolicy.All };
     if (from !== null) {
@@ -106,18 +97,10 @@ export function openHistory(options: {
     handOver: (messages: readonly StoredMessage[]) => Promise<void>,
   ): Promise<number> {
     let count = 0;
-    for (let last = false; !last; ) {
-      const found: StoredMessage[] = [];
-      const messages = await consumer.fetch({ max_messages: batch, expires: expiresMs });
-      for await (const message of messages) {
-        last = message.seq >= upTo || message.info.pending === 0;
-        if (message.seq <= upTo) found.push(storedMessage(message, streamCreated));
-        if (last) break;
-      }
-      await handOver(found);
-      count += found.length;
-      if (count % 100_000 < found.length) log.info({ stream, events: count }, "still reading");
-      if (!last) last = (await consumer.info()).num_pending === 0;
+    for await (const messages of readBatches(consumer, upTo, batch)) {
+      await handOver(messages.map((message) => storedMessage(message, streamCreated)));
+      count += messages.length;
+      if (count % 100_000 < messages.length) log.info({ stream, events: count }, "still reading");
     }
     return count;
   }

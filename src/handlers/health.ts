@@ -1,5 +1,6 @@
 import { Type } from "typebox";
 import type { Concern } from "../concern.ts";
+import { type OpenLetters, openByDurable } from "../core/dead-letter.ts";
 import { messageOf } from "../errors.ts";
 import { endpoints } from "../subjects.ts";
 
@@ -12,6 +13,12 @@ const consumerSchema = Type.Object({
   last_msg_at: Type.Union([Type.String(), Type.Null()], { description: "ISO 8601" }),
 });
 
+const deadLettersSchema = Type.Object({
+  open: Type.Integer({ description: "not replayed" }),
+  newest_at: Type.Union([Type.String(), Type.Null()], { description: "ISO 8601: of these" }),
+  by_durable: Type.Record(Type.String(), Type.Integer(), { description: "<stream>/<durable>" }),
+});
+
 export const healthSchema = Type.Object({
   status,
   instance: Type.String(),
@@ -22,6 +29,9 @@ export const healthSchema = Type.Object({
     postgres: status,
     kv: status,
     consumers: Type.Record(Type.String(), consumerSchema),
+    dead_letters: Type.Union([deadLettersSchema, Type.Null()], {
+      description: "null: not known right now",
+    }),
   }),
   problems: Type.Array(Type.String(), { description: "what is wrong, in words" }),
 });
@@ -37,6 +47,7 @@ export interface HealthSources {
   readonly nats: () => Promise<void>;
   readonly postgres: () => Promise<void>;
   readonly kv: () => Promise<void>;
+  readonly deadLetters: () => Promise<OpenLetters>;
   /** `<stream>/<durable>` → how to ask for its figures, and what this replica's part of it reports. */
   readonly consumers: Iterable<
     readonly [
@@ -47,10 +58,12 @@ export interface HealthSources {
 }
 
 const probeMs = 2_000;
+/** A dead letter that nobody has replayed or purged for so long is no news. */
+const newsMs = 24 * 3_600 * 1_000;
 
 /**
  * Asks every dependency at once. `down`: NATS, PostgreSQL or KV does not answer within 2 s, so nothing
- * can be learned; `degraded`: a consumer reports a problem.
+ * can be learned; `degraded`: a consumer reports a problem, or there are new dead letters.
  */
 export async function checkHealth(sources: HealthSources): Promise<HealthReply> {
   const problems: string[] = [];
@@ -67,11 +80,20 @@ export async function checkHealth(sources: HealthSources): Promise<HealthReply> 
     const reported = problem() ?? unreachable;
     if (reported !== null) problems.push(`${name}: ${reported}`);
   });
+  let letters: OpenLetters | null = null;
+  const lookAtLetters = async () => {
+    const unknown = await problemOf(async () => {
+      letters = await sources.deadLetters();
+    });
+    const problem = unknown ?? (letters && newsOf(letters));
+    if (problem !== null) problems.push(`dead letters: ${problem}`);
+  };
   const [nats, postgres, kv] = await Promise.all([
     probe("nats", sources.nats),
     probe("postgres", sources.postgres),
     probe("kv", sources.kv),
     ...asked,
+    lookAtLetters(),
   ]);
   const down = [nats, postgres, kv].includes("down");
   return {
@@ -79,9 +101,20 @@ export async function checkHealth(sources: HealthSources): Promise<HealthReply> 
     instance: sources.instance,
     version: sources.version,
     uptime_seconds: Math.floor(process.uptime()),
-    checks: { nats, postgres, kv, consumers },
+    checks: { nats, postgres, kv, consumers, dead_letters: letters && wireLetters(letters) },
     problems,
   };
+}
+
+function newsOf({ open, newestAt }: OpenLetters): string | null {
+  if (newestAt === null || newestAt < Date.now() - newsMs) return null;
+  return `${open} not replayed, the newest of ${new Date(newestAt).toISOString()}`;
+}
+
+function wireLetters(letters: OpenLetters): Type.Static<typeof deadLettersSchema> {
+  const { open, newestAt } = letters;
+  const newest_at = newestAt === null ? null : new Date(newestAt).toISOString();
+  return { open, newest_at, by_durable: openByDurable(letters) };
 }
 
 async function problemOf(ask: () => Promise<void>): Promise<string | null> {

@@ -1,5 +1,7 @@
 import { Type } from "typebox";
 import type { Concern } from "../concern.ts";
+import { type OpenLetters, openByDurable } from "../core/dead-letter.ts";
+import type { Features } from "../db/features.ts";
 import type { Lessons } from "../db/lessons.ts";
 import { endpoints } from "../subjects.ts";
 
@@ -24,7 +26,13 @@ export const statsSchema = Type.Object({
   lessons: Type.Record(Type.String(), Type.Integer(), { description: "stored, by lesson type" }),
   lessons_unpublished: Type.Integer({ description: "stored, publication not confirmed yet" }),
   sightings: Type.Integer(),
-  dead_letters: Type.Integer(),
+  dead_letters: Type.Integer({ description: "kept, replayed ones included" }),
+  dead_letters_open: Type.Integer({ description: "not replayed" }),
+  dead_letters_replayed: Type.Integer(),
+  dead_letters_by_durable: Type.Record(Type.String(), Type.Integer(), {
+    description: "not replayed, by <stream>/<durable>",
+  }),
+  feature_rows: Type.Integer({ description: "users with features" }),
   instance: Type.Object({
     id: Type.String(),
     version: Type.String(),
@@ -46,25 +54,37 @@ export interface StatsSources {
   /** By `<stream>/<durable>`. */
   readonly consumers: () => Promise<Record<string, DurableFigures>>;
   readonly evidenceDocuments: () => Promise<number>;
-  readonly deadLettersStream: string;
+  readonly deadLetters: () => Promise<OpenLetters>;
   readonly lessons: Pick<Lessons, "countLessons" | "countSightings" | "countUnpublished">;
+  readonly features: Pick<Features, "countUsers">;
   readonly counters: () => Promise<Record<string, number>>;
 }
 
 /** Figures of the whole fleet, from JetStream, KV and PostgreSQL; this replica's under `instance`. */
 export function stats(sources: StatsSources): Concern {
   async function handle() {
-    const { lessons } = sources;
-    const [streams, consumers, documents, byType, sightings, unpublished, counters] =
-      await Promise.all([
-        sources.streams(),
-        sources.consumers(),
-        sources.evidenceDocuments(),
-        lessons.countLessons(),
-        lessons.countSightings(),
-        lessons.countUnpublished(),
-        sources.counters(),
-      ]);
+    const { lessons, features } = sources;
+    const [
+      streams,
+      consumers,
+      documents,
+      byType,
+      sightings,
+      unpublished,
+      users,
+      letters,
+      counters,
+    ] = await Promise.all([
+      sources.streams(),
+      sources.consumers(),
+      sources.evidenceDocuments(),
+      lessons.countLessons(),
+      lessons.countSightings(),
+      lessons.countUnpublished(),
+      features.countUsers(),
+      sources.deadLetters(),
+      sources.counters(),
+    ]);
     return {
       streams,
       consumers,
@@ -72,7 +92,11 @@ export function stats(sources: StatsSources): Concern {
       lessons: byType,
       lessons_unpublished: unpublished,
       sightings,
-      dead_letters: streams[sources.deadLettersStream]?.messages ?? 0,
+      dead_letters: letters.open + letters.replayed,
+      dead_letters_open: letters.open,
+      dead_letters_replayed: letters.replayed,
+      dead_letters_by_durable: openByDurable(letters),
+      feature_rows: users,
       instance: {
         id: sources.instance,
         version: sources.version,

@@ -1,5 +1,5 @@
 import { DeliverPolicy } from "@nats-io/jetstream";
-import { deadLetterHeaders } from "../../src/bus/dead-letters.ts";
+import { deadLetterHeaders } from "../../src/bus/dead-letter-message.ts";
 import type { ExperienceEvent } from "../../src/core/event.ts";
 import { reference } from "../../src/core/reference.ts";
 import { rulesFor } from "../../src/core/rules/index.ts";

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { deadLetterHeaders } from "../../src/bus/dead-letters.ts";
+import { deadLetterHeaders } from "../../src/bus/dead-letter-message.ts";
 import { identityOf } from "../../src/bus/delivery.ts";
 import { lessonKey } from "../../src/core/signature.ts";
 import { eventually } from "../rig/eventually.ts";

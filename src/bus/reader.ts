@@ -1,0 +1,65 @@
+import {
+  AckPolicy,
+  type Consumer,
+  type ConsumerConfig,
+  type JetStreamClient,
+  type JetStreamManager,
+  type JsMsg,
+} from "@nats-io/jetstream";
+import { nanos, nuid } from "@nats-io/transport-node";
+
+const expiresMs = 5_000;
+
+/** A consumer that is there for one reading: in memory, without acks, gone by itself when idle. */
+export function readerConfig(): Partial<ConsumerConfig> {
+  return {
+    name: `reader-${nuid.next()}`,
+    ack_policy: AckPolicy.None,
+    inactive_threshold: nanos(60_000),
+    mem_storage: true,
+    num_replicas: 1,
+  };
+}
+
+/** What an ephemeral reader finds from its start on to sequence `upTo`, in batches; some may be empty. */
+export async function* readBatches(
+  consumer: Consumer,
+  upTo: number,
+  batch: number,
+): AsyncGenerator<readonly JsMsg[]> {
+  for (let last = false; !last; ) {
+    const found: JsMsg[] = [];
+    const messages = await consumer.fetch({ max_messages: batch, expires: expiresMs });
+    for await (const message of messages) {
+      last = message.seq >= upTo || message.info.pending === 0;
+      if (message.seq <= upTo) found.push(message);
+      if (last) break;
+    }
+    yield found;
+    if (!last) last = (await consumer.info()).num_pending === 0;
+  }
+}
+
+/** The messages on these subjects with sequences from `from` to `upTo`, in batches. */
+export async function* readRange(
+  js: JetStreamClient,
+  jsm: JetStreamManager,
+  stream: string,
+  range: { readonly subjects: string[]; readonly from: number; readonly upTo: number },
+  batch = 500,
+): AsyncGenerator<readonly JsMsg[]> {
+  if (range.upTo < range.from) return;
+  const config: Partial<ConsumerConfig> = {
+    ...readerConfig(),
+    filter_subjects: range.subjects,
+    deliver_policy: "by_start_sequence" as const,
+    opt_start_seq: range.from,
+  };
+  const { name, num_pending } = await jsm.consumers.add(stream, config);
+  try {
+    if (num_pending === 0) return;
+    yield* readBatches(await js.consumers.get(stream, name), range.upTo, batch);
+  } finally {
+    await jsm.consumers.delete(stream, name);
+  }
+}
