@@ -14,7 +14,7 @@ import { deadletters } from "./handlers/deadletters.ts";
 import { explain } from "./handlers/explain.ts";
 import { createExtraction } from "./handlers/extraction.ts";
 import { extractor, messageDecoder } from "./handlers/extractor.ts";
-import { features } from "./handlers/features.ts";
+import { features, proofRemoval } from "./handlers/features.ts";
 import { checkHealth, type HealthReply, health } from "./handlers/health.ts";
 import { stats } from "./handlers/stats.ts";
 import { startHttp } from "./http.ts";
@@ -26,6 +26,7 @@ import { createMetrics, type Metrics } from "./metrics.ts";
 import type { Settings } from "./settings.ts";
 import { healthSources, statsSources } from "./sources.ts";
 import { attemptsBucket, evidenceBucket } from "./subjects.ts";
+import { startUpkeep } from "./upkeep.ts";
 import { version } from "./version.ts";
 
 export interface ServiceOptions {
@@ -183,6 +184,9 @@ async function mount(opened: Dependencies, options: ServiceOptions, metrics: Met
       { wanted: wanted.durables.feedback, ...ofFeatures },
     ],
   });
+  const upkeep = startUpkeep(proofRemoval(userFeatures, settings.featureDedupDays, log), {
+    ...{ log, onFatal },
+  });
   for (const endpoint of concerns.flatMap(({ endpoints: of }) => of)) endpoints.mount(endpoint);
   // Whoever is told that we are ready must be able to reach us: the server has our subscriptions.
   await whenThere(() => nc.flush());
@@ -205,7 +209,7 @@ async function mount(opened: Dependencies, options: ServiceOptions, metrics: Met
     },
     async stop(deadlineMs: number) {
       const stopped = [...consumers.values()].map((consumer) => consumer.stop(deadlineMs));
-      await Promise.all([endpoints.stop(), ...stopped]);
+      await Promise.all([endpoints.stop(), upkeep.stop(), ...stopped]);
     },
   };
 }

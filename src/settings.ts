@@ -33,8 +33,8 @@ export interface Settings {
 }
 
 /**
- * `apply`: create what is missing in JetStream. `verify`: create nothing, compare what is there with the
- * settings. `none`: neither. What exists is never changed.
+ * `apply`: create streams and buckets that are missing. `verify`: create none, compare those that are there
+ * with the settings. `none`: neither. What exists is never changed; durables are made in every mode.
  */
 const provisionModes = ["apply", "verify", "none"] as const;
 export type ProvisionMode = (typeof provisionModes)[number];
@@ -126,11 +126,22 @@ export function readSettings(env: Environment): Settings {
       `NATS_DURABLE_PREFIX=${settings.durablePrefix} must differ from EXPERIENCE_DURABLE: both name a bucket`,
     );
   }
-  if (problems.length > 0) {
-    const count = `${problems.length} problem${problems.length === 1 ? "" : "s"} in the settings:`;
-    throw new BusError("bad_request", [count, ...problems].join("\n  "));
-  }
+  refuseProblems(problems);
   return settings;
+}
+
+/** Only where and how to connect to NATS, for the command line; throws as `readSettings` does. */
+export function readNatsSettings(env: Environment): NatsSettings {
+  const problems: string[] = [];
+  const settings = natsSettings(env, reader(env, problems), problems);
+  refuseProblems(problems);
+  return settings;
+}
+
+function refuseProblems(problems: readonly string[]): void {
+  if (problems.length === 0) return;
+  const count = `${problems.length} problem${problems.length === 1 ? "" : "s"} in the settings:`;
+  throw new BusError("bad_request", [count, ...problems].join("\n  "));
 }
 
 function natsSettings(env: Environment, read: Reader, problems: string[]): NatsSettings {

@@ -25,6 +25,15 @@ export async function connectNats(settings: NatsSettings, log: Logger): Promise<
   return nc;
 }
 
+/** For a program that asks something and ends: it does not wait for a server that is away. */
+export async function connectOnce(
+  settings: NatsSettings,
+  timeoutMs: number,
+): Promise<NatsConnection> {
+  const options = await connectionOptions(settings);
+  return await connect({ ...options, timeout: timeoutMs, reconnect: false });
+}
+
 async function connectionOptions(settings: NatsSettings): Promise<ConnectionOptions> {
   const authenticator = await authenticatorOf(settings);
   return {

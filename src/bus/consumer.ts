@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { backoffMs, pause } from "../backoff.ts";
 import type { Alone } from "../core/ports.ts";
@@ -95,6 +96,8 @@ export function startConsumer<T>(
   const { attempts, deadLetters, events, maxDeliver } = options;
   const log = options.log.child({ stream, durable });
   const giveUp = new AbortController();
+  // A batch may hold as many invalid messages as it has messages, each waiting for its dead letter.
+  setMaxListeners(0, giveUp.signal);
   let taken: readonly Arrival<T>[] = [];
   let outage: string | null = null;
   let keepAlive: NodeJS.Timeout | undefined;

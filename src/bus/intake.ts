@@ -81,6 +81,7 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
   function hearDelivery(message: Msg): void {
     askedFor = Math.max(0, askedFor - 1);
     if (source === undefined) return;
+    problem = null;
     waiting.push(options.accept(new Delivery(message, source)));
     if (askedFor % batch === 0) ask();
     arrived.notify();

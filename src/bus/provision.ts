@@ -31,7 +31,10 @@ export async function ensureStream(
     return await jsm.streams.info(wanted.name);
   } catch (error) {
     if (!hasCode(error, jsCodes.streamNotFound)) return await nats(() => Promise.reject(error));
-    if (mode !== "apply") throw missing(`stream ${wanted.name}`, mode, error);
+    if (mode !== "apply") {
+      const text = `stream ${wanted.name} is missing, and EXPERIENCE_PROVISION=${mode} creates none`;
+      throw new BusError("unavailable", text, { cause: error });
+    }
   }
   return await nats(async () => {
     try {
@@ -43,11 +46,6 @@ export async function ensureStream(
       return await jsm.streams.info(wanted.name);
     }
   });
-}
-
-function missing(what: string, mode: ProvisionMode, cause: unknown): BusError {
-  const text = `${what} is missing (EXPERIENCE_PROVISION=${mode} creates nothing)`;
-  return new BusError("unavailable", text, { cause });
 }
 
 /** The server says that there is an overlap, but not with whom. An operator must resolve it. */
@@ -76,7 +74,10 @@ function firstRevision({ name }: WantedStream): { first_seq?: number } {
   return name.startsWith(bucketStream("")) ? { first_seq: Date.now() * 1_000 } : {};
 }
 
-/** Finds the durable, or makes it with `apply`; with the stream's creation time, which identities need. */
+/**
+ * Finds the durable or makes it, in every mode, for it is the service's own; with the creation time of
+ * its stream, which identities need.
+ */
 export async function ensureDurable(
   jsm: JetStreamManager,
   { stream, config: wanted }: WantedDurable,
@@ -89,7 +90,6 @@ export async function ensureDurable(
       return await jsm.consumers.info(stream.name, durable);
     } catch (error) {
       if (!hasCode(error, jsCodes.consumerNotFound)) throw error;
-      if (mode !== "apply") throw missing(`consumer ${stream.name}/${durable}`, mode, error);
       return await jsm.consumers.add(stream.name, wanted);
     }
   });

@@ -10,6 +10,7 @@ import type { Metrics } from "../metrics.ts";
 import { decoderOf, tenantSchema } from "../schema/request.ts";
 import { decodeUserEvent } from "../schema/user-event.ts";
 import { endpoints } from "../subjects.ts";
+import type { Upkeep } from "../upkeep.ts";
 
 /** The most users that one request may ask for. */
 export const maxUsersPerRequest = 1_000;
@@ -147,5 +148,29 @@ function wireRow(row: FeatureRow): Type.Static<typeof rowSchema> {
     version: row.version,
     updated_at: new Date(row.updatedAt).toISOString(),
     last_event_at: new Date(row.lastEventAt).toISOString(),
+  };
+}
+
+/** So many proofs go in one statement: short locks, little to do again. */
+const proofsAtOnce = 5_000;
+
+/** Proofs older than `dedupDays` are removed: the same event is a new one after that. */
+export function proofRemoval(
+  store: { readonly removeProofs: (before: Date, most: number) => Promise<number> },
+  dedupDays: number,
+  log: Logger,
+): Upkeep {
+  return {
+    name: "removing old proofs of applied events",
+    async run(signal) {
+      const before = new Date(Date.now() - dedupDays * 86_400_000);
+      let removed = 0;
+      let last: number;
+      do {
+        last = await store.removeProofs(before, proofsAtOnce);
+        removed += last;
+      } while (last === proofsAtOnce && !signal.aborted);
+      if (removed > 0) log.info({ removed, before }, "old proofs of applied events removed");
+    },
   };
 }

@@ -78,3 +78,78 @@ test("features are asked for by user, and by many users at once", async () => {
     "bob",
   ]);
 });
+
+test("proofs older than FEATURE_DEDUP_DAYS are removed, younger ones stay", async () => {
+  const stack = await openStack();
+  const { sql } = stack.database;
+  await sql`INSERT INTO feature_events (tenant_id, event_id, applied_at)
+    SELECT 't', 'old-' || n, now() - interval '8 days' FROM generate_series(1, 12000) AS n`;
+  await sql`INSERT INTO feature_events (tenant_id, event_id, applied_at)
+    VALUES ('t', 'young', now() - interval '6 days')`;
+  await stack.start({ FEATURE_DEDUP_DAYS: "7" });
+  const left = () => sql`SELECT event_id FROM feature_events`;
+  await eventually(async () => (await left()).length === 1);
+  expect(await left()).toEqual([{ event_id: "young" }]);
+});
+
+test("while SIGNALS is missing, health says so, and consuming starts when it appears", async () => {
+  const stack = await openStack();
+  const { jsm, js } = stack.broker;
+  const first = await stack.start();
+  await first.stop();
+  for (const stream of ["SIGNALS", "FEEDBACK"]) await jsm.streams.delete(stream);
+
+  const service = await stack.start({ EXPERIENCE_PROVISION: "verify" });
+  const health = await service.health();
+  expect(health.status).toBe("degraded");
+  expect(health.problems.join()).toMatch(
+    /SIGNALS\/feature-pipeline-signals: stream SIGNALS is missing/,
+  );
+  expect(health.problems.join()).toMatch(/stream FEEDBACK is missing/);
+
+  await jsm.streams.add({ name: "SIGNALS", subjects: ["signals.>"] });
+  await js.publish("signals.task.synced", JSON.stringify({ user_id: "ada" }));
+  await eventually(async () => (await versionOf(stack, "ada")) === 1);
+  expect((await service.health()).problems.join()).not.toContain("SIGNALS");
+});
+
+test("with EXPERIENCE_PROVISION=apply a stream that vanishes is made anew", async () => {
+  const stack = await openStack();
+  await stack.start();
+  const { jsm, js } = stack.broker;
+  await jsm.streams.delete("SIGNALS");
+  const exists = () =>
+    jsm.streams.info("SIGNALS").then(
+      () => true,
+      () => false,
+    );
+  await eventually(exists);
+  await js.publish("signals.task.synced", JSON.stringify({ user_id: "ada" }));
+  await eventually(async () => (await versionOf(stack, "ada")) === 1);
+});
+
+test("another stream in the way of SIGNALS keeps nothing else from working", async () => {
+  const stack = await openStack();
+  const { jsm, js } = stack.broker;
+  await jsm.streams.add({ name: "ELSEWHERE", subjects: ["signals.>"] });
+  const service = await stack.start();
+  await js.publish("feedback.tip", JSON.stringify({ user_id: "ada" }));
+  await eventually(async () => (await versionOf(stack, "ada")) === 1);
+  const health = await service.health();
+  expect(health.status).toBe("degraded");
+  expect(health.problems.join()).toContain("stream ELSEWHERE has");
+});
+
+test("health tells when the last message was, also after the broker was started again", async () => {
+  const stack = await openStack();
+  const service = await stack.start();
+  await signal(stack, { user_id: "ada" });
+  await eventually(async () => (await versionOf(stack, "ada")) === 1);
+  const lastAt = async () =>
+    (await service.health()).checks.consumers["SIGNALS/feature-pipeline-signals"]?.last_msg_at;
+  expect(Date.parse((await lastAt()) ?? "")).toBeGreaterThan(Date.now() - 60_000);
+  await stack.broker.kill();
+  await stack.broker.restart();
+  await eventually(async () => (await service.health()).status === "ok");
+  expect(Date.parse((await lastAt()) ?? "")).toBeGreaterThan(Date.now() - 60_000);
+});

@@ -1,0 +1,326 @@
+import { SingleBar } from "cli-progress";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { BusError } from "../errors.ts";
+import type {
+  GetReply,
+  ListReply,
+  PurgeReply,
+  ReplayReply,
+  WireLetter,
+} from "../schema/dead-letter.ts";
+import { endpoints } from "../subjects.ts";
+import { type Asker, type GlobalOptions, openAsker } from "./ask.ts";
+import { Ended, exitCodes } from "./exit.ts";
+import { printable, table } from "./table.ts";
+
+interface Filter {
+  readonly stream?: string;
+  readonly durable?: string;
+  readonly reason?: string;
+  readonly since?: string | number;
+  readonly until?: string | number;
+}
+
+interface Listing extends Filter {
+  readonly open?: boolean;
+  readonly replayed?: boolean;
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
+interface Replaying extends Filter {
+  readonly all?: boolean;
+  readonly dryRun?: boolean;
+}
+
+interface Purging extends Filter {
+  readonly open?: boolean;
+  readonly replayed?: boolean;
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+  readonly note?: string;
+}
+
+/** `dlq ls|show|replay|purge`: dead letters, by way of the service's endpoints. */
+export function addDeadLetterCommands(program: Command): void {
+  const dlq = program.command("dlq").description("dead letters: what could not be processed");
+
+  withFilter(dlq.command("ls"))
+    .description("lists dead letters, the newest first")
+    .addOption(new Option("--open", "only those that have not been replayed").conflicts("replayed"))
+    .option("--replayed", "only those that have been replayed")
+    .option("--limit <count>", "how many at most", atLeastOne, 50)
+    .option("--cursor <cursor>", "go on where an earlier listing ended")
+    .addHelpText("after", examples("ls", "ls --open --since 2h", "ls --reason timeout --json"))
+    .action((options: Listing, command: Command) =>
+      asking(command, (asker, of) => list(asker, of, options)),
+    );
+
+  dlq
+    .command("show <id>")
+    .description("shows one dead letter: where it came from, why, its headers and its payload")
+    .addHelpText("after", examples("show 42", "show 42 --json"))
+    .action((id: string, _: object, command: Command) =>
+      asking(command, (asker, of) => show(asker, of, id)),
+    );
+
+  withFilter(dlq.command("replay [id...]"))
+    .description("publishes dead letters again where they came from, and marks them replayed")
+    .option("--all", "all that have not been replayed")
+    .option("--dry-run", "only say how many there are")
+    .addHelpText(
+      "after",
+      examples("replay 42", "replay --stream SIGNALS --since 1d", "replay --all --dry-run"),
+    )
+    .action((ids: string[], options: Replaying, command: Command) =>
+      asking(command, (asker, of) => replay(asker, of, ids, options)),
+    );
+
+  withFilter(dlq.command("purge [id...]"))
+    .description("removes dead letters for good")
+    .addOption(new Option("--open", "only those that have not been replayed").conflicts("replayed"))
+    .option("--replayed", "only those that have been replayed")
+    .option("--dry-run", "only say how many there are")
+    .option("--yes", "really remove them")
+    .option("--note <text>", "why, for the service's log")
+    .addHelpText(
+      "after",
+      examples("purge --replayed --until 7d --yes", "purge 42 --yes --note 'a test'"),
+    )
+    .action((ids: string[], options: Purging, command: Command) =>
+      asking(command, (asker, of) => purge(asker, of, ids, options)),
+    );
+}
+
+function withFilter(command: Command): Command {
+  return command
+    .option("--stream <name>", "of messages that came from this stream")
+    .option("--durable <name>", "given up by this durable")
+    .option("--reason <text>", "whose reason has this text, or whose code it is")
+    .option("--since <time>", "given up since: ISO 8601, or so long ago (90s, 15m, 2h, 7d)", moment)
+    .option("--until <time>", "given up before: the same", moment);
+}
+
+function examples(...lines: string[]): string {
+  return ["", "Examples:", ...lines.map((line) => `  experience-bus dlq ${line}`)].join("\n");
+}
+
+function atLeastOne(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new InvalidArgumentError("a whole number from 1 on.");
+}
+
+const unitMs: Readonly<Record<string, number>> = { s: 1e3, m: 60e3, h: 3_600e3, d: 86_400e3 };
+
+/** So long ago, as epoch ms; anything else is for the service to read. */
+function moment(text: string): string | number {
+  const [, count, unit = ""] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text) ?? [];
+  return count === undefined ? text : Date.now() - Number(count) * (unitMs[unit] ?? 0);
+}
+
+async function asking(
+  command: Command,
+  work: (asker: Asker, options: GlobalOptions) => Promise<void>,
+): Promise<void> {
+  const options = command.optsWithGlobals<GlobalOptions>();
+  const asker = await openAsker(options);
+  try {
+    await work(asker, options);
+  } finally {
+    await asker.close();
+  }
+}
+
+async function list(asker: Asker, { json }: GlobalOptions, options: Listing): Promise<void> {
+  const { limit, cursor: from, ...filter } = options;
+  const letters: WireLetter[] = [];
+  let cursor: string | null = from ?? null;
+  do {
+    const reply: ListReply = await asker.ask(endpoints.deadLettersList, {
+      ...wireFilter(filter),
+      limit: Math.min(500, limit - letters.length),
+      ...(cursor !== null && { cursor }),
+    });
+    letters.push(...reply.dead_letters);
+    cursor = reply.cursor;
+  } while (cursor !== null && letters.length < limit);
+  if (json) return print({ dead_letters: letters, cursor });
+  if (letters.length === 0) return console.error("There are no dead letters like that.");
+  console.log(
+    table(["ID", "AT", "FROM", "SUBJECT", "REPLAYED", "CODE", "REASON"], letters.map(row)),
+  );
+  if (cursor !== null) console.error(`There are more: --cursor ${cursor}`);
+}
+
+function row(letter: WireLetter): string[] {
+  const { id, at, stream, durable, subject, replays, replayed_at, code, reason } = letter;
+  const replayed = replayed_at ?? (replays > 0 ? `${replays} times before` : "-");
+  return [id, at, `${stream}/${durable}`, subject, replayed, code, reason];
+}
+
+async function show(asker: Asker, { json }: GlobalOptions, id: string): Promise<void> {
+  const letter = await asker.ask<GetReply>(endpoints.deadLettersGet, { id });
+  if (json) return print(letter);
+  const { headers, payload, payload_encoding, payload_shown_bytes, ...fields } = letter;
+  const lines = Object.entries(fields).map(([name, value]) => [name, String(value ?? "-")]);
+  console.log(table(["FIELD", "VALUE"], lines));
+  const named = Object.entries(headers).flatMap(([name, all]) => all.map((value) => [name, value]));
+  if (named.length > 0) console.log(`\n${table(["HEADER", "VALUE"], named)}`);
+  const shown =
+    payload_shown_bytes < fields.bytes ? `, the first ${payload_shown_bytes} bytes` : "";
+  console.log(`\nPayload (${payload_encoding}${shown}):`);
+  console.log(payload.split("\n").map(printable).join("\n"));
+}
+
+async function replay(
+  asker: Asker,
+  { json }: GlobalOptions,
+  ids: readonly string[],
+  options: Replaying,
+): Promise<void> {
+  const { dryRun = false, all, ...filter } = options;
+  const requests = requestsFor(ids, { ...filter, ...(all && { all }) });
+  const endpoint = endpoints.deadLettersReplay;
+  const total = await matching(asker, endpoint, requests);
+  const sum = { matched: total, replayed: 0, skipped_count: 0 };
+  const skipped: ReplayReply["skipped"] = [];
+  if (!dryRun) {
+    sum.matched = 0;
+    await eachPage<ReplayReply>(
+      asker,
+      endpoint,
+      requests,
+      (reply) => {
+        sum.matched += reply.matched;
+        sum.replayed += reply.replayed;
+        sum.skipped_count += reply.skipped_count;
+        skipped.push(...reply.skipped);
+        return sum.matched;
+      },
+      startProgress("replaying", total),
+    );
+  }
+  if (json) print({ ...sum, skipped, dry_run: dryRun });
+  else if (dryRun) console.log(`${sum.matched} would be replayed.`);
+  else console.log(`${sum.replayed} of ${sum.matched} replayed.`);
+  if (!json && skipped.length > 0) {
+    console.error(`\n${sum.skipped_count} left as they are:`);
+    console.error(
+      table(
+        ["ID", "WHY"],
+        skipped.map(({ id, reason }) => [id, reason]),
+      ),
+    );
+  }
+  if (sum.skipped_count > 0) throw new Ended(exitCodes.failed);
+}
+
+async function purge(
+  asker: Asker,
+  { json }: GlobalOptions,
+  ids: readonly string[],
+  options: Purging,
+): Promise<void> {
+  const { dryRun = false, yes = false, note, ...filter } = options;
+  if (!dryRun && !yes) {
+    throw new BusError("bad_request", "what is purged is gone: --dry-run counts it, --yes does it");
+  }
+  const asked = requestsFor(ids, wireFilter(filter));
+  const requests = asked.map((request) => ({ ...request, ...(note && { note }) }));
+  const endpoint = endpoints.deadLettersPurge;
+  const total = await matching(asker, endpoint, requests);
+  const sum = { matched: total, purged: 0 };
+  if (!dryRun) {
+    sum.matched = 0;
+    await eachPage<PurgeReply>(
+      asker,
+      endpoint,
+      requests,
+      (reply) => {
+        sum.matched += reply.matched;
+        sum.purged += reply.purged;
+        return sum.matched;
+      },
+      startProgress("purging", total),
+    );
+  }
+  if (json) return print({ ...sum, dry_run: dryRun });
+  console.log(dryRun ? `${sum.matched} would be purged.` : `${sum.purged} purged.`);
+}
+
+/** One request for each id; else one that the filter describes. */
+function requestsFor(ids: readonly string[], filter: object): object[] {
+  return ids.length > 0 ? ids.map((id) => ({ id })) : [filter];
+}
+
+type Page = { readonly matched: number; readonly cursor: string | null };
+
+/** How many there are; nothing is done to them. */
+async function matching(asker: Asker, subject: string, requests: readonly object[]) {
+  let matched = 0;
+  const counting = requests.map((request) => ({ ...request, dry_run: true }));
+  await eachPage<Page>(asker, subject, counting, (reply) => {
+    matched += reply.matched;
+    return matched;
+  });
+  return matched;
+}
+
+/** Asks each until the service has come to its end; `take` says how many are done by then. */
+async function eachPage<Reply extends Page>(
+  asker: Asker,
+  subject: string,
+  requests: readonly object[],
+  take: (reply: Reply) => number,
+  progress = startProgress("", 0),
+): Promise<void> {
+  try {
+    for (const request of requests) {
+      let cursor: string | null = null;
+      do {
+        const asked = { ...request, ...(cursor !== null && { cursor }) };
+        const reply: Reply = await asker.ask(subject, asked);
+        progress.update(take(reply));
+        cursor = reply.cursor;
+      } while (cursor !== null);
+    }
+  } finally {
+    progress.stop();
+  }
+}
+
+function wireFilter({
+  open,
+  replayed,
+  ...filter
+}: Filter & { open?: boolean; replayed?: boolean }) {
+  return {
+    ...filter,
+    ...(open && { replayed: false }),
+    ...(replayed && { replayed: true }),
+  };
+}
+
+function print(value: object): void {
+  console.log(JSON.stringify(value, null, 2));
+}
+
+/** On standard error; where that is no terminal, a line now and then. */
+function startProgress(what: string, total: number): Pick<SingleBar, "update" | "stop"> {
+  if (total < leastForProgress) return { update: () => undefined, stop: () => undefined };
+  const bar = new SingleBar({
+    format: `${what} {bar} {value}/{total} ({percentage} %), {eta_formatted} left`,
+    stream: process.stderr,
+    noTTYOutput: true,
+    notTTYSchedule: 1_000,
+    barCompleteChar: "#",
+    barIncompleteChar: ".",
+    hideCursor: true,
+  });
+  bar.start(total, 0);
+  return bar;
+}
+
+/** Fewer are done before anybody could look. */
+const leastForProgress = 100;

@@ -1,0 +1,19 @@
+/**
+ * Columns as wide as their widest cell; the last one takes what the terminal has left, and is cut there.
+ * Elsewhere nothing is cut. Control characters, which a message may hold, do not reach the terminal.
+ */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [header, ...rows].map((row) => row.map(printable));
+  const widths = header.map((_, i) => Math.max(...lines.map((row) => row[i]?.length ?? 0)));
+  const most = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
+  return lines
+    .map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  "))
+    .map((line) => line.trimEnd())
+    .map((line) => (line.length > most ? `${line.slice(0, most - 1)}…` : line))
+    .join("\n");
+}
+
+/** Text of somebody else's, on one line, without anything that a terminal would obey. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, " ");
+}

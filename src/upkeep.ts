@@ -1,0 +1,42 @@
+import { backoffMs, pause } from "./backoff.ts";
+import { isOutage } from "./errors.ts";
+import type { Logger } from "./log.ts";
+
+/** Work that nobody asks for: now and then, by every replica, harmless when several do it at once. */
+export interface Upkeep {
+  readonly name: string;
+  /** Does all that is due; ends early when aborted. */
+  readonly run: (signal: AbortSignal) => Promise<void>;
+}
+
+const everyMs = 10 * 60_000;
+
+/**
+ * Once at the start, then every ten minutes or sooner, not in step with other replicas. An outage is
+ * waited out until the next time; anything else is a bug.
+ */
+export function startUpkeep(
+  upkeep: Upkeep,
+  options: { readonly log: Logger; readonly onFatal: (error: unknown) => void },
+): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  async function run(): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await upkeep.run(signal);
+      } catch (error) {
+        if (!isOutage(error)) return options.onFatal(error);
+        options.log.warn({ err: error }, `${upkeep.name} has to wait`);
+      }
+      await pause(backoffMs(0, everyMs, everyMs), signal);
+    }
+  }
+  const running = run();
+  return {
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}
