@@ -6,16 +6,17 @@ import { parseArgs } from "node:util";
 import { locateNatsServer } from "../src/embedded/nats-binary.ts";
 import { version } from "../src/version.ts";
 import { type Delay, measureDelay } from "./delay.ts";
+import { type FeatureFigures, featurePromises, measureFeatures } from "./features.ts";
 import { type Memory, measureMemory } from "./memory.ts";
 import { median, startRig } from "./rig.ts";
 import { measureThroughput, promises, type Throughput } from "./throughput.ts";
 
-const help = `npm run bench [-- --only throughput|delay|memory] [--rounds N] [--quick] [--out FILE]
+const help = `npm run bench [-- --only throughput|delay|memory|features] [--rounds N] [--quick] [--out FILE]
 
 Compares programs within one run on this machine, each a process of its own, in turn.
 
-  --only PART   throughput, delay or memory; default: all
-  --rounds N    rounds of the throughput comparison (5); medians are quoted
+  --only PART   throughput, delay, memory or features; default: all
+  --rounds N    rounds of the throughput comparisons (5); medians are quoted
   --quick       a small run of everything, to see that it works; its figures mean nothing
   --out FILE    where the figures go as JSON (bench/results/latest.json)
 
@@ -42,10 +43,11 @@ const rig = await startRig(log);
 let throughput: Throughput[] = [];
 let delay: Delay | undefined;
 let memory: Memory | undefined;
+let features: FeatureFigures | undefined;
 try {
+  const rounds = quick ? 1 : Number(values.rounds);
   if (wants("throughput")) {
     const events = quick ? 5_000 : 100_000;
-    const rounds = quick ? 1 : Number(values.rounds);
     throughput = await measureThroughput(rig, { events, rounds, log });
   }
   if (wants("delay")) {
@@ -54,6 +56,11 @@ try {
   if (wants("memory")) {
     const [events, signatures] = quick ? [20_000, 2_000] : [2_000_000, 100_000];
     memory = await measureMemory(rig, { events, signatures, log });
+  }
+  if (wants("features")) {
+    const [messages, users, seconds] = quick ? [2_000, 500, 2] : [100_000, 10_000, 20];
+    const steady = { perSecond: 500, seconds };
+    features = await measureFeatures(rig, { messages, users, rounds, ...steady, log });
   }
 } finally {
   await rig.stop();
@@ -67,13 +74,17 @@ const kept = [
   ...(memory
     ? [{ promise: "RSS flat: growth <= 1.1", limit: 1.1, measured: memory.growth, most: true }]
     : []),
+  ...(features ? featurePromises(features) : []),
 ].map((one) => ({
   ...one,
   kept: "most" in one ? one.measured <= one.limit : one.measured >= one.limit,
 }));
 const machine = await describeMachine();
 mkdirSync(dirname(values.out), { recursive: true });
-writeFileSync(values.out, JSON.stringify({ machine, throughput, delay, memory, kept }, null, 2));
+writeFileSync(
+  values.out,
+  JSON.stringify({ machine, throughput, delay, memory, features, kept }, null, 2),
+);
 console.log(report());
 process.exit(quick || kept.every((one) => one.kept) ? 0 : 1);
 
@@ -119,6 +130,17 @@ function report(): string {
     const { events, signatures, rssMiB, growth } = memory;
     lines.push(
       `Memory over ${events} events with ${signatures} signatures: ${rssMiB.join(", ")} MiB (growth ${growth.toFixed(2)})`,
+    );
+  }
+  if (features) {
+    const { messages, users, rates, ceiling, ofCeiling, delay: of } = features;
+    const [rate, most] = [rates, ceiling].map((all) =>
+      Math.round(median(all)).toLocaleString("en"),
+    );
+    const ms = [of.p50, of.p99, of.max].map((value) => value.toFixed(0));
+    lines.push(
+      `Features, ${messages} messages of ${users} users: ${rate} messages/s, ${median(ofCeiling).toFixed(2)} of the ceiling (${most})`,
+      `Delay at ${of.perSecond} messages/s: p50 ${ms[0]} ms, p99 ${ms[1]} ms, max ${ms[2]} ms`,
     );
   }
   lines.push(
