@@ -11,7 +11,7 @@ describe("README.md", () => {
   const readme = file("README.md");
 
   it("lists exactly the settings that the service reads", () => {
-    const read = all(file("src/settings.ts"), /"((?:NATS|EXPERIENCE|LEARNER|LESSON|HTTP|LOG|JETSTREAM|NODE)_[A-Z_]+)"/g); // biome-ignore format: one pattern
+    const read = all(file("src/settings.ts"), /"((?:NATS|EXPERIENCE|LEARNER|LESSON|HTTP|LOG|JETSTREAM|NODE|FEATURE)_[A-Z_]+)"/g); // biome-ignore format: one pattern
     const table = readme.slice(readme.indexOf("## Settings"), readme.indexOf("Exit codes:"));
     expect(all(table, /`([A-Z]+_[A-Z_]+)`/g)).toEqual(read);
   });
@@ -34,6 +34,17 @@ describe("README.md", () => {
     for (const path of all(readme, /\]\(([^)#]+)\)/g)) {
       expect(existsSync(new URL(`../${path}`, import.meta.url)), path).toBe(true);
     }
+  });
+});
+
+describe("the command line", () => {
+  it("is where package.json says, and in README.md with each of its commands", () => {
+    const { bin } = JSON.parse(file("package.json"));
+    const source = bin["experience-bus"].replace("dist/", "src/").replace(".js", ".ts");
+    expect(existsSync(new URL(`../${source}`, import.meta.url))).toBe(true);
+    const commands = all(file("src/cli/dlq.ts"), /dlq\s*\.command\("(\w+)/g);
+    expect(commands.size).toBe(4);
+    for (const command of commands) expect(file("README.md")).toContain(`dlq ${command}`);
   });
 });
 
