@@ -1,4 +1,5 @@
 import { DeliverPolicy } from "@nats-io/jetstream";
+import type { MsgHdrs } from "@nats-io/transport-node";
 import { deadLetterHeaders } from "../../src/bus/dead-letter-message.ts";
 import type { ExperienceEvent } from "../../src/core/event.ts";
 import { reference } from "../../src/core/reference.ts";
@@ -39,6 +40,7 @@ export interface StoredMessage {
   readonly seq: number;
   readonly subject: string;
   readonly data: Uint8Array;
+  readonly headers: MsgHdrs | undefined;
   readonly header: (name: string) => string;
   readonly storedAt: number;
 }
@@ -91,7 +93,7 @@ export async function compareWithReference(
 }
 
 /** As sets, and nothing twice. */
-function compare(
+export function compare(
   what: string,
   expected: ReadonlySet<string>,
   actual: readonly string[],
@@ -149,6 +151,7 @@ export async function storedMessages(
       seq: message.seq,
       subject: message.subject,
       data: message.data,
+      headers: message.headers,
       header: (name) => message.headers?.get(name) ?? "",
       storedAt: message.time.getTime(),
     });

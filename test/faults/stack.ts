@@ -26,6 +26,8 @@ export interface StackOptions {
   /** On top of settings that make waiting short. */
   readonly env?: Readonly<Record<string, string>>;
   readonly failpoint?: Pick<Failpoint, "interceptor">;
+  /** Streams beside EXPERIENCE that are there from the start. */
+  readonly streams?: readonly { readonly name: string; readonly subjects: string[] }[];
   /** A database on a server of the caller's own. */
   readonly openDatabase?: () => Promise<TestDatabase>;
 }
@@ -40,13 +42,14 @@ const settings = {
 };
 
 export async function openStack(options: StackOptions): Promise<Stack> {
-  const { main, size, env, failpoint, openDatabase = freshDatabase } = options;
+  const { main, size, env, failpoint, streams = [], openDatabase = freshDatabase } = options;
   const [broker, database] = await Promise.all([startBroker(), openDatabase()]);
   await broker.jsm.streams.add({
     name: "EXPERIENCE",
     subjects: ["agent.experience.v1.>"],
     duplicate_window: duplicateWindowMs * 1e6,
   });
+  for (const stream of streams) await broker.jsm.streams.add(stream);
   const replicaOptions = {
     ...{ main, natsUrl: broker.url, databaseUrl: database.url },
     env: { ...settings, ...env },
@@ -74,12 +77,16 @@ export async function openStack(options: StackOptions): Promise<Stack> {
 }
 
 /** Resolves when everything in the stream has been delivered and nothing waits to be acked. */
-export async function untilQuiet({ jsm }: Broker, limitMs: number): Promise<void> {
+export async function untilQuiet(
+  { jsm }: Broker,
+  limitMs: number,
+  { stream, durable: name } = { stream: "EXPERIENCE", durable },
+): Promise<void> {
   let last = "nothing known";
   const isQuiet = async () => {
     try {
-      const { state } = await jsm.streams.info("EXPERIENCE");
-      const info = await jsm.consumers.info("EXPERIENCE", durable);
+      const { state } = await jsm.streams.info(stream);
+      const info = await jsm.consumers.info(stream, name);
       const { num_pending, num_ack_pending, delivered, ack_floor } = info;
       last = JSON.stringify({ num_pending, num_ack_pending, delivered, ack_floor });
       const isThrough = delivered.stream_seq >= state.last_seq;

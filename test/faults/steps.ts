@@ -39,6 +39,14 @@ export const steps = {
     matches: (message) => isEvidence(message) && isMarked(message),
   },
   ack: { name: "message acked", matches: answers("+ACK") },
+  features: {
+    name: "features read",
+    matches: ({ about }) => about.includes("jsonb_agg(to_jsonb(stored))"),
+  },
+  featureWrite: {
+    name: "features written",
+    matches: ({ about }) => about.includes("INSERT INTO feature_events"),
+  },
   deadLetter: { name: "dead letter written", matches: publishes("dead.") },
   term: { name: "message terminated", matches: answers("+TERM") },
   /** Whatever a replica sends: a random moment of its life. */

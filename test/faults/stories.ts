@@ -31,7 +31,8 @@ export function withSeeds(faults: readonly Fault[], seeds: readonly number[]): S
   return faults.flatMap((fault) => seeds.map((seed) => ({ fault, seed })));
 }
 
-function turns(most: number): <T>(work: () => Promise<T>) => Promise<T> {
+/** At most so many at once; the others wait for their turn. */
+export function turns(most: number): <T>(work: () => Promise<T>) => Promise<T> {
   const running = new Set<Promise<unknown>>();
   return async (work) => {
     while (running.size >= most) await Promise.race(running);
