@@ -11,10 +11,14 @@ export interface MessageContext {
 }
 
 /** Epoch ms; when the stream stored it, where the event names no time. */
-export function eventTime(ts: string | number | undefined, context: MessageContext): number {
+export function eventTime(
+  ts: string | number | undefined,
+  context: MessageContext,
+  field = "ts",
+): number {
   if (ts === undefined) return context.storedAt;
   const time = parseTimestamp(ts);
-  if (time === null) throw new BusError("bad_request", "ts is no time (ISO 8601 or epoch ms)");
+  if (time === null) throw new BusError("bad_request", `${field} is no time (ISO 8601 or epoch ms)`);
   return notAhead(time, context);
 }
 
@@ -23,10 +27,13 @@ export function notAhead(time: number, { storedAt, maxFutureMs }: MessageContext
   return time > storedAt + maxFutureMs ? storedAt : time;
 }
 
-/** What stands in for a missing id obeys the same bounds. */
+/** What stands in for a missing id obeys the same bounds, and PostgreSQL must be able to hold it. */
 export function checkedId(text: string, where: string): string {
   if (text.length < 1 || text.length > 128) {
     throw new BusError("bad_request", `${where} must have 1 to 128 characters`);
+  }
+  if (text.includes("\u0000") || !text.isWellFormed()) {
+    throw new BusError("bad_request", `${where} has a character that cannot be stored`);
   }
   return text;
 }

@@ -29,6 +29,7 @@ export const userEventSchema = Type.Object(
     payload: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: "the rest" })),
     eventId: Type.Optional(id("the same as event_id")),
     userId: Type.Optional(id("the same as user_id")),
+    tenantId: Type.Optional(id("the same as tenant_id")),
     occurredAt: Type.Optional(time),
     schemaVersion: Type.Optional(version),
   },
@@ -59,9 +60,12 @@ export function decodeUserEvent(
   if (userId === undefined) throw new BusError("bad_request", "user_id: is required");
   return {
     eventId: value.event_id ?? value.eventId ?? checkedId(context.defaultEventId, "Nats-Msg-Id"),
-    tenantId: value.tenant_id ?? "default",
+    tenantId: value.tenant_id ?? value.tenantId ?? "default",
     userId,
-    ts: eventTime(value.ts ?? value.occurredAt, context),
+    ts:
+      value.ts === undefined
+        ? eventTime(value.occurredAt, context, "occurredAt")
+        : eventTime(value.ts, context),
     storedAt: context.storedAt,
     subject,
     type: value.type ?? checkedId(subject, "a subject without a type"),

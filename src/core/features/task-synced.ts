@@ -34,10 +34,10 @@ function tasksIn({ payload }: UserEvent): number {
       return Math.min(count, mostTasks);
     }
   }
-  return payload["task_id"] === undefined ? 0 : 1;
+  return (payload["task_id"] ?? null) === null ? 0 : 1;
 }
 
 function sourceOf({ payload }: UserEvent): string | null {
   const source = payload["source"];
-  return typeof source === "string" && source !== "" ? source.slice(0, 128) : null;
+  return typeof source === "string" && source !== "" ? source.slice(0, 128).toWellFormed() : null;
 }
