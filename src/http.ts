@@ -1,16 +1,26 @@
+import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { BusError } from "./errors.ts";
 import type { HealthReply } from "./handlers/health.ts";
+import type { RunStreams } from "./handlers/run-streams.ts";
+import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 
 export interface HttpSources {
   readonly metrics: Metrics;
+  readonly log: Logger;
   /** Null while the replica starts or stops. */
   readonly health: () => Promise<HealthReply> | null;
   /** Brings gauges up to date before a scrape; what cannot be asked keeps its last value. */
   readonly beforeScrape: () => Promise<void>;
+  /** Null while the replica starts or stops. */
+  readonly runStreams: () => RunStreams | null;
+  /** Needed to follow a run; absent: nothing is needed. */
+  readonly token?: string | undefined;
 }
 
 export interface HttpServer {
@@ -38,6 +48,20 @@ export async function startHttp(port: number, sources: HttpSources): Promise<Htt
     const { registry } = sources.metrics;
     return c.text(await registry.metrics(), 200, { "Content-Type": registry.contentType });
   });
+  app.get("/runs/:run_id/events", async (c) => {
+    try {
+      return await followRun(c, sources);
+    } catch (error) {
+      if (!(error instanceof BusError)) throw error;
+      // Faults of ours say no more than that there are some.
+      const message = error.status < 500 ? error.message : "try again later";
+      return c.json({ code: error.code, message }, error.status as ContentfulStatusCode);
+    }
+  });
+  app.onError((error, c) => {
+    sources.log.error({ err: error, path: c.req.path }, "request failed");
+    return c.json({ code: "internal", message: "internal error" }, 500);
+  });
 
   const server = createServer(getRequestListener(app.fetch));
   await new Promise<void>((resolve, reject) => {
@@ -54,4 +78,41 @@ export async function startHttp(port: number, sources: HttpSources): Promise<Htt
         server.closeAllConnections();
       }),
   };
+}
+
+/** Server-sent events of a run, from a cursor on: `Last-Event-ID`, else `?after=`. */
+async function followRun(c: Context, sources: HttpSources): Promise<Response> {
+  if (sources.token !== undefined && !isAuthorized(c.req.header("Authorization"), sources.token)) {
+    c.header("WWW-Authenticate", "Bearer");
+    return c.json({ code: "unauthorized", message: "a bearer token is needed" }, 401);
+  }
+  const streams = sources.runStreams();
+  if (streams === null) throw new BusError("unavailable", "starting or stopping");
+  const tenantId = c.req.header("X-Tenant-ID") ?? "default";
+  const runId = c.req.param("run_id") ?? "";
+  for (const [name, id] of [
+    ["X-Tenant-ID", tenantId],
+    ["run id", runId],
+  ] as const) {
+    if (id.length < 1 || id.length > 128 || id.includes("\u0000")) {
+      throw new BusError("bad_request", `${name} must have 1 to 128 characters`);
+    }
+  }
+  const from = c.req.header("Last-Event-ID") || c.req.query("after") || "";
+  if (!/^\d{0,15}$/.test(from))
+    throw new BusError("bad_request", "a cursor is a whole number from 0 on");
+  const stream = await streams.open({ tenantId, runId }, from === "" ? -1 : Number(from));
+  // Told so, a browser does not come back to a run that is over.
+  if (stream === null) return c.body(null, 204);
+  return c.body(stream, 200, {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+  });
+}
+
+/** Compared by their hashes, which takes equally long for every wrong token. */
+function isAuthorized(header: string | undefined, token: string): boolean {
+  const hashOf = (text: string) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(hashOf(header ?? ""), hashOf(`Bearer ${token}`));
 }

@@ -33,6 +33,29 @@ export function createMetrics() {
     featureEvents: counter("feature_events_total", "Signals and feedback by what became of them", [
       "outcome",
     ]),
+    runEvents: counter("run_events_total", "Events of runs by what became of them", ["outcome"]),
+    runsReaped: counter("runs_reaped_total", "Runs ended because their heartbeat was too old"),
+    runStreamEvents: counter("run_stream_events_total", "Events sent to readers, by where from", [
+      "kind",
+    ]),
+    runStreamsCut: counter("run_streams_cut_total", "Readers cut off because they did not read"),
+    runStreams: new Gauge({
+      name: "run_streams",
+      help: "Readers that follow a run right now",
+      registers,
+    }),
+    runs: new Gauge({
+      name: "runs",
+      help: "Runs kept, by status",
+      labelNames: ["status"] as const,
+      registers,
+    }),
+    runDelay: new Histogram({
+      name: "run_event_delay_seconds",
+      help: "From the event stored in the stream to the event stored in PostgreSQL",
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
+      registers,
+    }),
     deadLettersReplayed: counter("dead_letters_replayed_total", "Dead letters published again"),
     deadLettersPurged: counter("dead_letters_purged_total", "Dead letters removed by request"),
     deadLettersOpen: new Gauge({

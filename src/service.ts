@@ -1,33 +1,11 @@
-import type { RunningConsumer } from "./bus/consumer.ts";
-import { openDeadLetterArchive } from "./bus/dead-letter-archive.ts";
-import { startEndpoints } from "./bus/endpoint.ts";
-import { nats } from "./bus/errors.ts";
-import { openHistory } from "./bus/history.ts";
-import { experiencePublisher, lessonPublisher } from "./bus/publishers.ts";
-import type { Concern } from "./concern.ts";
-import { namesOf, startConsumers } from "./consumers.ts";
-import { rulesFor } from "./core/rules/index.ts";
-import { openFeatures } from "./db/features.ts";
-import { openLessonStore } from "./db/lessons.ts";
-import { type Dependencies, openDependencies, waitFor } from "./dependencies.ts";
-import { deadletters } from "./handlers/deadletters.ts";
-import { explain } from "./handlers/explain.ts";
-import { createExtraction } from "./handlers/extraction.ts";
-import { extractor, messageDecoder } from "./handlers/extractor.ts";
-import { features, proofRemoval } from "./handlers/features.ts";
-import { checkHealth, type HealthReply, health } from "./handlers/health.ts";
-import { stats } from "./handlers/stats.ts";
+import { type Dependencies, openDependencies } from "./dependencies.ts";
+import type { HealthReply } from "./handlers/health.ts";
+import type { RunStreams } from "./handlers/run-streams.ts";
 import { startHttp } from "./http.ts";
-import { noAttempts, openAttemptsLog } from "./kv/attempts.ts";
-import { openDocuments } from "./kv/documents.ts";
-import { openEvidenceBucket } from "./kv/evidence.ts";
 import type { Logger } from "./log.ts";
-import { createMetrics, type Metrics } from "./metrics.ts";
+import { createMetrics } from "./metrics.ts";
+import { mount } from "./mount.ts";
 import type { Settings } from "./settings.ts";
-import { healthSources, statsSources } from "./sources.ts";
-import { attemptsBucket, evidenceBucket } from "./subjects.ts";
-import { startUpkeep } from "./upkeep.ts";
-import { version } from "./version.ts";
 
 export interface ServiceOptions {
   readonly settings: Settings;
@@ -56,10 +34,12 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const { settings, log, signal } = options;
   const metrics = createMetrics();
   let currentHealth: (() => Promise<HealthReply>) | null = null;
+  let currentStreams: RunStreams | null = null;
   let beforeScrape: () => Promise<void> = () => Promise.resolve();
   const http = await startHttp(settings.httpPort, {
-    metrics,
+    ...{ metrics, log, token: settings.httpToken },
     health: () => currentHealth?.() ?? null,
+    runStreams: () => currentStreams,
     beforeScrape: () => beforeScrape(),
   });
   let opened: Dependencies;
@@ -71,12 +51,15 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   }
   const mounted = await mount(opened, options, metrics);
   currentHealth = mounted.health;
+  currentStreams = mounted.runStreams;
   beforeScrape = mounted.updateGauges;
   return {
     instance: mounted.instance,
     httpPort: http.port,
     async stop() {
       currentHealth = null;
+      currentStreams = null;
+      mounted.runStreams.close();
       // A frozen broker answers no unsubscription, so none of this may be waited for without a limit.
       await within(finishMs + 500, mounted.stop(finishMs), log);
       await Promise.all([
@@ -85,131 +68,6 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       ]);
       await within(closeMs, opened.nc.close(), log);
       await http.close();
-    },
-  };
-}
-
-/** The whole service in one place: what it stands on, its concerns, and how they are run. */
-async function mount(opened: Dependencies, options: ServiceOptions, metrics: Metrics) {
-  const { settings, log, signal, onFatal } = options;
-  const { nc, js, jsm, database, wanted, repair } = opened;
-  const { stream, durable, durablePrefix, subject, okSamplePercent, windowSeconds } = settings;
-  const windowMs = Math.round(windowSeconds * 1_000);
-  const maxFutureMs = settings.maxFutureSeconds * 1_000;
-  const rules = rulesFor(settings);
-
-  // The broker may go away again while we start.
-  const whenThere = <T>(attempt: () => Promise<T>) =>
-    waitFor("NATS", log, signal, () => nats(attempt));
-  const shared = { js, recreate: repair, log };
-  const bucket = await whenThere(() =>
-    openEvidenceBucket({ ...shared, bucket: evidenceBucket(durable), windowMs }),
-  );
-  const attemptsOf = async (name: string) =>
-    openAttemptsLog(
-      await whenThere(() =>
-        openDocuments({
-          ...shared,
-          bucket: attemptsBucket(name),
-          prefix: "attempts.",
-          empty: noAttempts,
-        }),
-      ),
-    );
-  const attempts = await attemptsOf(durable);
-  const featureAttempts = await attemptsOf(durablePrefix);
-  const lessons = openLessonStore(database, { publish: settings.lessonPublishEnabled });
-  const userFeatures = openFeatures(database);
-  const decode = messageDecoder({ subject, maxFutureMs, rules, okSamplePercent });
-  const extraction = createExtraction(
-    {
-      bucket,
-      lessons,
-      publisher: lessonPublisher(js, settings.lessonSubject),
-      history: openHistory({
-        ...{ js, jsm, stream, durable, subject, decode },
-        ...{ attempts, maxDeliver: settings.maxDeliver, log },
-      }),
-      now: Date.now,
-    },
-    rules,
-    { windowMs, ttlMs: settings.evidenceTtlSeconds * 1_000, maxFutureMs, okSamplePercent },
-  );
-
-  const endpoints = await startEndpoints({
-    nc,
-    version,
-    log,
-    onStopped: (error) => onFatal(error ?? new Error("the micro service stopped by itself")),
-  });
-  const { instance } = endpoints;
-  const archive = openDeadLetterArchive({
-    ...{ js, jsm },
-    sourceSubjects: Object.values(wanted.durables).map(({ config }) => config.filter_subject),
-  });
-  const consumers = new Map<string, RunningConsumer>();
-  const sources = healthSources(opened, bucket, archive, instance, consumers);
-
-  const publisher = experiencePublisher(js);
-  const concerns: readonly Concern[] = [
-    extractor({
-      ...{ stream, subject, durable, maxFutureMs },
-      ...{ decode, extraction, publisher, metrics },
-    }),
-    features({
-      sources: [wanted.durables.signals, wanted.durables.feedback].map(namesOf),
-      ...{ store: userFeatures, maxFutureMs, metrics, log },
-    }),
-    explain({ rules, windowSeconds, maxFutureMs, okSamplePercent, bucket, lessons }),
-    deadletters({ archive, metrics, log }),
-    health(sources),
-    stats(
-      statsSources(
-        opened,
-        instance,
-        consumers,
-        { lessons, features: userFeatures },
-        archive,
-        metrics,
-      ),
-    ),
-  ];
-
-  const ofFeatures = { maxDeliver: settings.featureMaxDeliver, attempts: featureAttempts };
-  startConsumers(consumers, concerns, {
-    ...{ opened, settings, metrics, log, onFatal },
-    durables: [
-      { wanted: wanted.durables.experience, maxDeliver: settings.maxDeliver, attempts },
-      { wanted: wanted.durables.signals, ...ofFeatures },
-      { wanted: wanted.durables.feedback, ...ofFeatures },
-    ],
-  });
-  const upkeep = startUpkeep(proofRemoval(userFeatures, settings.featureDedupDays, log), {
-    ...{ log, onFatal },
-  });
-  for (const endpoint of concerns.flatMap(({ endpoints: of }) => of)) endpoints.mount(endpoint);
-  // Whoever is told that we are ready must be able to reach us: the server has our subscriptions.
-  await whenThere(() => nc.flush());
-
-  return {
-    instance,
-    health: () => checkHealth(sources),
-    async updateGauges() {
-      const { checks } = await checkHealth(sources);
-      for (const [name, { pending }] of Object.entries(checks.consumers)) {
-        const [stream = "", consumer = ""] = name.split("/");
-        metrics.pending.set({ stream, consumer }, pending);
-      }
-      if (checks.dead_letters === null) return;
-      metrics.deadLettersOpen.reset();
-      for (const [name, count] of Object.entries(checks.dead_letters.by_durable)) {
-        const [stream = "", consumer = ""] = name.split("/");
-        metrics.deadLettersOpen.set({ stream, consumer }, count);
-      }
-    },
-    async stop(deadlineMs: number) {
-      const stopped = [...consumers.values()].map((consumer) => consumer.stop(deadlineMs));
-      await Promise.all([endpoints.stop(), upkeep.stop(), ...stopped]);
     },
   };
 }

@@ -30,6 +30,10 @@ export interface Settings {
   readonly durablePrefix: string;
   readonly featureMaxDeliver: number;
   readonly featureDedupDays: number;
+  readonly runStaleSeconds: number;
+  readonly runRetentionDays: number;
+  /** Needed to follow a run over HTTP; absent: nothing is needed. */
+  readonly httpToken?: string;
 }
 
 /**
@@ -114,6 +118,9 @@ export function readSettings(env: Environment): Settings {
     durablePrefix: read.matching("NATS_DURABLE_PREFIX", "feature-pipeline", ...durableName),
     featureMaxDeliver: read.integer("NATS_MAX_DELIVER", 5, 1, 1_000),
     featureDedupDays: read.number("FEATURE_DEDUP_DAYS", 30, 0.01, 36_500),
+    runStaleSeconds: read.number("RUN_STALE_SECONDS", 300, 1, 31_536_000),
+    runRetentionDays: read.number("RUN_RETENTION_DAYS", 30, 0.0001, 36_500),
+    ...read.optional({ httpToken: "EXPERIENCE_HTTP_TOKEN" }),
   };
   const { evidenceTtlSeconds, windowSeconds } = settings;
   if (evidenceTtlSeconds < 2 * windowSeconds) {

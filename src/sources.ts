@@ -63,11 +63,19 @@ export function statsSources(
   { jsm, wanted }: Dependencies,
   instance: string,
   consumers: ReadonlyMap<string, RunningConsumer>,
-  stores: Pick<StatsSources, "lessons" | "features">,
+  stores: Pick<StatsSources, "lessons" | "features" | "runs">,
   archive: DeadLetterArchive,
   metrics: Metrics,
 ): StatsSources {
-  const { experience, signals, feedback, lessons: lessonsStream, deadLetters, evidence } = wanted;
+  const {
+    experience,
+    signals,
+    feedback,
+    runs,
+    lessons: lessonsStream,
+    deadLetters,
+    evidence,
+  } = wanted;
   const stream = (name: string): Promise<StreamInfo> => nats(() => jsm.streams.info(name));
   return {
     instance,
@@ -76,7 +84,7 @@ export function statsSources(
     deadLetters: () => archive.open(),
     counters: () => counterValues(metrics),
     async streams() {
-      const names = [experience, signals, feedback, lessonsStream, deadLetters];
+      const names = [experience, signals, feedback, runs, lessonsStream, deadLetters];
       const infos = await Promise.all(names.map(({ name }) => orNull(() => stream(name))));
       return Object.fromEntries(
         infos.flatMap((info) => (info ? [[info.config.name, figuresOf(info)]] : [])),

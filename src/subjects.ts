@@ -18,6 +18,12 @@ export const endpoints = {
   deadLettersGet: "experience.deadletters.get",
   deadLettersReplay: "experience.deadletters.replay",
   deadLettersPurge: "experience.deadletters.purge",
+  runsAppend: "experience.runs.append",
+  runsHeartbeat: "experience.runs.heartbeat",
+  runsGet: "experience.runs.get",
+  runsList: "experience.runs.list",
+  runsEvents: "experience.runs.events",
+  runsLatest: "experience.runs.latest",
   featuresGet: "experience.features.get",
   featuresBatch: "experience.features.batch",
 } as const;
@@ -43,6 +49,18 @@ export const feedback = {
   subject: "feedback.>",
   durable: (prefix: string) => `${prefix}-feedback`,
 } as const;
+
+/** Everything that happens in runs, in the order in which it is to be stored. */
+export const runs = {
+  stream: "RUNS",
+  subject: "agent.run.v1.>",
+  durable: "run-recorder-v1",
+} as const;
+
+/** Where replicas tell one another that a run has new events; kept by no stream. */
+export function runNewsSubject(key: string): string {
+  return `experience.runs.news.${key}`;
+}
 
 export const lessonsStream = "LESSONS";
 

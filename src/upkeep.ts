@@ -5,15 +5,17 @@ import type { Logger } from "./log.ts";
 /** Work that nobody asks for: now and then, by every replica, harmless when several do it at once. */
 export interface Upkeep {
   readonly name: string;
+  /** On average so often; default: every ten minutes. */
+  readonly everyMs?: number;
   /** Does all that is due; ends early when aborted. */
   readonly run: (signal: AbortSignal) => Promise<void>;
 }
 
-const everyMs = 10 * 60_000;
+const tenMinutesMs = 10 * 60_000;
 
 /**
- * Once at the start, then every ten minutes or sooner, not in step with other replicas. An outage is
- * waited out until the next time; anything else is a bug.
+ * Once at the start, then again and again, not in step with other replicas. An outage is waited out
+ * until the next time; anything else is a bug.
  */
 export function startUpkeep(
   upkeep: Upkeep,
@@ -21,6 +23,7 @@ export function startUpkeep(
 ): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const { signal } = stopping;
+  const everyMs = (4 / 3) * (upkeep.everyMs ?? tenMinutesMs);
   async function run(): Promise<void> {
     while (!signal.aborted) {
       try {

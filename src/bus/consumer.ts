@@ -26,12 +26,14 @@ export interface Consumption<T> {
    * have no effect; `alone` is there when the only item is suspected of killing the process.
    */
   readonly handle: (items: readonly T[], empty: number, alone?: Alone) => Promise<void>;
+  /** The order of messages matters: a suspect is not put behind the others of its batch. */
+  readonly inOrder?: boolean;
 }
 
 export interface ConsumerOptions {
   readonly nc: NatsConnection;
   /** Finds the durable, or makes it again; rejects while that is not possible. */
-  readonly open: () => Promise<OpenedDurable>;
+  readonly open: (stop: AbortSignal) => Promise<OpenedDurable>;
   /** Makes anew what has vanished from JetStream; called now and then in an outage. */
   readonly repair: () => Promise<void>;
   readonly batch: number;
@@ -107,8 +109,8 @@ export function startConsumer<T>(
     batch: options.batch,
     expiresMs: options.expiresMs,
     log,
-    async open() {
-      const opened = await options.open();
+    async open(stop) {
+      const opened = await options.open(stop);
       clearInterval(keepAlive);
       keepAlive = setInterval(stayAlive, opened.ackWaitMs / 3);
       return opened;
@@ -148,16 +150,24 @@ export function startConsumer<T>(
   }
 
   async function process(arrivals: readonly Arrival<T>[]): Promise<void> {
-    const together: Arrival<T>[] = [];
+    let together: Arrival<T>[] = [];
     const suspects: Delivery[] = [];
-    const refused: Promise<void>[] = [];
+    const invalid = arrivals.filter(({ kind }) => kind === "invalid");
     for (const arrival of arrivals) {
       const { delivery, kind } = arrival;
-      if (kind === "suspect") suspects.push(delivery);
-      else if (kind === "invalid") refused.push(refuse(delivery, arrival.error, 0));
-      else together.push(arrival);
+      if (kind === "invalid") continue;
+      if (kind !== "suspect") together.push(arrival);
+      else if (!consumption.inOrder) suspects.push(delivery);
+      else {
+        await handleTogether(together);
+        together = [];
+        await handleAlone(delivery);
+      }
     }
-    await Promise.all([handleTogether(together), ...refused]);
+    await Promise.all([
+      handleTogether(together),
+      ...invalid.map(({ delivery, error }) => refuse(delivery, error, 0)),
+    ]);
     for (const suspect of suspects) await handleAlone(suspect);
   }
 

@@ -18,6 +18,8 @@ export interface Endpoint<Request, Reply> {
   /** Throws `BusError` `bad_request` when the request cannot be read. */
   readonly decode: (payload: Uint8Array) => Request;
   readonly handle: (request: Request) => Promise<Reply>;
+  /** Per replica; beyond it a request is refused at once rather than late. Default: 128. */
+  readonly mostInWork?: number;
 }
 
 export interface EndpointsOptions {
@@ -37,8 +39,7 @@ export interface RunningEndpoints {
 }
 
 const deadlineMs = 10_000;
-/** Per endpoint and replica; beyond it a request is refused at once rather than late. */
-const mostInWork = 128;
+const defaultMostInWork = 128;
 
 /**
  * The micro service (ADR-32) and what every endpoint needs: admit or refuse, decode, deadline, reply,
@@ -67,7 +68,8 @@ export async function startEndpoints(options: EndpointsOptions): Promise<Running
       let failed: unknown;
       busy++;
       try {
-        if (busy > mostInWork) throw new BusError("busy", "too many requests at once, try later");
+        if (busy > (endpoint.mostInWork ?? defaultMostInWork))
+          throw new BusError("busy", "too many requests at once, try later");
         const request = endpoint.decode(message.data);
         const reply = await withDeadline(endpoint.handle(request));
         message.respond(encode(reply, nc.info?.max_payload));

@@ -11,12 +11,17 @@ export interface OpenedDurable {
   readonly durable: string;
   readonly streamCreated: string;
   readonly ackWaitMs: number;
+  /** Aborts when this replica may read it no more. */
+  readonly until?: AbortSignal;
 }
 
 export interface IntakeOptions<T> {
   readonly nc: NatsConnection;
-  /** Finds the durable, or makes it again; rejects while that is not possible. */
-  readonly open: () => Promise<OpenedDurable>;
+  /**
+   * Finds the durable, or makes it again, and waits until this replica may read it; rejects while that
+   * is not possible, and when aborted.
+   */
+  readonly open: (stop: AbortSignal) => Promise<OpenedDurable>;
   readonly batch: number;
   /** How long one pull request stays at the server. */
   readonly expiresMs: number;
@@ -96,7 +101,7 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
     else lose(`${code} ${headers?.description ?? ""}`.trim());
   }
 
-  function lose(why: string): void {
+  function lose(why: string | null): void {
     opened = undefined;
     problem = why;
     lost.notify();
@@ -125,7 +130,12 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
         continue;
       }
       try {
-        const found = await options.open();
+        const found = await options.open(stopping.signal);
+        if (found.until?.aborted) continue;
+        found.until?.addEventListener("abort", () => {
+          // No problem: another replica reads it now.
+          if (opened === found) lose(null);
+        });
         source = { ...found, nc, names: `.${found.stream}.${found.durable}.` };
         opened = found;
         askedFor = 0;

@@ -108,14 +108,14 @@ export async function provision(
   mode: ProvisionMode,
 ): Promise<Drift[]> {
   if (mode === "none") return [];
-  const { experience, lessons, deadLetters, evidence, attempts, featureAttempts } = wanted;
+  const { experience, lessons, deadLetters, evidence, ...others } = wanted;
+  const buckets = [others.attempts, others.featureAttempts, others.runAttempts];
   const streams = await Promise.all(
-    [experience, lessons, deadLetters, evidence, attempts, featureAttempts].map((one) =>
+    [experience, lessons, deadLetters, evidence, ...buckets].map((one) =>
       ensureStream(jsm, one, mode),
     ),
   );
   const actual = new Map(streams.map((info) => [info.config.name, info.config]));
-  const buckets = [attempts, featureAttempts];
   const durables = Object.values(wanted.durables).map((one) => durableDrift(jsm, one, mode));
   return [
     ...sourceDrift(experience, actual),

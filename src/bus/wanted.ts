@@ -17,6 +17,7 @@ import {
   evidenceBucket,
   feedback,
   lessonsStream,
+  runs,
   signals,
 } from "../subjects.ts";
 
@@ -28,6 +29,9 @@ const day = 24 * hour;
 const duplicateWindowMs = 2 * hour;
 /** Attempts at a message outlive the longest pause between two of them by far. */
 const attemptsTtlMs = day;
+
+/** One replica at a time stores runs: whoever takes over waits for so long for what the last one had. */
+const runAckWaitSeconds = 5;
 
 export type WantedStream = Partial<StreamConfig> & Pick<StreamConfig, "name" | "subjects">;
 
@@ -47,15 +51,18 @@ export interface Wanted {
   readonly experience: WantedStream;
   readonly signals: WantedStream;
   readonly feedback: WantedStream;
+  readonly runs: WantedStream;
   readonly lessons: WantedStream;
   readonly deadLetters: WantedStream;
   readonly evidence: WantedStream;
   readonly attempts: WantedStream;
   readonly featureAttempts: WantedStream;
+  readonly runAttempts: WantedStream;
   readonly durables: {
     readonly experience: WantedDurable;
     readonly signals: WantedDurable;
     readonly feedback: WantedDurable;
+    readonly runs: WantedDurable;
   };
 }
 
@@ -86,6 +93,7 @@ export function wantedFrom(settings: Settings): Wanted {
     of: WantedStream,
     config: { readonly name: string; readonly description: string; readonly subject: string },
     optional: boolean,
+    ackWaitSeconds = settings.ackWaitSeconds,
   ): WantedDurable => ({
     stream: of,
     optional,
@@ -93,7 +101,7 @@ export function wantedFrom(settings: Settings): Wanted {
       durable_name: config.name,
       description: config.description,
       ack_policy: AckPolicy.Explicit,
-      ack_wait: nanos(settings.ackWaitSeconds * second),
+      ack_wait: nanos(ackWaitSeconds * second),
       deliver_policy: DeliverPolicy.All,
       filter_subject: config.subject,
       // The delivery count is not the attempt count: the service counts attempts itself.
@@ -107,10 +115,12 @@ export function wantedFrom(settings: Settings): Wanted {
   const experience = source(settings.stream, settings.subject);
   const ofSignals = source(signals.stream, signals.subject);
   const ofFeedback = source(feedback.stream, feedback.subject);
+  const ofRuns = source(runs.stream, runs.subject);
   return {
     experience,
     signals: ofSignals,
     feedback: ofFeedback,
+    runs: ofRuns,
     lessons: stream({
       name: lessonsStream,
       subjects: [settings.lessonSubject],
@@ -124,6 +134,7 @@ export function wantedFrom(settings: Settings): Wanted {
     evidence: bucket(evidenceBucket(settings.durable), settings.evidenceTtlSeconds * second),
     attempts: bucket(attemptsBucket(settings.durable), attemptsTtlMs),
     featureAttempts: bucket(attemptsBucket(durablePrefix), attemptsTtlMs),
+    runAttempts: bucket(attemptsBucket(runs.durable), attemptsTtlMs),
     durables: {
       experience: durable(
         experience,
@@ -151,6 +162,12 @@ export function wantedFrom(settings: Settings): Wanted {
           subject: feedback.subject,
         },
         true,
+      ),
+      runs: durable(
+        ofRuns,
+        { name: runs.durable, description: "stores the events of runs", subject: runs.subject },
+        true,
+        Math.min(settings.ackWaitSeconds, runAckWaitSeconds),
       ),
     },
   };

@@ -3,6 +3,7 @@ import type { Concern } from "../concern.ts";
 import { type OpenLetters, openByDurable } from "../core/dead-letter.ts";
 import type { Features } from "../db/features.ts";
 import type { Lessons } from "../db/lessons.ts";
+import type { Runs } from "../db/runs.ts";
 import { endpoints } from "../subjects.ts";
 
 const streamSchema = Type.Object({
@@ -32,6 +33,7 @@ export const statsSchema = Type.Object({
   dead_letters_by_durable: Type.Record(Type.String(), Type.Integer(), {
     description: "not replayed, by <stream>/<durable>",
   }),
+  runs: Type.Record(Type.String(), Type.Integer(), { description: "kept, by status" }),
   feature_rows: Type.Integer({ description: "users with features" }),
   instance: Type.Object({
     id: Type.String(),
@@ -57,6 +59,7 @@ export interface StatsSources {
   readonly deadLetters: () => Promise<OpenLetters>;
   readonly lessons: Pick<Lessons, "countLessons" | "countSightings" | "countUnpublished">;
   readonly features: Pick<Features, "countUsers">;
+  readonly runs: Pick<Runs, "countByStatus">;
   readonly counters: () => Promise<Record<string, number>>;
 }
 
@@ -72,6 +75,7 @@ export function stats(sources: StatsSources): Concern {
       sightings,
       unpublished,
       users,
+      runs,
       letters,
       counters,
     ] = await Promise.all([
@@ -82,6 +86,7 @@ export function stats(sources: StatsSources): Concern {
       lessons.countSightings(),
       lessons.countUnpublished(),
       features.countUsers(),
+      sources.runs.countByStatus(),
       sources.deadLetters(),
       sources.counters(),
     ]);
@@ -96,6 +101,7 @@ export function stats(sources: StatsSources): Concern {
       dead_letters_open: letters.open,
       dead_letters_replayed: letters.replayed,
       dead_letters_by_durable: openByDurable(letters),
+      runs,
       feature_rows: users,
       instance: {
         id: sources.instance,

@@ -1,7 +1,6 @@
 import { type Static, Type } from "typebox";
 import type { DeadLetter, DeadLetterFilter } from "../core/dead-letter.ts";
-import { BusError } from "../errors.ts";
-import { parseTimestamp } from "./timestamp.ts";
+import { timeFrom } from "./request.ts";
 
 /** Wire shapes of the `deadletters-…` endpoints. */
 
@@ -125,13 +124,6 @@ export function filterFrom(request: ListRequest | ReplayRequest | PurgeRequest):
 
 export function hasFilter(filter: DeadLetterFilter): boolean {
   return Object.values(filter).some((field) => field !== undefined);
-}
-
-function timeFrom(field: string, value: string | number | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  const parsed = parseTimestamp(value);
-  if (parsed === null) throw new BusError("bad_request", `${field} is no time`);
-  return parsed;
 }
 
 export function wireLetter(letter: DeadLetter): WireLetter {

@@ -18,7 +18,8 @@ export function eventTime(
 ): number {
   if (ts === undefined) return context.storedAt;
   const time = parseTimestamp(ts);
-  if (time === null) throw new BusError("bad_request", `${field} is no time (ISO 8601 or epoch ms)`);
+  if (time === null)
+    throw new BusError("bad_request", `${field} is no time (ISO 8601 or epoch ms)`);
   return notAhead(time, context);
 }
 
