@@ -1,24 +1,13 @@
 import { setTimeout as wait } from "node:timers/promises";
 import postgres from "postgres";
 import { signals } from "../src/subjects.ts";
+import { type AgainstCeiling, compareWithCeiling, removeStream } from "./against-ceiling.ts";
 import type { BenchEvent } from "./events.ts";
-import {
-  ackRate,
-  fillStream,
-  median,
-  type Rig,
-  startContender,
-  stopContender,
-  until,
-} from "./rig.ts";
+import { fillStream, median, type Rig, startContender, stopContender, until } from "./rig.ts";
 
-export interface FeatureFigures {
+export interface FeatureFigures extends AgainstCeiling {
   readonly messages: number;
   readonly users: number;
-  /** Messages a second, one per round. */
-  readonly ceiling: number[];
-  readonly rates: number[];
-  readonly ofCeiling: number[];
   /** From the message stored in the stream to its user's row updated, ms. */
   readonly delay: { readonly perSecond: number; p50: number; p99: number; max: number };
 }
@@ -42,21 +31,18 @@ export async function measureFeatures(
   const { messages, users, rounds, perSecond, seconds, log } = options;
   const sql = postgres(rig.databaseUrl, { max: 1 });
   try {
-    await emptyStream(rig);
+    await removeStream(rig, stream);
     await fillStream(rig, stream, signalsOf(messages, users));
-    const figures = { ceiling: [] as number[], rates: [] as number[], ofCeiling: [] as number[] };
-    for (let round = 0; round < rounds; round++) {
-      const ceiling = await ceilingRate(rig, messages, round);
-      const rate = await serviceRate(rig, messages, round, sql);
-      figures.ceiling.push(ceiling);
-      figures.rates.push(rate);
-      figures.ofCeiling.push(rate / ceiling);
-      log(
-        `round ${round + 1}/${rounds} features: ${Math.round(rate)} of ${Math.round(ceiling)} messages/s`,
-      );
-    }
+    const against = await compareWithCeiling(rig, {
+      ...{ what: "features", stream, messages, rounds, log },
+      start(round) {
+        const prefix = `bench-${round}`;
+        return { child: startFeatures(rig, prefix), durable: signals.durable(prefix) };
+      },
+      finish: () => check(sql, messages),
+    });
     const delay = await steadyDelay(rig, perSecond, seconds, sql);
-    return { messages, users, ...figures, delay: { perSecond, ...delay } };
+    return { messages, users, ...against, delay: { perSecond, ...delay } };
   } finally {
     await sql.end();
   }
@@ -69,38 +55,12 @@ export function featurePromises({ rates, delay }: FeatureFigures) {
   ];
 }
 
-/** The service of an earlier part has made it, with a configuration of its own. */
-async function emptyStream({ jsm }: Rig): Promise<void> {
-  const names = await jsm.streams.names().next();
-  if (names.includes(stream)) await jsm.streams.delete(stream);
-}
-
-async function ceilingRate(rig: Rig, messages: number, round: number): Promise<number> {
-  const durable = `bench-ceiling-${round}`;
-  const child = startContender("./contenders/ceiling.ts", {
-    NATS_URL: rig.natsUrl,
-    STREAM: stream,
-    DURABLE: durable,
-  });
-  const rate = await ackRate(rig, stream, durable, messages);
-  await stopContender(child);
-  await rig.jsm.consumers.delete(stream, durable);
-  return rate;
-}
-
-/** Every round applies every event anew. */
-async function serviceRate(rig: Rig, messages: number, round: number, sql: postgres.Sql) {
-  const prefix = `bench-${round}`;
-  const child = startFeatures(rig, prefix);
-  const durable = signals.durable(prefix);
-  const rate = await ackRate(rig, stream, durable, messages);
-  await stopContender(child);
-  await rig.jsm.consumers.delete(stream, durable);
+/** Every event is applied, and will be anew in the next round. */
+async function check(sql: postgres.Sql, messages: number): Promise<void> {
   const [found] = await sql<{ applied: number }[]>`
     SELECT coalesce(sum(version), 0)::int AS applied FROM user_features`;
   if (found?.applied !== messages) throw new Error(`${found?.applied} of ${messages} applied`);
   await sql`TRUNCATE user_features, feature_events`;
-  return rate;
 }
 
 function startFeatures({ natsUrl, databaseUrl }: Rig, prefix: string) {
@@ -114,7 +74,7 @@ function startFeatures({ natsUrl, databaseUrl }: Rig, prefix: string) {
 
 /** One message for each user, so that each row tells when it was updated. */
 async function steadyDelay(rig: Rig, perSecond: number, seconds: number, sql: postgres.Sql) {
-  await emptyStream(rig);
+  await removeStream(rig, stream);
   await fillStream(rig, stream, []);
   const child = startFeatures(rig, "bench-steady");
   const durable = signals.durable("bench-steady");

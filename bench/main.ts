@@ -5,17 +5,19 @@ import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { locateNatsServer } from "../src/embedded/nats-binary.ts";
 import { version } from "../src/version.ts";
+import type { AgainstCeiling } from "./against-ceiling.ts";
 import { type Delay, measureDelay } from "./delay.ts";
 import { type FeatureFigures, featurePromises, measureFeatures } from "./features.ts";
 import { type Memory, measureMemory } from "./memory.ts";
 import { median, startRig } from "./rig.ts";
+import { measureRuns, type RunFigures, runPromises } from "./runs.ts";
 import { measureThroughput, promises, type Throughput } from "./throughput.ts";
 
-const help = `npm run bench [-- --only throughput|delay|memory|features] [--rounds N] [--quick] [--out FILE]
+const help = `npm run bench [-- --only throughput|delay|memory|features|runs] [--rounds N] [--quick] [--out FILE]
 
 Compares programs within one run on this machine, each a process of its own, in turn.
 
-  --only PART   throughput, delay, memory or features; default: all
+  --only PART   throughput, delay, memory, features or runs; default: all
   --rounds N    rounds of the throughput comparisons (5); medians are quoted
   --quick       a small run of everything, to see that it works; its figures mean nothing
   --out FILE    where the figures go as JSON (bench/results/latest.json)
@@ -44,6 +46,7 @@ let throughput: Throughput[] = [];
 let delay: Delay | undefined;
 let memory: Memory | undefined;
 let features: FeatureFigures | undefined;
+let runs: RunFigures | undefined;
 try {
   const rounds = quick ? 1 : Number(values.rounds);
   if (wants("throughput")) {
@@ -62,6 +65,9 @@ try {
     const steady = { perSecond: 500, seconds };
     features = await measureFeatures(rig, { messages, users, rounds, ...steady, log });
   }
+  if (wants("runs")) {
+    runs = await measureRuns(rig, { messages: quick ? 2_000 : 100_000, runs: 500, rounds, log });
+  }
 } finally {
   await rig.stop();
 }
@@ -75,6 +81,7 @@ const kept = [
     ? [{ promise: "RSS flat: growth <= 1.1", limit: 1.1, measured: memory.growth, most: true }]
     : []),
   ...(features ? featurePromises(features) : []),
+  ...(runs ? runPromises(runs) : []),
 ].map((one) => ({
   ...one,
   kept: "most" in one ? one.measured <= one.limit : one.measured >= one.limit,
@@ -83,7 +90,7 @@ const machine = await describeMachine();
 mkdirSync(dirname(values.out), { recursive: true });
 writeFileSync(
   values.out,
-  JSON.stringify({ machine, throughput, delay, memory, features, kept }, null, 2),
+  JSON.stringify({ machine, throughput, delay, memory, features, runs, kept }, null, 2),
 );
 console.log(report());
 process.exit(quick || kept.every((one) => one.kept) ? 0 : 1);
@@ -133,15 +140,15 @@ function report(): string {
     );
   }
   if (features) {
-    const { messages, users, rates, ceiling, ofCeiling, delay: of } = features;
-    const [rate, most] = [rates, ceiling].map((all) =>
-      Math.round(median(all)).toLocaleString("en"),
-    );
+    const { messages, users, delay: of } = features;
     const ms = [of.p50, of.p99, of.max].map((value) => value.toFixed(0));
     lines.push(
-      `Features, ${messages} messages of ${users} users: ${rate} messages/s, ${median(ofCeiling).toFixed(2)} of the ceiling (${most})`,
+      `Features, ${messages} messages of ${users} users: ${against(features)}`,
       `Delay at ${of.perSecond} messages/s: p50 ${ms[0]} ms, p99 ${ms[1]} ms, max ${ms[2]} ms`,
     );
+  }
+  if (runs) {
+    lines.push(`Runs, ${runs.messages} events of ${runs.runs} runs: ${against(runs)}`);
   }
   lines.push(
     "",
@@ -150,4 +157,9 @@ function report(): string {
     ),
   );
   return lines.join("\n");
+}
+
+function against({ rates, ceiling, ofCeiling }: AgainstCeiling): string {
+  const [rate, most] = [rates, ceiling].map((all) => Math.round(median(all)).toLocaleString("en"));
+  return `${rate} messages/s, ${median(ofCeiling).toFixed(2)} of the ceiling (${most})`;
 }

@@ -40,12 +40,17 @@ export async function startRig(log: (line: string) => void): Promise<Rig> {
   };
 }
 
-/** A stream of its own with these events in it. */
-export async function fillStream(rig: Rig, stream: string, events: Iterable<BenchEvent>) {
-  const prefix = `${stream.toLowerCase()}.`;
+/** A stream of its own with these events in it, their subjects in place of the wildcard of its own. */
+export async function fillStream(
+  rig: Rig,
+  stream: string,
+  events: Iterable<BenchEvent>,
+  subject = `${stream.toLowerCase()}.>`,
+) {
+  const prefix = subject.slice(0, -1);
   await rig.jsm.streams.add({
     name: stream,
-    subjects: [`${prefix}>`],
+    subjects: [subject],
     storage: StorageType.File,
     duplicate_window: 100e6,
   });
@@ -57,7 +62,7 @@ export async function fillStream(rig: Rig, stream: string, events: Iterable<Benc
   }
   await rig.nc.flush();
   await until(async () => (await rig.jsm.streams.info(stream)).state.messages === count);
-  return { stream, subject: `${prefix}>`, count };
+  return { stream, subject, count };
 }
 
 /** One of the programs that are compared, as a process of its own. */

@@ -5,7 +5,7 @@ import { BusError } from "../errors.ts";
 import { deadLetterSubject, deadLettersStream, replayedSubject } from "../subjects.ts";
 import { type KeptLetter, letterOf, markedHeaders, replayHeaders } from "./dead-letter-message.ts";
 import { headersOf } from "./delivery.ts";
-import { nats, orNull, translateNats } from "./errors.ts";
+import { hasCode, jsCodes, nats, orNull, translateNats } from "./errors.ts";
 import { readRange } from "./reader.ts";
 
 /**
@@ -40,6 +40,8 @@ export interface DeadLetterArchive {
   open(): Promise<OpenLetters>;
 }
 
+/** No wildcard, no empty token, nothing that the protocol would take for the end of it. */
+const literalSubject = /^[^\s.*>]+(\.[^\s.*>]+)*$/;
 const pageMs = 4_000;
 const smallestWindow = 500;
 const largestWindow = 20_000;
@@ -76,6 +78,7 @@ export function openDeadLetterArchive(options: {
   /** Windows of the stream from its end backwards, each larger than the one before. */
   async function page(filter: DeadLetterFilter, before: number, limit: number) {
     const { state } = await jsm.streams.info(deadLettersStream);
+    if (state.messages === 0) return { letters: [], next: null };
     const startedAt = performance.now();
     const letters: KeptLetter[] = [];
     let end = Math.min(before, state.last_seq + 1);
@@ -130,7 +133,8 @@ export function openDeadLetterArchive(options: {
     if (letter.replayedAt !== null) throw new BusError("conflict", "has been replayed");
     if (letter.isCut)
       throw new BusError("bad_request", "only the beginning of its payload is kept");
-    if (!sourceSubjects.some((subject) => includesSubject(subject, letter.subject))) {
+    const isOurs = sourceSubjects.some((subject) => includesSubject(subject, letter.subject));
+    if (!isOurs || !literalSubject.test(letter.subject)) {
       throw new BusError("bad_request", `subject ${letter.subject} is not one that is read here`);
     }
     await js.publish(letter.subject, payload, { headers: replayHeaders(kept) });
@@ -143,7 +147,13 @@ export function openDeadLetterArchive(options: {
 
   /** Somebody else may have been first. */
   async function remove(sequence: number): Promise<void> {
-    await orNull(() => jsm.streams.deleteMessage(deadLettersStream, sequence, false));
+    try {
+      await jsm.streams.deleteMessage(deadLettersStream, sequence, false);
+    } catch (error) {
+      const { noMessage, sequenceNotFound, deleteFailed } = jsCodes;
+      if (!hasCode(error, noMessage, sequenceNotFound, deleteFailed)) throw error;
+      if ((await find({ seq: sequence })) !== null) throw error;
+    }
   }
 
   async function open(): Promise<OpenLetters> {

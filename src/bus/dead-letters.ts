@@ -9,6 +9,8 @@ import { nats } from "./errors.ts";
 
 /** How much of a payload is kept when all of it does not fit. */
 const keptBytes = 4 * 1024;
+/** A letter that is replayed is written once more, with a mark. */
+const roomForMark = 256;
 /** What the longest header value may have; a reason is a sentence and needs far less. */
 const longestValue = 1_024;
 
@@ -49,7 +51,7 @@ function contentOf(delivery: Delivery, letter: DeadLetter, maxPayload: number) {
   for (const [key, values] of delivery.headers ?? []) {
     if (isOriginal(key)) for (const value of values) whole.append(key, value);
   }
-  if (sizeOf(whole) + data.length <= maxPayload) {
+  if (sizeOf(whole) + data.length + roomForMark <= maxPayload) {
     return { headers: whole, payload: data };
   }
   const cut = letterHeaders(delivery, letter);

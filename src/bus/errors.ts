@@ -9,6 +9,7 @@ export const jsCodes = {
   messageTooLarge: 10054,
   noMessage: 10037,
   sequenceNotFound: 10043,
+  deleteFailed: 10057,
   streamNameInUse: 10058,
   streamNotFound: 10059,
   streamSubjectsOverlap: 10065,

@@ -157,6 +157,17 @@ function storedMessage(message: JsMsg, streamCreated: string): StoredMessage {
     data: message.data,
     headers: headersOf(message),
     identity: identityOf(streamCreated, message.seq),
-    storedAt: message.time.getTime(),
+    storedAt: storedAt(message),
   };
+}
+
+/**
+ * Epoch ms, as the consumer reads it: the client takes the nanoseconds for a number, which cannot hold
+ * them, and so is a millisecond late now and then. They are the last but one of nine tokens of the
+ * reply subject, or the tenth of those that name a domain (ADR-15).
+ */
+function storedAt(message: JsMsg): number {
+  const { reply } = message as JsMsg & { readonly reply: string };
+  const tokens = reply.split(".");
+  return Number(tokens[tokens.length === 9 ? 7 : 9]?.slice(0, -6));
 }

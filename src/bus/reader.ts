@@ -8,7 +8,8 @@ import {
 } from "@nats-io/jetstream";
 import { nanos, nuid } from "@nats-io/transport-node";
 
-const expiresMs = 5_000;
+/** A batch that stays short, since messages have been removed meanwhile, waits no longer. */
+const expiresMs = 1_000;
 
 /** A consumer that is there for one reading: in memory, without acks, gone by itself when idle. */
 export function readerConfig(): Partial<ConsumerConfig> {

@@ -44,8 +44,11 @@ const mostShownBytes = 256 * 1024;
 /** Dead letters, to look at, to replay, to remove. */
 export function deadletters({ archive, metrics, log }: DeadLettersOptions): Concern {
   async function list(request: ListRequest): Promise<ListReply> {
-    const before = request.cursor === undefined ? Number.POSITIVE_INFINITY : Number(request.cursor);
-    if (Number.isNaN(before)) throw new BusError("bad_request", "this is not a cursor of a reply");
+    const { cursor = "9".repeat(15) } = request;
+    if (!/^[1-9]\d{0,15}$/.test(cursor)) {
+      throw new BusError("bad_request", "this is not a cursor of a reply");
+    }
+    const before = Number(cursor);
     const { letters, next } = await archive.page(filterFrom(request), before, request.limit ?? 100);
     return {
       dead_letters: letters.map(({ letter }) => wireLetter(letter)),
@@ -56,7 +59,7 @@ export function deadletters({ archive, metrics, log }: DeadLettersOptions): Conc
   async function get({ id }: { id: string | number }): Promise<GetReply> {
     const { letter, headers, payload } = await existing(String(id));
     const shown = payload.subarray(0, mostShownBytes);
-    const text = textOf(shown);
+    const text = textOf(shown, payload.length > shown.length);
     return {
       ...wireLetter(letter),
       headers: Object.fromEntries(headers ?? []),
@@ -80,29 +83,29 @@ export function deadletters({ archive, metrics, log }: DeadLettersOptions): Conc
     const dryRun = request.dry_run === true;
     const skipped: { id: string; reason: string }[] = [];
     let replayed = 0;
-    const { matched, cursor } = await forEach(
-      request,
-      { ...filter, replayed: false },
-      async (kept) => {
-        if (dryRun) return;
-        try {
-          await archive.replay(kept);
-          replayed += 1;
-        } catch (error) {
-          // Its own fault; an outage ends the request, and what is done by then need not be done again.
-          if (!isRefusal(error)) throw error;
-          skipped.push({ id: kept.letter.id, reason: error.message });
-        }
-      },
-    );
-    metrics.deadLettersReplayed.inc(replayed);
-    if (replayed > 0) log.info({ ...askedFor(request), replayed }, "dead letters replayed");
-    return {
-      ...{ matched, replayed, cursor },
-      skipped: skipped.slice(0, mostSkippedTold),
-      skipped_count: skipped.length,
-      dry_run: dryRun,
+    const work = async (kept: KeptLetter) => {
+      if (dryRun) return;
+      try {
+        await archive.replay(kept);
+        replayed += 1;
+      } catch (error) {
+        // Its own fault; an outage ends the request, and what is done by then need not be done again.
+        if (!isRefusal(error)) throw error;
+        skipped.push({ id: kept.letter.id, reason: error.message });
+      }
     };
+    try {
+      const { matched, cursor } = await forEach(request, { ...filter, replayed: false }, work);
+      return {
+        ...{ matched, replayed, cursor },
+        skipped: skipped.slice(0, mostSkippedTold),
+        skipped_count: skipped.length,
+        dry_run: dryRun,
+      };
+    } finally {
+      metrics.deadLettersReplayed.inc(replayed);
+      if (replayed > 0) log.info({ ...askedFor(request), replayed }, "dead letters replayed");
+    }
   }
 
   async function purge(request: PurgeRequest): Promise<PurgeReply> {
@@ -112,19 +115,24 @@ export function deadletters({ archive, metrics, log }: DeadLettersOptions): Conc
     }
     const dryRun = request.dry_run === true;
     const reasons = new Map<string, number>();
-    const { matched, cursor } = await forEach(request, filter, async (kept) => {
+    let purged = 0;
+    const work = async (kept: KeptLetter) => {
       if (dryRun) return;
       await archive.remove(kept);
+      purged += 1;
       const { stream, durable, code, reason } = kept.letter;
       const why = `${stream}/${durable} ${code}: ${reason}`;
       reasons.set(why, (reasons.get(why) ?? 0) + 1);
-    });
-    for (const [reason, letters] of reasons) {
-      log.warn({ reason, letters, note: request.note }, "dead letters purged");
+    };
+    try {
+      const { matched, cursor } = await forEach(request, filter, work);
+      return { matched, purged, dry_run: dryRun, cursor };
+    } finally {
+      metrics.deadLettersPurged.inc(purged);
+      for (const [reason, letters] of reasons) {
+        log.warn({ reason, letters, note: request.note }, "dead letters purged");
+      }
     }
-    const purged = dryRun ? 0 : matched;
-    metrics.deadLettersPurged.inc(purged);
-    return { matched, purged, dry_run: dryRun, cursor };
   }
 
   /** Of one, or of all that match: as many as there is time for, the oldest first. */
@@ -205,12 +213,16 @@ function askedFor({ cursor: _, ...request }: ReplayRequest): object {
   return { request };
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** Null when it is not text. */
-function textOf(payload: Uint8Array): string | null {
+/**
+ * Null when it is not text, or text that JSON makes too long. Of a payload that is cut, half a character at
+ * the end does not count.
+ */
+function textOf(payload: Uint8Array, isCut: boolean): string | null {
   try {
-    return utf8.decode(payload);
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(payload, {
+      stream: isCut,
+    });
+    return Buffer.byteLength(JSON.stringify(text)) <= 2 * mostShownBytes ? text : null;
   } catch {
     return null;
   }

@@ -33,9 +33,12 @@ export const listSchema = Type.Object({
 
 export const getSchema = Type.Object({ id });
 
+/** What has been replayed is not replayed again. */
+const { replayed: _, ...replayFilterFields } = filterFields;
+
 export const replaySchema = Type.Object({
   id: Type.Optional(id),
-  ...filterFields,
+  ...replayFilterFields,
   all: Type.Optional(Type.Boolean({ description: "needed where there is no id and no filter" })),
   dry_run: dryRun,
   cursor,
@@ -116,7 +119,8 @@ export type ReplayReply = Static<typeof replayReplySchema>;
 export type PurgeReply = Static<typeof purgeReplySchema>;
 
 export function filterFrom(request: ListRequest | ReplayRequest | PurgeRequest): DeadLetterFilter {
-  const { stream, durable, reason, replayed } = request;
+  const { stream, durable, reason } = request;
+  const replayed = "replayed" in request ? request.replayed : undefined;
   const since = timeFrom("since", request.since);
   const until = timeFrom("until", request.until);
   return { stream, durable, reason, since, until, replayed };
