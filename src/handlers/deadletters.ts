@@ -76,7 +76,7 @@ export function deadletters({ archive, metrics, log }: DeadLettersOptions): Conc
   }
 
   async function replay(request: ReplayRequest): Promise<ReplayReply> {
-    const filter = filterFrom(request);
+    const filter = { ...filterFrom(request), replayed: undefined };
     if (request.id === undefined && !hasFilter(filter) && request.all !== true) {
       throw new BusError("bad_request", 'name an id or a filter, or all of them with "all": true');
     }

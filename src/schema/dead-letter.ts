@@ -118,9 +118,10 @@ export type GetReply = Static<typeof getReplySchema>;
 export type ReplayReply = Static<typeof replayReplySchema>;
 export type PurgeReply = Static<typeof purgeReplySchema>;
 
-export function filterFrom(request: ListRequest | ReplayRequest | PurgeRequest): DeadLetterFilter {
-  const { stream, durable, reason } = request;
-  const replayed = "replayed" in request ? request.replayed : undefined;
+export function filterFrom(
+  request: Omit<ListRequest, "limit"> | ReplayRequest | PurgeRequest,
+): DeadLetterFilter {
+  const { stream, durable, reason, replayed } = { replayed: undefined, ...request };
   const since = timeFrom("since", request.since);
   const until = timeFrom("until", request.until);
   return { stream, durable, reason, since, until, replayed };

@@ -38,6 +38,8 @@ test("a dead letter has the original payload, and says what it was and why it is
     "Dead-Letter-Stored-At": [expect.stringMatching(/^\d{4}-.*Z$/)],
     "Dead-Letter-At": [expect.stringMatching(/^\d{4}-.*Z$/)],
     "Dead-Letter-Msg-Id": ["original-7"],
+    "Dead-Letter-Event-Id": ["original-7"],
+    "Dead-Letter-Replays": ["0"],
   });
 });
 

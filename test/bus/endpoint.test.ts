@@ -106,8 +106,8 @@ test("a request that cannot be read is no work for the handler", async () => {
 test("a reply that is too large is an error, not silence", async () => {
   const mounted = await mount(async () => "x".repeat(2 * 1024 * 1024));
   expect(await ask(mounted.broker.nc, "echo")).toMatchObject({
-    errorCode: "500",
-    body: { code: "internal" },
+    errorCode: "413",
+    body: { code: "too_large", message: expect.stringContaining("ask for less") },
   });
   expect(await echoFigures(mounted)).toMatchObject({ num_requests: 1, num_errors: 1 });
 });

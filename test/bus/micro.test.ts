@@ -104,6 +104,18 @@ test("$SRV.INFO names the endpoints, their subjects and their schemas", async ()
     health: "experience.health",
     "health-instance": `experience.health.${instance}`,
     stats: "experience.stats",
+    "deadletters-list": "experience.deadletters.list",
+    "deadletters-get": "experience.deadletters.get",
+    "deadletters-replay": "experience.deadletters.replay",
+    "deadletters-purge": "experience.deadletters.purge",
+    "features-get": "experience.features.get",
+    "features-batch": "experience.features.batch",
+    "runs-append": "experience.runs.append",
+    "runs-events": "experience.runs.events",
+    "runs-get": "experience.runs.get",
+    "runs-heartbeat": "experience.runs.heartbeat",
+    "runs-latest": "experience.runs.latest",
+    "runs-list": "experience.runs.list",
   });
   for (const { metadata: of } of body.endpoints) {
     expect(JSON.parse(of.request_schema)).toBeTypeOf("object");

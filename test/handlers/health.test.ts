@@ -5,12 +5,19 @@ import { openStack } from "../rig/service.ts";
 import { ask, failures, publish } from "../rig/traffic.ts";
 
 const consumer = "EXPERIENCE/experience-learner-v1";
+const consumers = [
+  consumer,
+  "SIGNALS/feature-pipeline-signals",
+  "FEEDBACK/feature-pipeline-feedback",
+  "RUNS/run-recorder-v1",
+];
 
 test("a replica whose dependencies answer is ok", async () => {
   const stack = await openStack();
   const { instance } = await stack.start();
   const { body, error } = await ask(stack.broker.nc, "experience.health");
   expect(error).toBe("");
+  const idle = { pending: 0, ack_pending: 0, redelivered: 0, last_msg_at: null };
   expect(body).toEqual({
     status: "ok",
     instance,
@@ -20,7 +27,8 @@ test("a replica whose dependencies answer is ok", async () => {
       nats: "ok",
       postgres: "ok",
       kv: "ok",
-      consumers: { [consumer]: { pending: 0, ack_pending: 0, redelivered: 0, last_msg_at: null } },
+      consumers: Object.fromEntries(consumers.map((name) => [name, idle])),
+      dead_letters: { open: 0, newest_at: null, by_durable: {} },
     },
     problems: [],
   });

@@ -1,6 +1,7 @@
 import Schema from "typebox/schema";
 import { expect, test } from "vitest";
-import { openStack } from "../rig/service.ts";
+import { eventually } from "../rig/eventually.ts";
+import { openStack, type Stack } from "../rig/service.ts";
 import { ask, failure, failures } from "../rig/traffic.ts";
 
 interface Mounted {
@@ -15,13 +16,37 @@ const requests: Record<string, unknown> = {
   health: "",
   "health-instance": "",
   stats: "",
+  "deadletters-list": { stream: "EXPERIENCE", since: 0, limit: 1 },
+  "deadletters-get": { id: 1 },
+  "deadletters-replay": { id: "1" },
+  "deadletters-purge": { reason: "not json", note: "a test" },
+  "runs-append": { run_id: "r1", type: "step" },
+  "runs-heartbeat": { run_id: "r0" },
+  "runs-get": { run_id: "r0" },
+  "runs-list": { status: "running", limit: 1 },
+  "runs-events": { run_id: "r0", after: 0 },
+  "runs-latest": { run_id: "r0", type: "run_started" },
+  "features-get": { user_id: "ada" },
+  "features-batch": { user_ids: ["ada", "nobody"] },
 };
+
+/** Lessons, a dead letter, a user with features, and a run. */
+async function fill({ broker: { nc, js } }: Stack): Promise<void> {
+  await ask(nc, "experience.extractor", failures(3));
+  await ask(nc, "experience.runs.append", { run_id: "r0", type: "run_started" });
+  await js.publish("agent.experience.v1.scout", "{");
+  await js.publish("signals.page.opened", '{"user_id":"ada"}');
+  await eventually(async () => {
+    const { body } = await ask(nc, "experience.stats");
+    return body.dead_letters === 1 && body.feature_rows === 1;
+  });
+}
 
 test("every reply has the shape that its endpoint's metadata names", async () => {
   const stack = await openStack();
   await stack.start();
   const { nc } = stack.broker;
-  await ask(nc, "experience.extractor", failures(3));
+  await fill(stack);
   const { endpoints } = (await ask(nc, "$SRV.INFO.experience-bus")).body;
   expect(endpoints.map(({ name }: Mounted) => name).sort()).toEqual(Object.keys(requests).sort());
   for (const { name, subject, metadata } of endpoints as Mounted[]) {
