@@ -1,3 +1,4 @@
+import { pause } from "./backoff.ts";
 import type { RunningConsumer } from "./bus/consumer.ts";
 import { openDeadLetterArchive } from "./bus/dead-letter-archive.ts";
 import { startEndpoints } from "./bus/endpoint.ts";
@@ -34,6 +35,9 @@ import { healthSources, statsSources } from "./sources.ts";
 import { attemptsBucket, evidenceBucket, runs as runNames } from "./subjects.ts";
 import { startUpkeep } from "./upkeep.ts";
 import { version } from "./version.ts";
+
+/** A scrape waits no longer for a count; it comes with the next one. */
+const scrapePatienceMs = 1_000;
 
 /** The whole service in one place: what it stands on, its concerns, and how they are run. */
 export async function mount(opened: Dependencies, options: ServiceOptions, metrics: Metrics) {
@@ -155,12 +159,30 @@ export async function mount(opened: Dependencies, options: ServiceOptions, metri
   // Whoever is told that we are ready must be able to reach us: the server has our subscriptions.
   await whenThere(() => nc.flush());
 
+  let counting: Promise<void> | null = null;
+  /** One count at a time, however slow; what cannot be asked keeps its last value. */
+  async function countRuns(): Promise<void> {
+    try {
+      const counts = await runStore.countByStatus();
+      metrics.runs.reset();
+      for (const [status, count] of Object.entries(counts)) metrics.runs.set({ status }, count);
+    } catch (error) {
+      log.warn({ err: error }, "runs cannot be counted");
+    } finally {
+      counting = null;
+    }
+  }
+
   return {
     instance,
     runStreams,
     health: () => checkHealth(sources),
     async updateGauges() {
-      const { checks } = await checkHealth(sources);
+      counting ??= countRuns();
+      const patience = new AbortController();
+      const counted = Promise.race([counting, pause(scrapePatienceMs, patience.signal)]);
+      const [{ checks }] = await Promise.all([checkHealth(sources), counted]);
+      patience.abort();
       for (const [name, { pending }] of Object.entries(checks.consumers)) {
         const [stream = "", consumer = ""] = name.split("/");
         metrics.pending.set({ stream, consumer }, pending);

@@ -20,7 +20,6 @@ export function openLeases(database: Database): Leases {
           SET holder = excluded.holder, expires_at = excluded.expires_at
           WHERE leases.holder = excluded.holder OR leases.expires_at < now()
           RETURNING 1`,
-        { deadlineMs: Math.max(500, ttlMs / 2) },
       );
       return rows.length > 0;
     },
