@@ -12,7 +12,7 @@ import type { AttemptsLog } from "./kv/attempts.ts";
 import type { Lease } from "./lease.ts";
 import type { Logger } from "./log.ts";
 import { consumerEvents, type Metrics } from "./metrics.ts";
-import type { ProvisionMode, Settings } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 
 /** A durable, and what goes for its messages. */
 export interface ServedDurable {
@@ -49,7 +49,7 @@ export function startConsumers(
     if (served === undefined) throw new Error(`nobody has provided for the durable ${durable}`);
     const consumer = startConsumer(consumption, {
       nc,
-      open: (stop) => openDurable(jsm, served, settings.provision, stop),
+      open: (stop) => openDurable(jsm, served, settings, stop),
       repair,
       batch: settings.fetchBatch,
       expiresMs: settings.fetchTimeoutSeconds * 1_000,
@@ -72,29 +72,32 @@ const graceMs = 500;
 async function openDurable(
   jsm: JetStreamManager,
   { wanted, lease }: ServedDurable,
-  mode: ProvisionMode,
+  { provision: mode, fetchTimeoutSeconds }: Settings,
   stop: AbortSignal,
 ): Promise<OpenedDurable> {
+  const expiresMs = fetchTimeoutSeconds * 1_000;
   if (lease === undefined) return ensureDurable(jsm, wanted, mode);
   const until = await lease.held(stop);
   const opened = await ensureDurable(jsm, wanted, mode);
-  await untilNothingIsOut(jsm, opened, until);
+  await untilNothingIsOut(jsm, opened, expiresMs, until);
   return { ...opened, until };
 }
 
 /**
  * What the last replica was given and has not acked comes back after ack_wait, and must come before what is
- * new. Also after a lost connection: then it is this replica that may not have got what it was sent.
+ * new; what it has asked for must not be given to it any more. Also after a lost connection: then it is
+ * this replica that may not have got what it was sent.
  */
 async function untilNothingIsOut(
   jsm: JetStreamManager,
   { stream, durable, ackWaitMs }: OpenedDurable,
+  expiresMs: number,
   until: AbortSignal,
 ): Promise<void> {
-  const deadline = performance.now() + ackWaitMs + graceMs;
+  const deadline = performance.now() + Math.max(ackWaitMs, expiresMs) + graceMs;
   while (!until.aborted && performance.now() < deadline) {
     const info = await nats(() => jsm.consumers.info(stream, durable));
-    if (info.num_ack_pending === 0) return;
+    if (info.num_ack_pending === 0 && info.num_waiting === 0) return;
     await pause(lookMs, until);
   }
 }
