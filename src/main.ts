@@ -120,6 +120,7 @@ Experience Bus ${version} is running on embedded servers; their data is in ${emb
     nats --server ${servers.natsUrl} pub agent.experience.v1.demo '${event}'
   Watch lessons:    nats --server ${servers.natsUrl} sub agent.lesson.v1
   Ask the service:  nats --server ${servers.natsUrl} micro ls
+  Dead letters:     npx experience-bus --server ${servers.natsUrl} dlq ls
   Health, metrics:  http://127.0.0.1:${service.httpPort}/health  http://127.0.0.1:${service.httpPort}/metrics
   Database:         psql ${servers.databaseUrl}
   Stop with Ctrl-C.
