@@ -1,27 +1,32 @@
+import { randomUUID } from "node:crypto";
 import type { JetStreamManager } from "@nats-io/jetstream";
-import { pause } from "./backoff.ts";
+import { nanos } from "@nats-io/transport-node";
 import { type RunningConsumer, startConsumer } from "./bus/consumer.ts";
 import { openDeadLetters } from "./bus/dead-letters.ts";
-import { nats } from "./bus/errors.ts";
 import type { OpenedDurable } from "./bus/intake.ts";
-import { ensureDurable } from "./bus/provision.ts";
+import { ensureDurable, ensureStream, restartDurable } from "./bus/provision.ts";
 import type { WantedDurable } from "./bus/wanted.ts";
 import type { Concern } from "./concern.ts";
+import type { Positions } from "./db/positions.ts";
 import type { Dependencies } from "./dependencies.ts";
 import type { AttemptsLog } from "./kv/attempts.ts";
 import type { Lease } from "./lease.ts";
 import type { Logger } from "./log.ts";
 import { consumerEvents, type Metrics } from "./metrics.ts";
-import type { Settings } from "./settings.ts";
+import type { ProvisionMode, Settings } from "./settings.ts";
+import { positionName } from "./subjects.ts";
 
 /** A durable, and what goes for its messages. */
 export interface ServedDurable {
   readonly wanted: WantedDurable;
   readonly maxDeliver: number;
   readonly attempts: AttemptsLog;
-  /** Only the replica that has it reads. */
-  readonly lease?: Lease;
+  /** Read in order: by the replica that has the lease, from the position that the last one came to. */
+  readonly ordered?: { readonly lease: Lease; readonly positions: Positions };
 }
+
+/** The one replica that reads in order makes up for it by larger batches. */
+const orderedBatches = 4;
 
 export function namesOf({ stream, config }: WantedDurable): { stream: string; durable: string } {
   return { stream: stream.name, durable: config.durable_name };
@@ -47,11 +52,11 @@ export function startConsumers(
     const { stream, durable } = consumption;
     const served = durables.find(({ wanted }) => wanted.config.durable_name === durable);
     if (served === undefined) throw new Error(`nobody has provided for the durable ${durable}`);
+    const batch = settings.fetchBatch * (served.ordered ? orderedBatches : 1);
     const consumer = startConsumer(consumption, {
       nc,
-      open: (stop) => openDurable(jsm, served, settings, stop),
-      repair,
-      batch: settings.fetchBatch,
+      open: (stop) => openDurable(jsm, served, batch, settings.provision, stop),
+      ...{ repair, batch },
       expiresMs: settings.fetchTimeoutSeconds * 1_000,
       maxDeliver: served.maxDeliver,
       attempts: served.attempts,
@@ -64,40 +69,28 @@ export function startConsumers(
   }
 }
 
-/** How often a replica that takes over looks whether the last one is through. */
-const lookMs = 100;
-/** The server gives back what was not acked when ack_wait is over, or a little later. */
-const graceMs = 500;
+/** Opens that came to nothing, after which what comes next is suspected of killing the process. */
+const suspectOpens = 2;
 
 async function openDurable(
   jsm: JetStreamManager,
-  { wanted, lease }: ServedDurable,
-  { provision: mode, fetchTimeoutSeconds }: Settings,
+  { wanted, attempts, ordered }: ServedDurable,
+  batch: number,
+  mode: ProvisionMode,
   stop: AbortSignal,
 ): Promise<OpenedDurable> {
-  const expiresMs = fetchTimeoutSeconds * 1_000;
-  if (lease === undefined) return ensureDurable(jsm, wanted, mode);
-  const until = await lease.held(stop);
-  const opened = await ensureDurable(jsm, wanted, mode);
-  await untilNothingIsOut(jsm, opened, expiresMs, until);
-  return { ...opened, until };
-}
-
-/**
- * What the last replica was given and has not acked comes back after ack_wait, and must come before what is
- * new; what it has asked for must not be given to it any more. Also after a lost connection: then it is
- * this replica that may not have got what it was sent.
- */
-async function untilNothingIsOut(
-  jsm: JetStreamManager,
-  { stream, durable, ackWaitMs }: OpenedDurable,
-  expiresMs: number,
-  until: AbortSignal,
-): Promise<void> {
-  const deadline = performance.now() + Math.max(ackWaitMs, expiresMs) + graceMs;
-  while (!until.aborted && performance.now() < deadline) {
-    const info = await nats(() => jsm.consumers.info(stream, durable));
-    if (info.num_ack_pending === 0 && info.num_waiting === 0) return;
-    await pause(lookMs, until);
-  }
+  if (ordered === undefined) return ensureDurable(jsm, wanted, mode);
+  const until = await ordered.lease.held(stop);
+  const { stream, durable } = namesOf(wanted);
+  const { created, state } = await ensureStream(jsm, wanted.stream, mode);
+  const name = positionName(durable, stream, created);
+  const position = await ordered.positions.read(name);
+  const here = { identity: `${name}:${position}` };
+  const { started } = await attempts.read(here);
+  // Where nothing waits, opening again and again is no sign of anything.
+  if (state.last_seq > position) await attempts.start(here, randomUUID());
+  await restartDurable(jsm, wanted, position);
+  const suspects = started >= suspectOpens ? batch : 0;
+  const ackWaitMs = (wanted.config.ack_wait ?? 0) / nanos(1);
+  return { stream, durable, streamCreated: created, ackWaitMs, until, inOrder: true, suspects };
 }

@@ -12,6 +12,7 @@ import { rulesFor } from "./core/rules/index.ts";
 import { openFeatures } from "./db/features.ts";
 import { openLeases } from "./db/leases.ts";
 import { openLessonStore } from "./db/lessons.ts";
+import { openPositions } from "./db/positions.ts";
 import { openRuns } from "./db/runs.ts";
 import { openRunsUpkeep } from "./db/runs-upkeep.ts";
 import { type Dependencies, waitFor } from "./dependencies.ts";
@@ -32,7 +33,7 @@ import { startLease } from "./lease.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ServiceOptions } from "./service.ts";
 import { healthSources, statsSources } from "./sources.ts";
-import { attemptsBucket, evidenceBucket, runs as runNames } from "./subjects.ts";
+import { attemptsBucket, evidenceBucket, positionName, runs as runNames } from "./subjects.ts";
 import { startUpkeep } from "./upkeep.ts";
 import { version } from "./version.ts";
 
@@ -73,6 +74,7 @@ export async function mount(opened: Dependencies, options: ServiceOptions, metri
   const userFeatures = openFeatures(database);
   const runStore = openRuns(database);
   const runUpkeep = openRunsUpkeep(database);
+  const positions = openPositions(database);
   const news = openRunNews(nc);
   const runStreams = openRunStreams({ runs: runStore, news, metrics, log });
   const decode = messageDecoder({ subject, maxFutureMs, rules, okSamplePercent });
@@ -118,6 +120,8 @@ export async function mount(opened: Dependencies, options: ServiceOptions, metri
     runs({
       ...namesOf(wanted.durables.runs),
       ...{ store: runStore, news, maxFutureMs, metrics },
+      advance: ({ sequence, streamCreated }) =>
+        positions.advance(positionName(runNames.durable, runNames.stream, streamCreated), sequence),
     }),
     explain({ rules, windowSeconds, maxFutureMs, okSamplePercent, bucket, lessons }),
     deadletters({ archive, metrics, log }),
@@ -144,8 +148,13 @@ export async function mount(opened: Dependencies, options: ServiceOptions, metri
       { wanted: wanted.durables.experience, maxDeliver: settings.maxDeliver, attempts },
       { wanted: wanted.durables.signals, ...ofFeatures },
       { wanted: wanted.durables.feedback, ...ofFeatures },
-      // Refused once is refused for good: what comes later in its run is not put before it.
-      { wanted: wanted.durables.runs, maxDeliver: 1, attempts: runAttempts, lease },
+      {
+        wanted: wanted.durables.runs,
+        // Only starts that ended with the process count: what is refused is refused at once.
+        maxDeliver: settings.featureMaxDeliver,
+        attempts: runAttempts,
+        ordered: { lease, positions },
+      },
     ],
   });
   const upkeeps = [
@@ -197,7 +206,6 @@ export async function mount(opened: Dependencies, options: ServiceOptions, metri
     async stop(deadlineMs: number) {
       const stopped = [...consumers.values()].map((consumer) => consumer.stop(deadlineMs));
       await Promise.all([endpoints.stop(), ...upkeeps.map((one) => one.stop()), ...stopped]);
-      // Not sooner: whoever takes over must find nothing of ours under way.
       await lease.stop();
     },
   };

@@ -57,6 +57,11 @@ export const runs = {
   durable: "run-recorder-v1",
 } as const;
 
+/** Under which how far it has been read is kept; a stream that is made anew counts from 1 again. */
+export function positionName(durable: string, stream: string, streamCreated: string): string {
+  return `${durable}:${stream}:${streamCreated}`;
+}
+
 /** Where replicas tell one another that a run has new events; kept by no stream. */
 export function runNewsSubject(key: string): string {
   return `experience.runs.news.${key}`;

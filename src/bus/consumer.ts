@@ -26,9 +26,16 @@ export interface Consumption<T> {
    * have no effect; `alone` is there when the only item is suspected of killing the process.
    */
   readonly handle: (items: readonly T[], empty: number, alone?: Alone) => Promise<void>;
-  /** The order of messages matters: a suspect is not put behind the others of its batch. */
-  readonly inOrder?: boolean;
+  /**
+   * The order of messages matters. None is put behind later ones: a suspect is handled in its place, and
+   * what is refused is a dead letter at its first attempt. `advance` is told of the last of each batch: up
+   * to there everything is done with; it rejects as `handle` does.
+   */
+  readonly inOrder?: { readonly advance: (last: Place) => Promise<void> };
 }
+
+/** Where a message is in its stream, which may be deleted and made anew. */
+export type Place = Pick<Delivery, "sequence" | "streamCreated">;
 
 export interface ConsumerOptions {
   readonly nc: NatsConnection;
@@ -121,7 +128,7 @@ export function startConsumer<T>(
   function accept(delivery: Delivery): Arrival<T> {
     const { deliveries } = delivery;
     events.delivered(deliveries > 1);
-    if (deliveries >= suspectDeliveries) {
+    if (deliveries >= suspectDeliveries || delivery.isSuspect) {
       return { delivery, kind: "suspect", value: null, error: undefined };
     }
     try {
@@ -144,6 +151,9 @@ export function startConsumer<T>(
       if (taken.length === 0) return;
       const startedAt = performance.now();
       await process(taken);
+      const { inOrder } = consumption;
+      const last = taken.at(-1)?.delivery;
+      if (inOrder && last) await throughOutages(() => inOrder.advance(last));
       events.batchDone((performance.now() - startedAt) / 1_000);
       taken = [];
     }
@@ -233,7 +243,8 @@ export function startConsumer<T>(
     } catch (error) {
       if (!isRefusal(error)) throw error;
       const started = before.started + 1;
-      if (!isValid || started >= maxDeliver) return refuse(delivery, error, isValid ? started : 0);
+      const isLast = started >= maxDeliver || consumption.inOrder !== undefined;
+      if (!isValid || isLast) return refuse(delivery, error, isValid ? started : 0);
       return retryLater(delivery, error, started);
     }
     await throughOutages(() => attempts.end(delivery, id));

@@ -13,6 +13,8 @@ export interface DeliverySource {
   readonly names: string;
   /** When the stream was created, as the server writes it: a recreated stream counts from 1 again. */
   readonly streamCreated: string;
+  /** So many of its first deliveries are suspected of killing the process. */
+  readonly suspects: number;
 }
 
 /** What decoding a message of a stream may look at. */
@@ -95,6 +97,13 @@ export class Delivery implements StoredMessage {
   }
   get sequence(): number {
     return Number(this.#field(1));
+  }
+  /** How many deliveries its consumer had made by then, this one included. */
+  get consumerSequence(): number {
+    return Number(this.#field(2));
+  }
+  get isSuspect(): boolean {
+    return this.#source.suspects > 0 && this.consumerSequence <= this.#source.suspects;
   }
   get storedAt(): number {
     // Nanoseconds do not fit a number, so the last six digits go while it is text.

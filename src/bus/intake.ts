@@ -13,6 +13,10 @@ export interface OpenedDurable {
   readonly ackWaitMs: number;
   /** Aborts when this replica may read it no more. */
   readonly until?: AbortSignal;
+  /** It delivers in order, from 1 on, and none of that may be missing. */
+  readonly inOrder?: boolean;
+  /** So many of its first deliveries are suspected of killing the process. */
+  readonly suspects?: number;
 }
 
 export interface IntakeOptions<T> {
@@ -68,6 +72,8 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
   const inbox = createInbox();
   let opened: OpenedDurable | undefined;
   let source: DeliverySource | undefined;
+  /** The next delivery of a consumer whose order counts. */
+  let expected: number | null = null;
   let askedFor = 0;
   let heardAt = 0;
   let held = false;
@@ -86,8 +92,17 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
   function hearDelivery(message: Msg): void {
     askedFor = Math.max(0, askedFor - 1);
     if (source === undefined) return;
+    const delivery = new Delivery(message, source);
+    if (expected !== null) {
+      if (opened === undefined) return;
+      if (delivery.consumerSequence !== expected) {
+        lose("deliveries are missing");
+        return;
+      }
+      expected += 1;
+    }
     problem = null;
-    waiting.push(options.accept(new Delivery(message, source)));
+    waiting.push(options.accept(delivery));
     if (askedFor % batch === 0) ask();
     arrived.notify();
   }
@@ -136,7 +151,9 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
           // No problem: another replica reads it now.
           if (opened === found) lose(null);
         });
-        source = { ...found, nc, names: `.${found.stream}.${found.durable}.` };
+        const { stream, durable, streamCreated, suspects = 0 } = found;
+        source = { nc, stream, durable, streamCreated, suspects, names: `.${stream}.${durable}.` };
+        expected = found.inOrder ? 1 : null;
         opened = found;
         askedFor = 0;
         failures = 0;

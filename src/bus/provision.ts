@@ -1,5 +1,6 @@
 import {
   type ConsumerConfig,
+  DeliverPolicy,
   type JetStreamManager,
   RetentionPolicy,
   type StreamConfig,
@@ -11,7 +12,7 @@ import { BusError, isOutage } from "../errors.ts";
 import type { ProvisionMode } from "../settings.ts";
 import { bucketStream } from "../subjects.ts";
 import { compare, type Drift, fieldDrift, subjectsDrift } from "./drift.ts";
-import { hasCode, jsCodes, nats } from "./errors.ts";
+import { hasCode, jsCodes, nats, orNull } from "./errors.ts";
 import type { OpenedDurable } from "./intake.ts";
 import type { Wanted, WantedDurable, WantedStream } from "./wanted.ts";
 
@@ -101,6 +102,22 @@ export async function ensureDurable(
   };
 }
 
+/** The durable made anew, to deliver what comes after `position`, in order. */
+export async function restartDurable(
+  jsm: JetStreamManager,
+  { stream, config }: WantedDurable,
+  position: number,
+): Promise<void> {
+  await orNull(() => jsm.consumers.delete(stream.name, config.durable_name));
+  await nats(() =>
+    jsm.consumers.add(stream.name, {
+      ...config,
+      deliver_policy: DeliverPolicy.StartSequence,
+      opt_start_seq: position + 1,
+    }),
+  );
+}
+
 /** Makes everything that is missing, with `apply`, in no particular order, and says what differs. */
 export async function provision(
   jsm: JetStreamManager,
@@ -144,9 +161,13 @@ async function durableDrift(
   durable: WantedDurable,
   mode: ProvisionMode,
 ): Promise<Drift[]> {
-  const { stream, config: wanted, optional } = durable;
+  const { stream, config: wanted, optional, inOrder } = durable;
   let actual: Partial<ConsumerConfig>;
   try {
+    if (inOrder) {
+      await ensureStream(jsm, stream, mode);
+      return [];
+    }
     await ensureDurable(jsm, durable, mode);
     actual = (await nats(() => jsm.consumers.info(stream.name, wanted.durable_name))).config;
   } catch (error) {

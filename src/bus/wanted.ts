@@ -30,8 +30,8 @@ const duplicateWindowMs = 2 * hour;
 /** Attempts at a message outlive the longest pause between two of them by far. */
 const attemptsTtlMs = day;
 
-/** One replica at a time stores runs: whoever takes over waits for so long for what the last one had. */
-const runAckWaitSeconds = 5;
+/** What is not acked is not delivered again, but read again by whoever opens the durable anew. */
+const orderedAckWaitSeconds = 600;
 
 export type WantedStream = Partial<StreamConfig> & Pick<StreamConfig, "name" | "subjects">;
 
@@ -40,6 +40,8 @@ export interface WantedDurable {
   readonly stream: WantedStream;
   /** The service can do without: while the stream is missing, it waits and does the rest. */
   readonly optional: boolean;
+  /** Made anew by whoever reads it, from where the last one came to. */
+  readonly inOrder: boolean;
   readonly config: Partial<ConsumerConfig> & {
     readonly durable_name: string;
     readonly filter_subject: string;
@@ -93,15 +95,15 @@ export function wantedFrom(settings: Settings): Wanted {
     of: WantedStream,
     config: { readonly name: string; readonly description: string; readonly subject: string },
     optional: boolean,
-    ackWaitSeconds = settings.ackWaitSeconds,
+    inOrder = false,
   ): WantedDurable => ({
     stream: of,
-    optional,
+    ...{ optional, inOrder },
     config: {
       durable_name: config.name,
       description: config.description,
       ack_policy: AckPolicy.Explicit,
-      ack_wait: nanos(ackWaitSeconds * second),
+      ack_wait: nanos((inOrder ? orderedAckWaitSeconds : settings.ackWaitSeconds) * second),
       deliver_policy: DeliverPolicy.All,
       filter_subject: config.subject,
       // The delivery count is not the attempt count: the service counts attempts itself.
@@ -167,7 +169,7 @@ export function wantedFrom(settings: Settings): Wanted {
         ofRuns,
         { name: runs.durable, description: "stores the events of runs", subject: runs.subject },
         true,
-        Math.min(settings.ackWaitSeconds, runAckWaitSeconds),
+        true,
       ),
     },
   };

@@ -9,7 +9,7 @@ export interface RunsUpkeep {
    */
   reap(staleSeconds: number, most: number): Promise<RunKey[]>;
   /**
-   * Removes at most `most` events of runs that ended before `before`, and those of these runs that have no
+   * Removes at most `most` events of runs that ended, and were last written, before `before`, and those of these runs that have no
    * events left; resolves to how many rows went.
    */
   removeEnded(before: Date, most: number): Promise<number>;
@@ -54,6 +54,7 @@ export function openRunsUpkeep(database: Database): RunsUpkeep {
           WITH old AS MATERIALIZED (
             SELECT tenant_id, run_id FROM agent_runs
             WHERE completed_at < ${before.toISOString()}::timestamptz
+              AND updated_at < ${before.toISOString()}::timestamptz
             ORDER BY completed_at LIMIT 100 FOR UPDATE SKIP LOCKED
           ), doomed AS MATERIALIZED (
             SELECT event.tenant_id, event.run_id, event.cursor

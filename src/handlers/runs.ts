@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Static } from "typebox";
+import type { Place } from "../bus/consumer.ts";
 import { defaultEventIdOf, type StoredMessage } from "../bus/delivery.ts";
 import type { Concern } from "../concern.ts";
 import type { RunKey, RunNews, RunStore } from "../core/ports.ts";
@@ -28,6 +29,7 @@ import {
   wireRunEvent,
 } from "../schema/run.ts";
 import { decodeRunEvent, maxRunEventBytes, runEventFrom } from "../schema/run-event.ts";
+import { latestTime } from "../schema/timestamp.ts";
 import { endpoints } from "../subjects.ts";
 import { createHeartbeats } from "./heartbeats.ts";
 
@@ -36,6 +38,8 @@ export interface RunsOptions {
   readonly durable: string;
   readonly maxFutureMs: number;
   readonly store: Runs;
+  /** Notes that everything up to this place in the stream is stored. */
+  readonly advance: (last: Place) => Promise<void>;
   readonly news: RunNews;
   readonly metrics: Metrics;
 }
@@ -207,7 +211,7 @@ export function runs(options: RunsOptions): Concern {
       },
     ],
     // A refused event keeps those behind it from nothing: it is a dead letter at its first attempt.
-    consumptions: [{ stream, durable, decode, handle, inOrder: true }],
+    consumptions: [{ stream, durable, decode, handle, inOrder: { advance: options.advance } }],
   };
 }
 
@@ -263,6 +267,8 @@ function newEvent(value: unknown, maxFutureMs: number): RunEvent {
 
 function placeFrom(cursor: string): { startedAt: number; runId: string } {
   const [, startedAt, runId] = /^(\d{1,15}):(.{1,128})$/s.exec(cursor) ?? [];
-  if (runId === undefined) throw new BusError("bad_request", "this is not a cursor of a reply");
+  if (runId === undefined || Number(startedAt) > latestTime) {
+    throw new BusError("bad_request", "this is not a cursor of a reply");
+  }
   return { startedAt: Number(startedAt), runId };
 }

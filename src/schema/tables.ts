@@ -154,3 +154,11 @@ export const leases = pgTable("leases", {
   holder: text("holder").notNull(),
   expiresAt: moment("expires_at").notNull(),
 });
+
+/** How far a stream has been read by whoever must read it in order: everything up to there is stored. */
+export const streamPositions = pgTable("stream_positions", {
+  /** Durable, stream and the stream's creation time: one made anew counts from 1 again. */
+  name: text("name").primaryKey(),
+  position: bigint("position", { mode: "number" }).notNull(),
+  updatedAt: moment("updated_at").notNull().defaultNow(),
+});
