@@ -82,6 +82,8 @@ export async function startHttp(port: number, sources: HttpSources): Promise<Htt
 
 /** Server-sent events of a run, from a cursor on: `Last-Event-ID`, else `?after=`. */
 async function followRun(c: Context, sources: HttpSources): Promise<Response> {
+  // Whoever reads no body must not be kept as a reader.
+  if (c.req.method !== "GET") return c.body(null, 405, { Allow: "GET" });
   if (sources.token !== undefined && !isAuthorized(c.req.header("Authorization"), sources.token)) {
     c.header("WWW-Authenticate", "Bearer");
     return c.json({ code: "unauthorized", message: "a bearer token is needed" }, 401);
@@ -99,8 +101,9 @@ async function followRun(c: Context, sources: HttpSources): Promise<Response> {
     }
   }
   const from = c.req.header("Last-Event-ID") || c.req.query("after") || "";
-  if (!/^\d{0,15}$/.test(from))
+  if (!/^\d{0,16}$/.test(from) || !Number.isSafeInteger(Number(from))) {
     throw new BusError("bad_request", "a cursor is a whole number from 0 on");
+  }
   const stream = await streams.open({ tenantId, runId }, from === "" ? -1 : Number(from));
   // Told so, a browser does not come back to a run that is over.
   if (stream === null) return c.body(null, 204);
@@ -114,5 +117,6 @@ async function followRun(c: Context, sources: HttpSources): Promise<Response> {
 /** Compared by their hashes, which takes equally long for every wrong token. */
 function isAuthorized(header: string | undefined, token: string): boolean {
   const hashOf = (text: string) => createHash("sha256").update(text).digest();
-  return timingSafeEqual(hashOf(header ?? ""), hashOf(`Bearer ${token}`));
+  const given = /^bearer +(.+)$/i.exec(header ?? "")?.[1] ?? "";
+  return timingSafeEqual(hashOf(given), hashOf(token));
 }

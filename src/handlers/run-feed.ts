@@ -1,15 +1,25 @@
 import type { RunKey, RunNews } from "../core/ports.ts";
+import { finalStatusOf } from "../core/runs/status.ts";
 import type { RunEventRow, Runs } from "../db/runs.ts";
 import { isOutage } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { wireRunEvent } from "../schema/run.ts";
 
-/** The newest events of one run, read once for all readers that this replica has. */
+/** An event as it goes to readers. */
+export interface Frame {
+  readonly cursor: number;
+  readonly text: string;
+  /** The run ends with it. */
+  readonly isFinal: boolean;
+}
+
+/** The newest events of one run, read and written out once for all readers that this replica has. */
 export interface RunFeed {
   /**
    * Events after this cursor, in order, at most `most`; empty: there are none yet. Null: further back
    * than what is kept here.
    */
-  after(cursor: number, most: number): readonly RunEventRow[] | null;
+  after(cursor: number, most: number): readonly Frame[] | null;
   /** Everything up to here is in the database, or kept here. */
   readonly from: number;
   readonly last: number;
@@ -18,9 +28,10 @@ export interface RunFeed {
   close(): void;
 }
 
-/** So many events are kept; a reader that is further behind reads them from the database. */
+/** So much is kept; a reader that is further behind reads from the database. */
 const keptEvents = 1_000;
-const pageSize = 500;
+const keptCharacters = 4_000_000;
+const pageSize = 100;
 /** Word of new events may get lost: so often it looks by itself. */
 const lookMs = 1_000;
 
@@ -33,7 +44,8 @@ export function openRunFeed(
   const { runs, news, log } = options;
   let isClosed = false;
   const wakes = new Set<() => void>();
-  let kept: RunEventRow[] = [];
+  let kept: Frame[] = [];
+  let characters = 0;
   let from = last;
   let newest = last;
   let isLooking = false;
@@ -57,13 +69,20 @@ export function openRunFeed(
   }
 
   function take(found: readonly RunEventRow[]): void {
-    kept.push(...found);
-    newest = found.at(-1)?.cursor ?? newest;
-    const tooMany = kept.length - keptEvents;
-    if (tooMany > 0) {
-      from = kept[tooMany - 1]?.cursor ?? from;
-      kept = kept.slice(tooMany);
+    for (const event of found) {
+      const frame = frameOf(run.runId, event);
+      kept.push(frame);
+      characters += frame.text.length;
+      newest = frame.cursor;
     }
+    let tooMany = 0;
+    for (const { cursor, text } of kept) {
+      if (kept.length - tooMany <= keptEvents && characters <= keptCharacters) break;
+      tooMany += 1;
+      characters -= text.length;
+      from = cursor;
+    }
+    if (tooMany > 0) kept = kept.slice(tooMany);
     for (const wake of wakes) wake();
   }
 
@@ -88,7 +107,8 @@ export function openRunFeed(
     },
     after(cursor, most) {
       if (cursor < from) return null;
-      return kept.filter((event) => event.cursor > cursor).slice(0, most);
+      const start = firstAfter(kept, cursor);
+      return kept.slice(start, start + most);
     },
     follow(wake) {
       wakes.add(wake);
@@ -99,5 +119,29 @@ export function openRunFeed(
       clearInterval(timer);
       deafen();
     },
+  };
+}
+
+/** Index of the first with a greater cursor; they ascend. */
+function firstAfter(frames: readonly Frame[], cursor: number): number {
+  let [low, high] = [0, frames.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((frames[middle]?.cursor ?? cursor) > cursor) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** One server-sent event (WHATWG HTML, section 9.2.5): a type with a line break must not begin a field. */
+export function frameOf(runId: string, event: RunEventRow): Frame {
+  const type = event.type.replaceAll(/[\r\n\0]+/g, " ");
+  const data = JSON.stringify(wireRunEvent(runId, event));
+  const told = event.data["terminal_status"];
+  const terminalStatus = typeof told === "string" ? told : null;
+  return {
+    cursor: event.cursor,
+    text: `id: ${event.cursor}\nevent: ${type}\ndata: ${data}\n\n`,
+    isFinal: finalStatusOf({ type: event.type, terminalStatus }) !== null,
   };
 }

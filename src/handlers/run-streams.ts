@@ -1,11 +1,9 @@
 import type { RunKey, RunNews } from "../core/ports.ts";
-import { finalStatusOf } from "../core/runs/status.ts";
-import type { RunEventRow, Runs } from "../db/runs.ts";
+import type { Runs } from "../db/runs.ts";
 import { BusError, isOutage } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import { wireRunEvent } from "../schema/run.ts";
-import { openRunFeed, type RunFeed } from "./run-feed.ts";
+import { type Frame, frameOf, openRunFeed, type RunFeed } from "./run-feed.ts";
 
 /** Follows runs for readers: what is stored first, then what comes, to the event that ends the run. */
 export interface RunStreams {
@@ -18,7 +16,7 @@ export interface RunStreams {
   close(): void;
 }
 
-const pageSize = 200;
+const pageSize = 100;
 const keepAliveMs = 15_000;
 const askAgainMs = 1_000;
 /** A reader that takes nothing for so long, while there is something to take, is cut off. */
@@ -32,7 +30,7 @@ export function openRunStreams(options: {
 }): RunStreams {
   const { runs, metrics } = options;
   const feeds = new Map<string, { readonly feed: RunFeed; readers: number }>();
-  const cuts = new Set<(error: Error) => void>();
+  const cuts = new Set<(error: Error | null) => void>();
 
   /** Shared by all readers of the run; given back, it closes with the last of them. */
   function borrowFeed(run: RunKey, last: number): { feed: RunFeed; giveBack: () => void } {
@@ -67,6 +65,7 @@ export function openRunStreams(options: {
     let isOver = false;
     let wake: () => void = () => undefined;
     let stalled: NodeJS.Timeout | undefined;
+    let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
     const unfollow = feed.follow(() => wake());
     metrics.runStreams.inc();
 
@@ -81,19 +80,22 @@ export function openRunStreams(options: {
       wake();
     }
 
-    let cut: (error: Error) => void = () => undefined;
-
     /** What comes next; empty when there was nothing new for so long that a sign of life is due. */
-    async function next(): Promise<readonly RunEventRow[]> {
+    async function next(): Promise<readonly Frame[]> {
       const deadline = performance.now() + keepAliveMs;
       while (isWanted) {
         const kept = feed.after(cursor, pageSize);
-        if (kept === null) {
-          const replayed = await replay();
-          if (replayed.length > 0) return replayed;
-        } else if (kept.length > 0) {
+        if (kept !== null && kept.length > 0) {
           metrics.runStreamEvents.inc({ kind: "live" }, kept.length);
           return kept;
+        }
+        const { from } = feed;
+        const replayed = kept === null ? await replay() : null;
+        if (replayed !== null) {
+          if (replayed.length > 0) return replayed;
+          // What lay in between has been removed.
+          cursor = Math.max(cursor, from);
+          continue;
         }
         // The database does not answer: ask it again soon.
         const patience = kept === null ? askAgainMs : keepAliveMs;
@@ -110,45 +112,51 @@ export function openRunStreams(options: {
       return [];
     }
 
-    /** From the database, where it answers. */
-    async function replay(): Promise<readonly RunEventRow[]> {
+    /** From the database; null where it does not answer. */
+    async function replay(): Promise<readonly Frame[] | null> {
       try {
         const found = await runs.events(run, cursor, pageSize);
         metrics.runStreamEvents.inc({ kind: "replayed" }, found.length);
-        // What lay in between has been removed.
-        if (found.length === 0) cursor = feed.from;
-        return found;
+        return found.map((event) => frameOf(run.runId, event));
       } catch (error) {
         if (!isOutage(error)) throw error;
-        return [];
+        return null;
       }
+    }
+
+    /** Ends it in the middle: its reader comes back. */
+    function cut(error: Error | null): void {
+      if (!isWanted) return;
+      end();
+      if (error === null) controller?.close();
+      else controller?.error(error);
     }
 
     return new ReadableStream<Uint8Array>(
       {
-        start(controller) {
-          cut = (error) => {
-            end();
-            controller.error(error);
-          };
+        start(opened) {
+          controller = opened;
           cuts.add(cut);
-          controller.enqueue(text.encode(`retry: ${retryMs}\n\n`));
+          opened.enqueue(text.encode(`retry: ${retryMs}\n\n`));
         },
         /** Called when the reader has room: a slow one holds up nobody but itself. */
-        async pull(controller) {
+        async pull(opened) {
           clearTimeout(stalled);
-          if (isOver) {
+          if (isOver) return cut(null);
+          let frames: readonly Frame[];
+          try {
+            frames = await next();
+          } catch (error) {
             end();
-            return controller.close();
+            throw error;
           }
-          const events = await next();
           if (!isWanted) return;
-          const until = events.findIndex((event) => isFinal(event));
-          const sent = until === -1 ? events : events.slice(0, until + 1);
-          isOver = until !== -1;
+          const last = frames.findIndex(({ isFinal }) => isFinal);
+          const sent = last === -1 ? frames : frames.slice(0, last + 1);
+          isOver = last !== -1;
           cursor = sent.at(-1)?.cursor ?? cursor;
-          controller.enqueue(
-            text.encode(sent.length === 0 ? ": keep-alive\n\n" : encode(run, sent)),
+          opened.enqueue(
+            text.encode(sent.map((frame) => frame.text).join("") || ": keep-alive\n\n"),
           );
           stalled = setTimeout(() => {
             metrics.runStreamsCut.inc();
@@ -164,24 +172,10 @@ export function openRunStreams(options: {
   return {
     open,
     close() {
-      for (const cut of [...cuts]) cut(new Error("the replica stops"));
+      for (const cut of [...cuts]) cut(null);
     },
   };
 }
 
 /** So long a reader waits before it comes back. */
 const retryMs = 500;
-
-function isFinal({ type, data }: RunEventRow): boolean {
-  const told = data["terminal_status"];
-  return finalStatusOf({ type, terminalStatus: typeof told === "string" ? told : null }) !== null;
-}
-
-function encode({ runId }: RunKey, events: readonly RunEventRow[]): string {
-  return events
-    .map((event) => {
-      const data = JSON.stringify(wireRunEvent(runId, event));
-      return `id: ${event.cursor}\nevent: ${event.type}\ndata: ${data}\n\n`;
-    })
-    .join("");
-}

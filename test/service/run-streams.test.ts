@@ -413,6 +413,18 @@ test("readers that leave are forgotten, however they asked", async () => {
   await untilNobodyReads(service);
 });
 
+test("a reader whose stream breaks down is forgotten", async () => {
+  const stack = await openStack();
+  const service = await stack.start();
+  await append(stack, "r1", {});
+  // No outage: this does not pass by itself.
+  await stack.database.sql`ALTER TABLE agent_events ALTER cursor TYPE text`;
+  const reader = await follow(service, "r1");
+  expect(await reader.ended()).toEqual([]);
+  expect(reader.end).toBe("cut");
+  await untilNobodyReads(service);
+});
+
 test("who asks only for the head is no reader", async () => {
   const stack = await openStack();
   const service = await stack.start();
@@ -431,7 +443,7 @@ test("a replica that stops ends its streams at once, those of stuck readers too"
   await eventually(() => readers.every(({ ids }) => ids.at(-1) === 400), 10_000);
   const startedAt = performance.now();
   const stopped = service.stop().then(() => performance.now() - startedAt);
-  await eventually(() => readers.every(({ end }) => end === "cut"), 1_000);
+  await eventually(() => readers.every(({ end }) => end === "over"), 1_000);
   expect(await stopped).toBeLessThan(4_000);
   // With one that stays they go on where they were.
   const other = await stack.start();
