@@ -55,7 +55,7 @@ export function startConsumers(
     const batch = settings.fetchBatch * (served.ordered ? orderedBatches : 1);
     const consumer = startConsumer(consumption, {
       nc,
-      open: (stop) => openDurable(jsm, served, batch, settings.provision, stop),
+      open: (stop) => openDurable(jsm, served, batch, settings.provision, log, stop),
       ...{ repair, batch },
       expiresMs: settings.fetchTimeoutSeconds * 1_000,
       maxDeliver: served.maxDeliver,
@@ -77,20 +77,30 @@ async function openDurable(
   { wanted, attempts, ordered }: ServedDurable,
   batch: number,
   mode: ProvisionMode,
+  log: Logger,
   stop: AbortSignal,
 ): Promise<OpenedDurable> {
   if (ordered === undefined) return ensureDurable(jsm, wanted, mode);
   const until = await ordered.lease.held(stop);
   const { stream, durable } = namesOf(wanted);
+  const ackWaitMs = (wanted.config.ack_wait ?? 0) / nanos(1);
   const { created, state } = await ensureStream(jsm, wanted.stream, mode);
+  const opened = { stream, durable, streamCreated: created, ackWaitMs, until, inOrder: true };
   const name = positionName(durable, stream, created);
-  const position = await ordered.positions.read(name);
+  let position = await ordered.positions.read(name);
+  if (position > state.last_seq) {
+    // A server that lost power, or a restored backup: new messages get the same sequences once more.
+    log.warn({ stream, position, last: state.last_seq }, "the stream has gone back, and so do we");
+    position = state.last_seq;
+    await ordered.positions.goBack(name, position);
+  }
   const here = { identity: `${name}:${position}` };
   const { started } = await attempts.read(here);
+  // By now another replica may read it: nothing of its must be touched.
+  if (until.aborted) return opened;
   // Where nothing waits, opening again and again is no sign of anything.
   if (state.last_seq > position) await attempts.start(here, randomUUID());
+  if (until.aborted) return opened;
   await restartDurable(jsm, wanted, position);
-  const suspects = started >= suspectOpens ? batch : 0;
-  const ackWaitMs = (wanted.config.ack_wait ?? 0) / nanos(1);
-  return { stream, durable, streamCreated: created, ackWaitMs, until, inOrder: true, suspects };
+  return { ...opened, suspects: started >= suspectOpens ? batch : 0 };
 }

@@ -28,7 +28,7 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** Health and metrics for probes and Prometheus. Rejects when the port cannot be had. */
+/** Health and metrics for probes and Prometheus, and runs to be followed. Rejects when the port cannot be had. */
 export async function startHttp(port: number, sources: HttpSources): Promise<HttpServer> {
   const app = new Hono();
   // Liveness says that the process answers, and nothing of what it depends on.

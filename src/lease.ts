@@ -30,6 +30,7 @@ export function startLease(options: {
   const waiting = new Set<() => void>();
   let right: AbortController | null = null;
   let expiry: NodeJS.Timeout | undefined;
+  let failures = 0;
 
   function lose(why: string): void {
     clearTimeout(expiry);
@@ -52,12 +53,15 @@ export function startLease(options: {
     while (!stopping.signal.aborted) {
       const askedAt = performance.now();
       try {
-        if (await leases.hold(name, holder, ttlMs)) keep(askedAt);
+        const isOurs = await leases.hold(name, holder, ttlMs);
+        failures = 0;
+        if (isOurs) keep(askedAt);
         else lose("lease lost to another replica");
       } catch (error) {
         // It expires by itself if this goes on.
         if (!isOutage(error)) return options.onFatal(error);
-        log.debug({ err: error, lease: name }, "lease cannot be renewed");
+        const level = failures++ % 20 === 0 ? "warn" : "debug";
+        log[level]({ err: error, lease: name }, "lease cannot be taken");
       }
       await pause(backoffMs(0, ttlMs / 3, ttlMs / 3), stopping.signal);
     }

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type SpawnedServers, spawnServers } from "./embedded/spawn.ts";
 import { BusError, messageOf } from "./errors.ts";
@@ -7,6 +8,7 @@ import { readSettings, type Settings, settingsAdvice, wantsEmbeddedServers } fro
 import { serviceName } from "./subjects.ts";
 import { version } from "./version.ts";
 
+const cliPath = fileURLToPath(new URL("./cli/main.js", import.meta.url));
 const embeddedData = ".experience-bus";
 /** A stop that takes longer than this is stuck; what it still holds comes back after ack_wait. */
 const stopLimitMs = 9_500;
@@ -68,8 +70,8 @@ async function serve(
   });
   void servers?.failed.then((why) => fail(new Error(`an embedded server ended: ${why}`)));
   let service: RunningService | undefined;
-  const advice = settingsAdvice(settings);
-  if (advice !== null) log.warn(advice);
+  // On servers of one's own machine nobody else is there to be warned of.
+  if (servers === null) for (const advice of settingsAdvice(settings)) log.warn(advice);
   try {
     service = await startService({ settings, log, signal: stop.signal, onFatal: fail });
     log.info({ version, instance: service.instance, httpPort: service.httpPort }, "serving");
@@ -120,7 +122,7 @@ Experience Bus ${version} is running on embedded servers; their data is in ${emb
     nats --server ${servers.natsUrl} pub agent.experience.v1.demo '${event}'
   Watch lessons:    nats --server ${servers.natsUrl} sub agent.lesson.v1
   Ask the service:  nats --server ${servers.natsUrl} micro ls
-  Dead letters:     npx experience-bus --server ${servers.natsUrl} dlq ls
+  Dead letters:     node ${cliPath} --server ${servers.natsUrl} dlq ls
   Health, metrics:  http://127.0.0.1:${service.httpPort}/health  http://127.0.0.1:${service.httpPort}/metrics
   Database:         psql ${servers.databaseUrl}
   Stop with Ctrl-C.

@@ -2,7 +2,7 @@ import { pause } from "./backoff.ts";
 import type { RunningConsumer } from "./bus/consumer.ts";
 import { openDeadLetterArchive } from "./bus/dead-letter-archive.ts";
 import { startEndpoints } from "./bus/endpoint.ts";
-import { nats } from "./bus/errors.ts";
+import { nats, orNull } from "./bus/errors.ts";
 import { openHistory } from "./bus/history.ts";
 import { experiencePublisher, lessonPublisher } from "./bus/publishers.ts";
 import { openRunNews } from "./bus/run-live.ts";
@@ -37,6 +37,8 @@ import { attemptsBucket, evidenceBucket, positionName, runs as runNames } from "
 import { startUpkeep } from "./upkeep.ts";
 import { version } from "./version.ts";
 
+/** Runs are counted one by one: not for every scrape. */
+const countEveryMs = 10_000;
 /** A scrape waits no longer for a count; it comes with the next one. */
 const scrapePatienceMs = 1_000;
 
@@ -103,6 +105,7 @@ export async function mount(opened: Dependencies, options: ServiceOptions, metri
   const archive = openDeadLetterArchive({
     ...{ js, jsm },
     sourceSubjects: Object.values(wanted.durables).map(({ config }) => config.filter_subject),
+    durables: Object.values(wanted.durables).map(namesOf),
   });
   const consumers = new Map<string, RunningConsumer>();
   const sources = healthSources(opened, bucket, archive, instance, consumers);
@@ -161,6 +164,7 @@ export async function mount(opened: Dependencies, options: ServiceOptions, metri
     proofRemoval(userFeatures, settings.featureDedupDays, log),
     reaper({
       ...{ store: runUpkeep, staleSeconds: settings.runStaleSeconds, news, metrics, log },
+      isCaughtUp: () => isCaughtUp(jsm, namesOf(wanted.durables.runs)),
     }),
     runRemoval(runUpkeep, settings.runRetentionDays, log),
   ].map((upkeep) => startUpkeep(upkeep, { log, onFatal }));
@@ -169,6 +173,7 @@ export async function mount(opened: Dependencies, options: ServiceOptions, metri
   await whenThere(() => nc.flush());
 
   let counting: Promise<void> | null = null;
+  let countAgainAt = 0;
   /** One count at a time, however slow; what cannot be asked keeps its last value. */
   async function countRuns(): Promise<void> {
     try {
@@ -179,6 +184,7 @@ export async function mount(opened: Dependencies, options: ServiceOptions, metri
       log.warn({ err: error }, "runs cannot be counted");
     } finally {
       counting = null;
+      countAgainAt = performance.now() + countEveryMs;
     }
   }
 
@@ -187,7 +193,7 @@ export async function mount(opened: Dependencies, options: ServiceOptions, metri
     runStreams,
     health: () => checkHealth(sources),
     async updateGauges() {
-      counting ??= countRuns();
+      if (performance.now() >= countAgainAt) counting ??= countRuns();
       const patience = new AbortController();
       const counted = Promise.race([counting, pause(scrapePatienceMs, patience.signal)]);
       const [{ checks }] = await Promise.all([checkHealth(sources), counted]);
@@ -209,4 +215,13 @@ export async function mount(opened: Dependencies, options: ServiceOptions, metri
       await lease.stop();
     },
   };
+}
+
+/** Nothing of the stream waits to be stored. */
+async function isCaughtUp(
+  jsm: Dependencies["jsm"],
+  { stream, durable }: { stream: string; durable: string },
+): Promise<boolean> {
+  const info = await orNull(() => jsm.consumers.info(stream, durable));
+  return info !== null && info.num_pending === 0 && info.num_ack_pending === 0;
 }

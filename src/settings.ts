@@ -276,8 +276,17 @@ function reader(env: Environment, problems: string[]) {
   };
 }
 
-/** What works, but not well; null when all is well. */
-export function settingsAdvice(settings: Settings): string | null {
+/** What works, but not well. */
+export function settingsAdvice(settings: Settings): string[] {
+  return [ttlAdvice(settings), tokenAdvice(settings)].filter((advice) => advice !== null);
+}
+
+function tokenAdvice({ httpToken, httpPort }: Settings): string | null {
+  if (httpToken !== undefined) return null;
+  return `EXPERIENCE_HTTP_TOKEN is not set: whoever reaches HTTP_PORT=${httpPort} can follow the runs of any tenant`;
+}
+
+function ttlAdvice(settings: Settings): string | null {
   const { evidenceTtlSeconds, windowSeconds, maxFutureSeconds } = settings;
   if (0.9 * evidenceTtlSeconds >= windowSeconds + maxFutureSeconds) return null;
   return `EXPERIENCE_EVENT_DEDUP_TTL_SECONDS=${evidenceTtlSeconds} is little for EXPERIENCE_WINDOW_SECONDS=${windowSeconds} and EXPERIENCE_MAX_FUTURE_SECONDS=${maxFutureSeconds}: the stream will be read again once in each TTL`;

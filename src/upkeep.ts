@@ -1,5 +1,5 @@
 import { backoffMs, pause } from "./backoff.ts";
-import { isOutage } from "./errors.ts";
+import { isOutage, isRefusal } from "./errors.ts";
 import type { Logger } from "./log.ts";
 
 /** Work that nobody asks for: now and then, by every replica, harmless when several do it at once. */
@@ -15,7 +15,7 @@ const tenMinutesMs = 10 * 60_000;
 
 /**
  * Once at the start, then again and again, not in step with other replicas. An outage is waited out
- * until the next time; anything else is a bug.
+ * until the next time, and so is a refusal; anything else is a bug.
  */
 export function startUpkeep(
   upkeep: Upkeep,
@@ -29,8 +29,10 @@ export function startUpkeep(
       try {
         await upkeep.run(signal);
       } catch (error) {
-        if (!isOutage(error)) return options.onFatal(error);
-        options.log.warn({ err: error }, `${upkeep.name} has to wait`);
+        // What PostgreSQL refuses is no reason to stop all else; nobody but a person can mend it.
+        if (isRefusal(error)) options.log.error({ err: error }, `${upkeep.name} is refused`);
+        else if (isOutage(error)) options.log.warn({ err: error }, `${upkeep.name} has to wait`);
+        else return options.onFatal(error);
       }
       await pause(backoffMs(0, everyMs, everyMs), signal);
     }

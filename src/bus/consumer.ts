@@ -21,8 +21,8 @@ export interface Consumption<T> {
   readonly decode: (message: StoredMessage) => T | null;
   /**
    * Stores all effects of the items. Rejects with `unavailable` or `timeout` in an outage (it is called
-   * again later), with another `BusError` when the items are refused (they are then handled one by
-   * one). Anything else is a bug and ends the process. `empty` counts the messages of the batch that
+   * again later), with another `BusError` when the items are refused (it is then called with halves
+   * of them). Anything else is a bug and ends the process. `empty` counts the messages of the batch that
    * have no effect; `alone` is there when the only item is suspected of killing the process.
    */
   readonly handle: (items: readonly T[], empty: number, alone?: Alone) => Promise<void>;

@@ -51,8 +51,10 @@ export function openDeadLetterArchive(options: {
   readonly jsm: JetStreamManager;
   /** What the service reads: a message that did not come from there is not published there. */
   readonly sourceSubjects: readonly string[];
+  /** Who gives messages up here. */
+  readonly durables: readonly { readonly stream: string; readonly durable: string }[];
 }): DeadLetterArchive {
-  const { js, jsm, sourceSubjects } = options;
+  const { js, jsm, sourceSubjects, durables } = options;
 
   async function* read(filter: DeadLetterFilter, from: number, upTo: number) {
     const subjects = subjectsOf(filter);
@@ -162,14 +164,17 @@ export function openDeadLetterArchive(options: {
       orNull(() => jsm.streams.getMessage(deadLettersStream, { last_by_subj: waiting })),
       jsm.streams.info(deadLettersStream, { subjects_filter: waiting }),
     ]);
-    const counts = Object.entries(state.subjects ?? {}).map(([subject, count]) => {
-      const [, stream = "", durable = ""] = subject.split(".");
-      return { stream, durable, count };
+    const counted = state.subjects ?? {};
+    const all = Object.values(counted).reduce((sum, count) => sum + count, 0);
+    const ours = durables.map(({ stream, durable }) => {
+      return { stream, durable, count: counted[deadLetterSubject(stream, durable)] ?? 0 };
     });
-    const all = counts.reduce((sum, { count }) => sum + count, 0);
+    // Whoever may write to dead.> may make up any number of names.
+    const others = all - ours.reduce((sum, { count }) => sum + count, 0);
+    const byDurable = [...ours, { stream: "other", durable: "other", count: others }];
     return {
       open: all,
-      byDurable: counts,
+      byDurable: byDurable.filter(({ count }) => count > 0),
       replayed: state.messages - all,
       newestAt: newest?.time.getTime() ?? null,
     };

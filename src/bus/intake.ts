@@ -117,6 +117,7 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
   }
 
   function lose(why: string | null): void {
+    if (opened !== undefined && why !== null) log.info({ why }, "asking for messages anew");
     opened = undefined;
     problem = why;
     lost.notify();

@@ -180,6 +180,9 @@ async function replay(
   options: Replaying,
 ): Promise<void> {
   const { dryRun = false, all, ...filter } = options;
+  if (ids.length === 0 && !all && Object.keys(filter).length === 0) {
+    throw new BusError("bad_request", "name ids or a filter, or --all");
+  }
   const requests = requestsFor(ids, { ...filter, ...(all && { all }) });
   const endpoint = endpoints.deadLettersReplay;
   const total = await matching(asker, endpoint, requests);
@@ -249,9 +252,9 @@ async function purge(
   console.log(dryRun ? `${sum.matched} would be purged.` : `${sum.purged} purged.`);
 }
 
-/** One request for each id; else one that the filter describes. */
+/** One request for each id, in which the service refuses a filter; else one that the filter describes. */
 function requestsFor(ids: readonly string[], filter: object): object[] {
-  return ids.length > 0 ? ids.map((id) => ({ id })) : [filter];
+  return ids.length > 0 ? ids.map((id) => ({ id, ...filter })) : [filter];
 }
 
 type Page = { readonly matched: number; readonly cursor: string | null };

@@ -6,6 +6,8 @@ export interface Positions {
   read(name: string): Promise<number>;
   /** Never goes back: whoever is behind has nothing to say. */
   advance(name: string, position: number): Promise<void>;
+  /** Goes back, where the stream itself has lost what was read. */
+  goBack(name: string, position: number): Promise<void>;
 }
 
 /** The database stays its opener's to close. */
@@ -24,6 +26,13 @@ export function openPositions(database: Database): Positions {
           INSERT INTO stream_positions (name, position) VALUES (${name}, ${position}::bigint)
           ON CONFLICT (name) DO UPDATE SET position = excluded.position, updated_at = now()
           WHERE stream_positions.position < excluded.position`,
+      );
+    },
+    async goBack(name, position) {
+      await database.run(
+        async ({ sql }) => sql`
+          UPDATE stream_positions SET position = ${position}::bigint, updated_at = now()
+          WHERE name = ${name} AND position > ${position}::bigint`,
       );
     },
   };

@@ -9,8 +9,8 @@ export interface RunsUpkeep {
    */
   reap(staleSeconds: number, most: number): Promise<RunKey[]>;
   /**
-   * Removes at most `most` events of runs that ended, and were last written, before `before`, and those of these runs that have no
-   * events left; resolves to how many rows went.
+   * Removes at most `most` events of runs that ended, and were last written, before `before`, and those of
+   * these runs that have no events left; resolves to how many rows went.
    */
   removeEnded(before: Date, most: number): Promise<number>;
 }
@@ -40,7 +40,7 @@ export function openRunsUpkeep(database: Database): RunsUpkeep {
           ), told AS (
             INSERT INTO agent_events (tenant_id, run_id, cursor, event_type, payload, created_at, event_id)
             SELECT tenant_id, run_id, last_cursor, 'run_failed', jsonb_build_object('error', error), now(),
-              'reaper:' || last_cursor
+              'reaper:' || gen_random_uuid()
             FROM ended
           )
           SELECT tenant_id, run_id FROM ended`,

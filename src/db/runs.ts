@@ -8,7 +8,7 @@ import type { Database, Statements } from "./client.ts";
 export interface Runs extends RunStore {
   find(run: RunKey): Promise<RunRow | null>;
   list(filter: RunFilter, after: RunPlace | null, limit: number): Promise<RunRow[]>;
-  /** Stored events with cursors above `after`, ascending. */
+  /** Stored events with cursors above `after`, ascending: fewer than `limit` where they are large. */
   events(run: RunKey, after: number, limit: number): Promise<RunEventRow[]>;
   /** The newest of that type, or of any. */
   latest(run: RunKey, type: string | undefined): Promise<RunEventRow | null>;
@@ -43,6 +43,9 @@ export interface RunEventRow {
   readonly createdAt: number;
   readonly eventId: string;
 }
+
+/** A page has no more of payloads than this, unless a single one has: it must fit a reply of NATS. */
+const pageBytes = 700_000;
 
 /** The database stays its opener's to close. */
 export function openRuns(database: Database): Runs {
@@ -120,9 +123,17 @@ export function openRuns(database: Database): Runs {
     async events({ tenantId, runId }, after, limit) {
       const rows = await database.run(
         async ({ sql }) => sql<{ event: StoredEvent }>`
-          SELECT to_jsonb(event) AS event FROM agent_events AS event
-          WHERE tenant_id = ${tenantId} AND run_id = ${runId} AND cursor > ${after}::bigint
-          ORDER BY cursor LIMIT ${limit}`,
+          WITH found AS (
+            SELECT tenant_id, run_id, cursor, event_type, payload, created_at, event_id,
+              row_number() OVER in_order AS i,
+              sum(octet_length(payload::text)) OVER in_order AS bytes
+            FROM (SELECT * FROM agent_events
+              WHERE tenant_id = ${tenantId} AND run_id = ${runId} AND cursor > ${after}::bigint
+              ORDER BY cursor LIMIT ${limit}) AS event
+            WINDOW in_order AS (ORDER BY cursor)
+          )
+          SELECT to_jsonb(found) - 'i' - 'bytes' AS event FROM found
+          WHERE i = 1 OR bytes <= ${pageBytes} ORDER BY cursor`,
       );
       return rows.map(({ event }) => toEvent(event));
     },

@@ -69,6 +69,11 @@ export function deadletters({ archive, metrics, log }: DeadLettersOptions): Conc
     };
   }
 
+  function refuseBoth(id: unknown, filter: DeadLetterFilter): void {
+    if (id === undefined || !hasFilter(filter)) return;
+    throw new BusError("bad_request", "name an id or a filter, not both");
+  }
+
   async function existing(id: string): Promise<KeptLetter> {
     const kept = await archive.get(id);
     if (kept === null) throw new BusError("not_found", `there is no dead letter ${id}`);
@@ -77,6 +82,7 @@ export function deadletters({ archive, metrics, log }: DeadLettersOptions): Conc
 
   async function replay(request: ReplayRequest): Promise<ReplayReply> {
     const filter = { ...filterFrom(request), replayed: undefined };
+    refuseBoth(request.id, filter);
     if (request.id === undefined && !hasFilter(filter) && request.all !== true) {
       throw new BusError("bad_request", 'name an id or a filter, or all of them with "all": true');
     }
@@ -110,6 +116,7 @@ export function deadletters({ archive, metrics, log }: DeadLettersOptions): Conc
 
   async function purge(request: PurgeRequest): Promise<PurgeReply> {
     const filter = filterFrom(request);
+    refuseBoth(request.id, filter);
     if (request.id === undefined && !hasFilter(filter)) {
       throw new BusError("bad_request", "name an id or a filter of what is to be purged");
     }

@@ -22,7 +22,6 @@ export interface RunFeed {
   after(cursor: number, most: number): readonly Frame[] | null;
   /** Everything up to here is in the database, or kept here. */
   readonly from: number;
-  readonly last: number;
   /** Calls `wake` when there may be more; until the function that it returns is called. */
   follow(wake: () => void): () => void;
   close(): void;
@@ -62,8 +61,10 @@ export function openRunFeed(
       lookAgain = false;
       const found = await runs.events(run, newest, pageSize);
       if (isClosed) break;
-      if (found.length > 0) take(found);
-      if (found.length === pageSize) lookAgain = true;
+      if (found.length > 0) {
+        take(found);
+        lookAgain = true;
+      }
     } while (lookAgain);
     isLooking = false;
   }
@@ -101,9 +102,6 @@ export function openRunFeed(
   return {
     get from() {
       return from;
-    },
-    get last() {
-      return newest;
     },
     after(cursor, most) {
       if (cursor < from) return null;

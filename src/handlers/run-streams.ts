@@ -17,6 +17,8 @@ export interface RunStreams {
 }
 
 const pageSize = 100;
+/** Of one replica; each may hold a page. */
+const mostStreams = 2_000;
 const keepAliveMs = 15_000;
 const askAgainMs = 1_000;
 /** A reader that takes nothing for so long, while there is something to take, is cut off. */
@@ -50,6 +52,8 @@ export function openRunStreams(options: {
   }
 
   async function open(run: RunKey, after: number): Promise<ReadableStream<Uint8Array> | null> {
+    if (cuts.size >= mostStreams)
+      throw new BusError("busy", "too many readers, try another replica");
     const row = await runs.find(run);
     if (row === null) throw new BusError("not_found", "there is no such run");
     // Where its end has been removed already, so has all before it.

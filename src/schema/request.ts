@@ -23,6 +23,7 @@ export function decoderOf<S extends TSchema>(schema: S): (payload: Uint8Array) =
 export function timeFrom(field: string, value: string | number | undefined): number | undefined {
   if (value === undefined) return undefined;
   const parsed = parseTimestamp(value);
-  if (parsed === null) throw new BusError("bad_request", `${field} is no time`);
+  if (parsed === null)
+    throw new BusError("bad_request", `${field} is no time (ISO 8601 or epoch ms)`);
   return parsed;
 }

@@ -5,6 +5,9 @@ import { BusError } from "../errors.ts";
 import { checkedId, eventTime, firstProblem, type MessageContext } from "./event-context.ts";
 import { parseJsonObject } from "./json.ts";
 
+/** There is room behind it for the event that ends an abandoned run. */
+const largestCursor = Number.MAX_SAFE_INTEGER - 1_000;
+
 /** One JSON object, at most this many bytes. */
 export const maxRunEventBytes = 256 * 1024;
 
@@ -25,7 +28,7 @@ export const runEventSchema = Type.Object(
     cursor: Type.Optional(
       Type.Integer({
         minimum: 0,
-        maximum: Number.MAX_SAFE_INTEGER,
+        maximum: largestCursor,
         description: "its place in the run, growing; default: assigned when it is stored",
       }),
     ),

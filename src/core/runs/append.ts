@@ -37,7 +37,7 @@ export interface Appended {
  * What a run is once these events are appended. Pure, and the definition of both tables: a run and its
  * events are the events of the stream appended in their order. Cursors that the service assigns are 1, 2,
  * 3 … without a gap; those of a producer may have gaps, and grow. The first event that ends a run decides
- * how; whatever comes later is kept, and changes nothing about it.
+ * how; whatever comes later is kept, if its cursor is free, and changes nothing about it.
  */
 export function append(before: Run | undefined, events: Iterable<RunEvent>): Appended {
   let run = before;
@@ -72,7 +72,7 @@ function after(run: Run | undefined, event: RunEvent, cursor: number): Run {
   const known = {
     agentId: run?.agentId ?? event.agentId,
     sessionId: run?.sessionId ?? event.sessionId,
-    question: run?.question ?? (typeof question === "string" ? question : null),
+    question: run?.question ?? (typeof question === "string" ? cut(question) : null),
     startedAt: run?.startedAt ?? event.ts,
     mode: run?.mode ?? (event.cursor === null ? ("assigned" as const) : ("producer" as const)),
     lastCursor: cursor,
@@ -90,10 +90,19 @@ function after(run: Run | undefined, event: RunEvent, cursor: number): Run {
 /** What the event calls its error, as an object; else all of its data. */
 function errorOf({ data }: RunEvent): Readonly<Record<string, unknown>> {
   const error = data["error"];
-  if (typeof error === "object" && error !== null && !Array.isArray(error)) {
-    return error as Record<string, unknown>;
-  }
-  return typeof error === "string" ? { message: error } : data;
+  if (typeof error === "string") return { message: cut(error) };
+  const isObject = typeof error === "object" && error !== null && !Array.isArray(error);
+  const found = isObject ? (error as Record<string, unknown>) : data;
+  if (JSON.stringify(found).length <= mostText) return found;
+  const message = found["message"];
+  return { message: typeof message === "string" ? cut(message) : "too long: see the event" };
+}
+
+/** A run's row stays small; its events have all of it. */
+const mostText = 4_096;
+
+function cut(text: string): string {
+  return text.slice(0, mostText).toWellFormed();
 }
 
 /** Each event once: of those with one id in one run, the first. */
