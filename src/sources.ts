@@ -12,7 +12,7 @@ import { version } from "./version.ts";
 
 /** Where health gets its answers. Consumers are looked up when asked: they start after the endpoints. */
 export function healthSources(
-  { nc, jsm, database }: Dependencies,
+  { nc, jsm, database, wanted }: Dependencies,
   bucket: EvidenceBucket,
   archive: DeadLetterArchive,
   instance: string,
@@ -24,8 +24,18 @@ export function healthSources(
     const message = await orNull(() => jsm.streams.getMessage(stream, { seq }));
     return message?.time.toISOString() ?? null;
   };
+  /** Null while one that is made anew by whoever reads it is not there. */
+  const consumerInfo = async (stream: string, durable: string) => {
+    const durables = Object.values(wanted.durables);
+    const isMadeAnew = durables.some((one) => one.inOrder && one.config.durable_name === durable);
+    if (!isMadeAnew) return await nats(() => jsm.consumers.info(stream, durable));
+    // That the stream is missing is a problem all the same.
+    await nats(() => jsm.streams.info(stream));
+    return await orNull(() => jsm.consumers.info(stream, durable));
+  };
   const figures = async (stream: string, durable: string): Promise<ConsumerFigures> => {
-    const info = await nats(() => jsm.consumers.info(stream, durable));
+    const info = await consumerInfo(stream, durable);
+    if (info === null) return { pending: 0, ack_pending: 0, redelivered: 0, last_msg_at: null };
     const { last_active, stream_seq } = info.delivered;
     return {
       pending: info.num_pending,

@@ -50,7 +50,9 @@ test("on an empty broker everything is made, and nothing differs then or later",
     `KV_${durable}-attempts`,
     `KV_${durable}-evidence`,
     "KV_feature-pipeline-attempts",
+    "KV_run-recorder-v1-attempts",
     "LESSONS",
+    "RUNS",
     "SIGNALS",
   ]);
   expect((await jsm.consumers.info("EXPERIENCE", durable)).config).toMatchObject({

@@ -35,10 +35,14 @@ test("ten replicas that start at once migrate the database once", async () => {
     "SELECT table_name AS n FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1",
   );
   expect(tables).toEqual([
+    "agent_events",
     "agent_lessons",
+    "agent_runs",
     "feature_events",
+    "leases",
     "lesson_outbox",
     "lesson_sightings",
+    "stream_positions",
     "user_features",
   ]);
   expect(lines.filter((line) => line.includes("migrated the database"))).toHaveLength(1);

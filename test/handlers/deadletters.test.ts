@@ -354,7 +354,7 @@ test("health is ok again once every dead letter has been replayed for good", asy
   const health = await service.health();
   expect(health).toMatchObject({
     status: "degraded",
-    checks: { dead_letters: { open: 1, by_durable: { "SIGNALS/other": 1 } } },
+    checks: { dead_letters: { open: 1, by_durable: { "other/other": 1 } } },
   });
   expect(health.problems).toEqual([expect.stringMatching(/^dead letters: 1 not replayed/)]);
   await replay(stack, { all: true });

@@ -99,3 +99,58 @@ test("a run whose heartbeat is too old is ended once, and its readers hear of it
     error: { source: "reaper" },
   });
 });
+
+test("an event id like the reaper's own keeps no abandoned run alive, and no replica from working", async () => {
+  const stack = await openStack();
+  const service = await stack.start({ RUN_STALE_SECONDS: "1" });
+  const events = [
+    { run_id: "r1", type: "a", event_id: "reaper:2" },
+    { run_id: "r2", type: "a" },
+  ];
+  await ask(stack.broker.nc, "experience.runs.append", events);
+  for (const run of ["r1", "r2"]) {
+    await eventually(async () => (await runOf(stack, run))?.["status"] === "failed", 10_000);
+  }
+  expect(service.fatal).toEqual([]);
+});
+
+test("no run is ended while its events wait in the stream", async () => {
+  const stack = await openStack();
+  const first = await stack.start({ RUN_STALE_SECONDS: "2" });
+  await publish(stack, "r1", { type: "a" });
+  await eventually(async () => (await eventsOf(stack, "r1")).length === 1);
+  await first.stop();
+  const { sql } = stack.database;
+  await sql`UPDATE agent_runs SET heartbeat_at = now() - interval '1 hour'`;
+  await publish(stack, "r1", { type: "b" });
+  await stack.start({ RUN_STALE_SECONDS: "2" });
+  await eventually(async () => (await eventsOf(stack, "r1")).length === 2);
+  expect(await runOf(stack, "r1")).toMatchObject({ status: "running" });
+});
+
+test("a stream that has gone back is read on from its end, with a warning", async () => {
+  const stack = await openStack();
+  const first = await stack.start();
+  await publish(stack, "r1", { type: "a" });
+  const { sql } = stack.database;
+  await eventually(async () => (await sql`SELECT FROM stream_positions`).length === 1);
+  await first.stop();
+  await sql`UPDATE stream_positions SET position = position + 3`;
+  const service = await stack.start();
+  await eventually(async () => service.hasLogged("the stream has gone back"));
+  await publish(stack, "r1", { type: "b" });
+  await eventually(async () => (await eventsOf(stack, "r1")).length === 2);
+});
+
+test("a replica that stands by and stops leaves the reader its durable", async () => {
+  const stack = await openStack();
+  const reader = await stack.start();
+  await eventually(async () => reader.hasLogged("lease taken"));
+  const created = async () =>
+    (await stack.broker.jsm.consumers.info("RUNS", "run-recorder-v1")).created;
+  await eventually(() => created().then(Boolean, () => false));
+  const before = await created();
+  const standby = await stack.start();
+  await standby.stop();
+  expect(await created()).toBe(before);
+});
