@@ -43,6 +43,11 @@ test("every setting but the two servers has the default of the contract", () => 
     logLevel: "info",
     replicas: 1,
     provision: "apply",
+    durablePrefix: "feature-pipeline",
+    featureMaxDeliver: 5,
+    featureDedupDays: 30,
+    runStaleSeconds: 300,
+    runRetentionDays: 30,
   });
 });
 
