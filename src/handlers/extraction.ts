@@ -105,6 +105,7 @@ export function createExtraction(
     const rebuilt = await rebuild.ensureCovered(
       events,
       batch.oldestTs,
+      oldestWrittenOf(judged),
       judged.length > 0,
       async (again, since) => storeWhatIsTaken(await addEvidenceOf(group(again), since)),
       alone,
@@ -258,6 +259,12 @@ export function createExtraction(
   }
 
   return { handle, isStored: (event) => isStored(event, rules, known, settings) };
+}
+
+/** Of the documents that there are, epoch ms. */
+function oldestWrittenOf(judged: readonly Judged[]): number {
+  const written = judged.filter(({ document }) => document.revision > 0);
+  return Math.min(Number.POSITIVE_INFINITY, ...written.map(({ document }) => document.writtenAt));
 }
 
 /** Like Promise.all, but leaves nothing running when one of them fails. */

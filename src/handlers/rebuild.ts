@@ -15,13 +15,15 @@ export interface Rebuild {
   /**
    * Makes sure that the bucket holds whatever can share a window with an event at `oldestTs` (epoch ms),
    * else reads the stream again from far enough back and hands it to `reapply`, with the time since
-   * which documents must have been written. `events` are those whose evidence was added: where that may
-   * have been looked up in a memory of another bucket, they are handed to `reapply`, too. Resolves to
-   * what `reapply` did.
+   * which documents must have been written. `events` are those whose evidence was added, to documents of
+   * which the oldest was written at `oldestWritten`: where that may have been looked up in a memory of
+   * another bucket, or is older than what the record promises, they are handed to `reapply`, too.
+   * Resolves to what `reapply` did.
    */
   ensureCovered<R>(
     events: readonly ExperienceEvent[],
     oldestTs: number,
+    oldestWritten: number,
     isNeeded: boolean,
     reapply: (events: readonly ExperienceEvent[], since: number) => Promise<R>,
     alone?: Alone,
@@ -54,7 +56,7 @@ export function createRebuild(
      * It comes after the evidence is written: a bucket wiped before that shows here, and one wiped
      * later has lost nothing that these events still need.
      */
-    async ensureCovered(events, oldestTs, isNeeded, reapply, alone) {
+    async ensureCovered(events, oldestTs, oldestWritten, isNeeded, reapply, alone) {
       const results: Awaited<ReturnType<typeof reapply>>[] = [];
       for (;;) {
         const startedAt = now();
@@ -71,6 +73,9 @@ export function createRebuild(
           continue;
         }
         if (covers(record.value, ts, startedAt, settings)) {
+          // The record promises that documents live from then on; a consumer made anew delivers again
+          // what was written before.
+          if (oldestWritten < record.value.at) results.push(await reapply(events, record.value.at));
           seenAt = startedAt;
           const aged = record.writtenAt < startedAt - keepAliveMs;
           if (aged) await coverage.put(coverageKey, record.value, record.revision);
@@ -88,6 +93,7 @@ export function createRebuild(
         if (
           await note(record, { from: Number.isFinite(from) ? from : null, at: startedAt, life })
         ) {
+          if (oldestWritten < startedAt) results.push(await reapply(events, startedAt));
           seenAt = startedAt;
           return results;
         }

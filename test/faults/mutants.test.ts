@@ -9,7 +9,7 @@ const killedBefore = (step: Step, at = [1, 2]): Fault => ({
   failpoint: { step, moment: "before", at },
 });
 
-const effects = "await throughOutages(() => handle(values, empty));";
+const effects = "await throughOutages(() => handle(values, arrivals.length - values.length));";
 const publication = "await settledAll(rows.map((row) => publisher.publish(row)));";
 
 /** Builds with a known fault, each with a story that must not end well. */
