@@ -22,7 +22,7 @@ const mutants: readonly { name: string; change: Change; fault: Fault; finds: Reg
       to: `acknowledge(arrivals); ${effects}`,
     },
     // Later than the first rebuild, which would find the lost events again.
-    fault: killedBefore(steps.evidence, [40, 10]),
+    fault: killedBefore(steps.evidence, [90, 10]),
     finds: /missing lesson/,
   },
   {
