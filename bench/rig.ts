@@ -96,17 +96,15 @@ export async function stopContender(child: ChildProcess): Promise<void> {
   await ended;
 }
 
-/** Messages a second from the first acked ones that a poll sees to the last. */
+/** Messages a second, from the last poll that sees none acked to the first that sees all. */
 export async function ackRate(rig: Rig, stream: string, durable: string, count: number) {
-  let first: { at: number; acked: number } | undefined;
+  let startedAt = performance.now();
   for (;;) {
     const info = await consumerInfo(rig, stream, durable);
     const acked = info?.ack_floor.stream_seq ?? 0;
     const at = performance.now();
-    if (first === undefined && acked > 0) first = { at, acked };
-    if (first !== undefined && acked >= count) {
-      return ((acked - first.acked) / (at - first.at)) * 1_000;
-    }
+    if (acked === 0) startedAt = at;
+    else if (acked >= count) return (acked / (at - startedAt)) * 1_000;
     await wait(5);
   }
 }
