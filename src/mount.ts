@@ -5,7 +5,7 @@ import { startEndpoints } from "./bus/endpoint.ts";
 import { nats, orNull } from "./bus/errors.ts";
 import { openHistory } from "./bus/history.ts";
 import { experiencePublisher, lessonPublisher } from "./bus/publishers.ts";
-import { openRunNews } from "./bus/run-live.ts";
+import { openRunNews } from "./bus/run-news.ts";
 import type { Concern } from "./concern.ts";
 import { namesOf, startConsumers } from "./consumers.ts";
 import { rulesFor } from "./core/rules/index.ts";

@@ -1,6 +1,8 @@
 import { count } from "drizzle-orm";
 import postgres from "postgres";
 import type { UserEvent } from "../core/features/event.ts";
+import { userKey } from "../core/features/fold.ts";
+import { firstBy } from "../core/grouping.ts";
 import type { FeatureChange, FeatureRow, FeatureStore, UserKey } from "../core/ports.ts";
 import { userFeatures } from "../schema/tables.ts";
 import type { Database } from "./client.ts";
@@ -18,8 +20,7 @@ export interface Features extends FeatureStore {
 export function openFeatures(database: Database): Features {
   return {
     async read(events) {
-      const users = new Map(events.map((event) => [keyOf(event), event]));
-      const usersJson = usersOf([...users.values()]);
+      const usersJson = usersOf(firstBy(events, userKey));
       const idsJson = JSON.stringify(events.map(toProof));
       const [found] = await database.run(
         // LATERAL with LIMIT is one index lookup for each, whatever the planner thinks of the tables.
@@ -38,11 +39,7 @@ export function openFeatures(database: Database): Features {
             ) AS applied`,
       );
       if (found === undefined) throw new Error("reading features returned no row");
-      const applied = new Set<UserEvent>();
-      for (const i of found.applied) {
-        const event = events[i - 1];
-        if (event) applied.add(event);
-      }
+      const applied = new Set(found.applied.flatMap((i) => events[i - 1] ?? []));
       return { rows: found.rows.map(toRow), applied };
     },
 
@@ -155,8 +152,6 @@ function isAppliedAlready(error: unknown): boolean {
     error.table_name === "feature_events"
   );
 }
-
-const keyOf = ({ tenantId, userId }: UserKey) => JSON.stringify([tenantId, userId]);
 
 function usersOf(users: readonly UserKey[]): string {
   return JSON.stringify(

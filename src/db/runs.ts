@@ -1,6 +1,6 @@
+import { firstBy } from "../core/grouping.ts";
 import type { RunChange, RunKey, RunRow, RunStore } from "../core/ports.ts";
-import type { CursorMode } from "../core/runs/append.ts";
-import type { RunEvent } from "../core/runs/event.ts";
+import { type CursorMode, runKey } from "../core/runs/append.ts";
 import { finalTypes, type RunStatus } from "../core/runs/status.ts";
 import type { Database, Statements } from "./client.ts";
 
@@ -51,8 +51,7 @@ const pageBytes = 700_000;
 export function openRuns(database: Database): Runs {
   return {
     async read(events) {
-      const runs = new Map(events.map((event) => [keyOf(event), event]));
-      const runsJson = keysOf([...runs.values()]);
+      const runsJson = keysOf(firstBy(events, runKey));
       const idsJson = JSON.stringify(
         events.map(({ tenantId, runId, eventId }) => ({
           tenant_id: tenantId,
@@ -79,11 +78,7 @@ export function openRuns(database: Database): Runs {
             ) AS stored`,
       );
       if (found === undefined) throw new Error("reading runs returned no row");
-      const stored = new Set<RunEvent>();
-      for (const i of found.stored) {
-        const event = events[i - 1];
-        if (event) stored.add(event);
-      }
+      const stored = new Set(found.stored.flatMap((i) => events[i - 1] ?? []));
       return { rows: found.rows.map(toRun), stored };
     },
 
@@ -240,9 +235,7 @@ async function writeTogether(
   return [...result.updated, ...result.inserted];
 }
 
-const keyOf = ({ tenantId, runId }: RunKey) => JSON.stringify([tenantId, runId]);
-
-export function keysOf(runs: readonly RunKey[]): string {
+function keysOf(runs: readonly RunKey[]): string {
   return JSON.stringify(
     runs.map(({ tenantId, runId }) => ({ tenant_id: tenantId, run_id: runId })),
   );

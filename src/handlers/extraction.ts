@@ -13,6 +13,7 @@ import {
   noEvidence,
   settle,
 } from "../core/evidence.ts";
+import { groupBy } from "../core/grouping.ts";
 import { lessonFrom, sightingFrom } from "../core/lesson.ts";
 import type {
   Alone,
@@ -181,15 +182,8 @@ export function createExtraction(
   }
 
   async function rememberSuccesses(sampled: readonly ExperienceEvent[]): Promise<void> {
-    const byTask = new Map<string, ExperienceEvent[]>();
-    for (const event of sampled) {
-      const key = successesKey(event);
-      const events = byTask.get(key);
-      if (events) events.push(event);
-      else byTask.set(key, [event]);
-    }
     await settledAll(
-      [...byTask].map(([key, events]) =>
+      [...groupBy(sampled, successesKey)].map(([key, events]) =>
         changeDocument(
           bucket.successes,
           key,

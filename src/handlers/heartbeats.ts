@@ -1,4 +1,5 @@
 import type { RunKey } from "../core/ports.ts";
+import { runKey } from "../core/runs/append.ts";
 
 /** Moves heartbeats of runs, many in one statement. */
 export interface Heartbeats {
@@ -30,7 +31,7 @@ export function createHeartbeats(store: {
     waiting = new Map();
     void store.heartbeat([...batch.values()].map(({ run }) => run)).then(
       (alive) => {
-        const keys = new Set(alive.map(keyOf));
+        const keys = new Set(alive.map(runKey));
         for (const [key, { done }] of batch) for (const tell of done) tell(keys.has(key));
       },
       (error: unknown) => {
@@ -42,7 +43,7 @@ export function createHeartbeats(store: {
   return {
     beat: (run) =>
       new Promise((resolve, reject) => {
-        const key = keyOf(run);
+        const key = runKey(run);
         const entry = waiting.get(key) ?? { run, done: [], failed: [] };
         waiting.set(key, entry);
         entry.done.push(resolve);
@@ -52,5 +53,3 @@ export function createHeartbeats(store: {
       }),
   };
 }
-
-const keyOf = ({ tenantId, runId }: RunKey) => JSON.stringify([tenantId, runId]);

@@ -1,5 +1,5 @@
 import type { RunKey, RunNews } from "../core/ports.ts";
-import { finalStatusOf } from "../core/runs/status.ts";
+import { finalTypes } from "../core/runs/status.ts";
 import type { RunEventRow, Runs } from "../db/runs.ts";
 import { isOutage } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -135,11 +135,9 @@ function firstAfter(frames: readonly Frame[], cursor: number): number {
 export function frameOf(runId: string, event: RunEventRow): Frame {
   const type = event.type.replaceAll(/[\r\n\0]+/g, " ");
   const data = JSON.stringify(wireRunEvent(runId, event));
-  const told = event.data["terminal_status"];
-  const terminalStatus = typeof told === "string" ? told : null;
   return {
     cursor: event.cursor,
     text: `id: ${event.cursor}\nevent: ${type}\ndata: ${data}\n\n`,
-    isFinal: finalStatusOf({ type: event.type, terminalStatus }) !== null,
+    isFinal: finalTypes.some((final) => final === event.type),
   };
 }

@@ -1,4 +1,5 @@
 import type { RunKey, RunNews } from "../core/ports.ts";
+import { runKey } from "../core/runs/append.ts";
 import type { Runs } from "../db/runs.ts";
 import { BusError, isOutage } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -36,7 +37,7 @@ export function openRunStreams(options: {
 
   /** Shared by all readers of the run; given back, it closes with the last of them. */
   function borrowFeed(run: RunKey, last: number): { feed: RunFeed; giveBack: () => void } {
-    const key = JSON.stringify([run.tenantId, run.runId]);
+    const key = runKey(run);
     const entry = feeds.get(key) ?? { feed: openRunFeed(run, last, options), readers: 0 };
     feeds.set(key, entry);
     entry.readers += 1;

@@ -3,8 +3,15 @@ import type { Static } from "typebox";
 import type { Place } from "../bus/consumer.ts";
 import { defaultEventIdOf, type StoredMessage } from "../bus/delivery.ts";
 import type { Concern } from "../concern.ts";
+import { firstBy } from "../core/grouping.ts";
 import type { RunKey, RunNews, RunStore } from "../core/ports.ts";
-import { type Appended, changesBy, distinct, type StoredRunEvent } from "../core/runs/append.ts";
+import {
+  type Appended,
+  changesBy,
+  distinct,
+  runKey,
+  type StoredRunEvent,
+} from "../core/runs/append.ts";
 import type { RunEvent } from "../core/runs/event.ts";
 import type { Runs } from "../db/runs.ts";
 import { BusError, isRefusal } from "../errors.ts";
@@ -49,15 +56,14 @@ export function runs(options: RunsOptions): Concern {
   const { stream, durable, maxFutureMs, store, news, metrics } = options;
   const heartbeats = createHeartbeats(store);
 
-  async function append(events: readonly RunEvent[]): Promise<AppendedEvents> {
-    const appended = await appendEvents(events, store);
+  async function append(given: readonly RunEvent[]): Promise<AppendedEvents> {
+    const appended = await appendEvents(given, store);
     const now = Date.now();
-    const changed = new Map<string, RunKey>();
-    for (const { event } of appended.stored) {
-      metrics.runDelay.observe(Math.max(0, now - event.storedAt) / 1_000);
-      changed.set(runOf(event), event);
+    const events = appended.stored.map(({ event }) => event);
+    for (const { storedAt } of events) {
+      metrics.runDelay.observe(Math.max(0, now - storedAt) / 1_000);
     }
-    for (const run of changed.values()) news.announce(run);
+    for (const run of firstBy(events, runKey)) news.announce(run);
     metrics.runEvents.inc({ outcome: "stored" }, appended.stored.length);
     return appended;
   }
@@ -237,15 +243,13 @@ export async function appendEvents(
     const fresh = left.filter((event) => !stored.has(event));
     const found = changesBy(fresh, rows);
     const written = found.changes.length > 0 ? await store.write(found.changes) : new Set();
-    const again = new Set(found.changes.filter((one) => !written.has(one)).map(runOf));
+    const again = new Set(found.changes.filter((one) => !written.has(one)).map(runKey));
     for (const change of found.changes) if (written.has(change)) done.push(...change.stored);
-    refused.push(...found.refused.filter(({ event }) => !again.has(runOf(event))));
-    left = fresh.filter((event) => again.has(runOf(event)));
+    refused.push(...found.refused.filter(({ event }) => !again.has(runKey(event))));
+    left = fresh.filter((event) => again.has(runKey(event)));
   }
   return { stored: done, refused };
 }
-
-const runOf = ({ tenantId, runId }: RunKey) => JSON.stringify([tenantId, runId]);
 
 function decodeAppend(payload: Uint8Array): readonly unknown[] {
   if (payload.length === 0) throw new BusError("bad_request", "the request is empty");

@@ -1,3 +1,4 @@
+import { firstBy, groupBy } from "../grouping.ts";
 import type { FeatureChange, FeatureRow, UserKey } from "../ports.ts";
 import type { UserEvent } from "./event.ts";
 import { mapperOf } from "./index.ts";
@@ -30,12 +31,7 @@ export function fold(row: UserFeatures | undefined, events: Iterable<UserEvent>)
 
 /** Each event once: of those with one id in one tenant, the first. */
 export function distinct(events: readonly UserEvent[]): UserEvent[] {
-  const seen = new Map<string, UserEvent>();
-  for (const event of events) {
-    const identity = JSON.stringify([event.tenantId, event.eventId]);
-    if (!seen.has(identity)) seen.set(identity, event);
-  }
-  return [...seen.values()];
+  return firstBy(events, ({ tenantId, eventId }) => JSON.stringify([tenantId, eventId]));
 }
 
 /** One change for each user that the events are about; `rows` are the users' rows so far. */
@@ -43,20 +39,14 @@ export function changesBy(
   events: readonly UserEvent[],
   rows: readonly FeatureRow[],
 ): FeatureChange[] {
-  const known = new Map(rows.map((row) => [userOf(row), row]));
-  const byUser = new Map<string, UserEvent[]>();
-  for (const event of events) {
-    const user = userOf(event);
-    const those = byUser.get(user);
-    if (those) those.push(event);
-    else byUser.set(user, [event]);
-  }
-  return [...byUser].map(([user, those]) => {
-    const row = known.get(user);
+  const known = new Map(rows.map((row) => [userKey(row), row]));
+  return [...groupBy(events, userKey)].map(([key, those]) => {
+    const row = known.get(key);
     const [{ tenantId, userId }] = those as [UserEvent];
     const after = fold(row, those);
     return { tenantId, userId, before: row?.version ?? 0, after, events: those };
   });
 }
 
-const userOf = ({ tenantId, userId }: UserKey) => JSON.stringify([tenantId, userId]);
+/** Of a user among those of all tenants, for maps. */
+export const userKey = ({ tenantId, userId }: UserKey) => JSON.stringify([tenantId, userId]);

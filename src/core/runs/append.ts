@@ -1,3 +1,4 @@
+import { firstBy, groupBy } from "../grouping.ts";
 import type { RunChange, RunKey, RunRow } from "../ports.ts";
 import type { RunEvent } from "./event.ts";
 import { finalStatusOf, liveStatusOf, type RunStatus } from "./status.ts";
@@ -107,12 +108,7 @@ function cut(text: string): string {
 
 /** Each event once: of those with one id in one run, the first. */
 export function distinct(events: readonly RunEvent[]): RunEvent[] {
-  const seen = new Map<string, RunEvent>();
-  for (const event of events) {
-    const identity = JSON.stringify([event.tenantId, event.runId, event.eventId]);
-    if (!seen.has(identity)) seen.set(identity, event);
-  }
-  return [...seen.values()];
+  return firstBy(events, (event) => JSON.stringify([event.tenantId, event.runId, event.eventId]));
 }
 
 /** One change for each run that has something to store, in the events' order; and what has no place. */
@@ -120,16 +116,10 @@ export function changesBy(
   events: readonly RunEvent[],
   rows: readonly RunRow[],
 ): { readonly changes: readonly RunChange[]; readonly refused: Appended["refused"] } {
-  const known = new Map(rows.map((row) => [runOf(row), row]));
-  const byRun = new Map<string, RunEvent[]>();
-  for (const event of events) {
-    const those = byRun.get(runOf(event));
-    if (those) those.push(event);
-    else byRun.set(runOf(event), [event]);
-  }
+  const known = new Map(rows.map((row) => [runKey(row), row]));
   const changes: RunChange[] = [];
   const refused: Appended["refused"][number][] = [];
-  for (const [key, [first, ...others]] of byRun) {
+  for (const [key, [first, ...others]] of groupBy(events, runKey)) {
     if (first === undefined) continue;
     const row = known.get(key);
     const appended = append(row, [first, ...others]);
@@ -142,4 +132,5 @@ export function changesBy(
   return { changes, refused };
 }
 
-const runOf = ({ tenantId, runId }: RunKey) => JSON.stringify([tenantId, runId]);
+/** Of a run among those of all tenants, for maps. */
+export const runKey = ({ tenantId, runId }: RunKey) => JSON.stringify([tenantId, runId]);

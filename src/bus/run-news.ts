@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { RunKey, RunNews } from "../core/ports.ts";
+import { runKey } from "../core/runs/append.ts";
 import { runNewsSubject } from "../subjects.ts";
 
 /**
@@ -20,6 +21,6 @@ export function openRunNews(nc: NatsConnection): RunNews {
 }
 
 /** A hash, for ids may hold what a subject cannot. */
-function subjectOf({ tenantId, runId }: RunKey): string {
-  return runNewsSubject(hash("sha256", JSON.stringify([tenantId, runId]), "hex").slice(0, 32));
+function subjectOf(run: RunKey): string {
+  return runNewsSubject(hash("sha256", runKey(run), "hex").slice(0, 32));
 }
