@@ -70,7 +70,11 @@ export function startContender(program: string, env: Record<string, string>): Ch
   const source = program.endsWith(".ts");
   const file = fileURLToPath(new URL(program, import.meta.url));
   return spawn(process.execPath, [...(source ? ["--import", "tsx"] : []), file], {
-    env: { PATH: process.env["PATH"] ?? "", NODE_ENV: "production", LOG_LEVEL: "error", ...env },
+    env: {
+      ...{ PATH: process.env["PATH"] ?? "", LOG_LEVEL: "error" },
+      ...{ NODE_ENV: "production", EXPERIENCE_PROVISION: "apply" },
+      ...env,
+    },
     stdio: ["ignore", "inherit", "inherit"],
   });
 }

@@ -10,9 +10,9 @@ import { connectNats } from "./bus/connect.ts";
 import { judgeDrift } from "./bus/drift.ts";
 import { nats } from "./bus/errors.ts";
 import { provision } from "./bus/provision.ts";
-import { type Wanted, wantedFrom } from "./bus/wanted.ts";
+import { neededFor, type Wanted, wantedFrom } from "./bus/wanted.ts";
 import { type Database, openDatabase } from "./db/client.ts";
-import { migrate } from "./db/migrate.ts";
+import { migrate, pendingMigrations } from "./db/migrate.ts";
 import { BusError, isOutage, messageOf } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import type { Settings } from "./settings.ts";
@@ -28,30 +28,47 @@ export interface Dependencies {
   readonly repair: () => Promise<void>;
 }
 
-/** Waits for NATS and PostgreSQL for as long as it takes, saying what it waits for; stops when aborted. */
+/**
+ * Waits for NATS and PostgreSQL for as long as it takes; stops when aborted. What it waits for and why
+ * is logged now and then, and always to be read in `waiting`.
+ */
 export async function openDependencies(
   settings: Settings,
   log: Logger,
   signal: AbortSignal,
+  waiting: Map<string, string>,
 ): Promise<Dependencies> {
+  const untilThere = <T>(what: string, attempt: () => Promise<T>) =>
+    waitFor(what, log, signal, attempt, waiting);
   const url = settings.databaseUrl;
   const [nc] = await Promise.all([
-    waitFor(`NATS at ${placeOf(settings.nats.url)}`, log, signal, () =>
+    untilThere(`NATS at ${placeOf(settings.nats.url)}`, () =>
       nats(() => connectNats(settings.nats, log)),
     ),
-    waitFor(`PostgreSQL at ${placeOf(url)}`, log, signal, () => migrate(url, { log })),
+    untilThere(`PostgreSQL at ${placeOf(url)}`, () =>
+      settings.provision === "apply" ? migrate(url, { log }) : requireMigrated(url, settings),
+    ),
   ]);
   const wanted = wantedFrom(settings);
-  const jsm = await waitFor("JetStream", log, signal, async () => {
+  const needed = neededFor(wanted, settings.concerns);
+  const jsm = await untilThere("JetStream", async () => {
     const manager = await nats(() => jetstreamManager(nc));
-    judgeDrift(await nats(() => provision(manager, wanted, settings.provision)), log);
+    judgeDrift(await nats(() => provision(manager, needed, settings.provision)), log);
     return manager;
   });
   const database = openDatabase({ url, log });
   const repair = async () => {
-    await nats(() => provision(jsm, wanted, settings.provision));
+    await nats(() => provision(jsm, needed, settings.provision));
   };
   return { nc, js: jetstream(nc), jsm, database, wanted, repair };
+}
+
+/** Somebody else migrates: rejects with `unavailable` until that is done. */
+async function requireMigrated(url: string, { provision: mode }: Settings): Promise<void> {
+  const pending = await pendingMigrations(url);
+  if (pending.length === 0) return;
+  const text = `${pending.join(", ")} not applied, and EXPERIENCE_PROVISION=${mode} applies none: experience-bus migrate does`;
+  throw new BusError("unavailable", text);
 }
 
 /** Attempts again and again until no outage prevents it; rejects with `unavailable` when aborted. */
@@ -60,17 +77,21 @@ export async function waitFor<T>(
   log: Logger,
   signal: AbortSignal,
   attempt: () => Promise<T>,
+  waiting = new Map<string, string>(),
 ): Promise<T> {
   for (let tries = 0; ; tries++) {
     try {
       const result = await attempt();
+      waiting.delete(what);
       if (tries > 0) log.info(`${what} is there`);
       return result;
     } catch (error) {
       if (!isOutage(error)) throw error;
       if (signal.aborted) throw new BusError("unavailable", "stopped while starting");
+      const line = `waiting for ${what}: ${messageOf(error)}`;
+      waiting.set(what, line);
       // Every tenth attempt again: a line now and then, not a flood.
-      if (tries % 10 === 0) log.warn(`waiting for ${what}: ${messageOf(error)}`);
+      if (tries % 10 === 0) log.warn(line);
       await pause(backoffMs(tries, 100, 2_000), signal);
     }
     if (signal.aborted) throw new BusError("unavailable", "stopped while starting");

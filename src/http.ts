@@ -14,13 +14,19 @@ export interface HttpSources {
   readonly metrics: Metrics;
   readonly log: Logger;
   /** Null while the replica starts or stops. */
-  readonly health: () => Promise<HealthReply> | null;
-  /** Brings gauges up to date before a scrape; what cannot be asked keeps its last value. */
-  readonly beforeScrape: () => Promise<void>;
-  /** Null while the replica starts or stops. */
-  readonly runStreams: () => RunStreams | null;
+  readonly served: () => Served | null;
+  /** While it is null: what is the matter, a line each. */
+  readonly whyNot: () => string[];
   /** Needed to follow a run; absent: nothing is needed. */
   readonly token?: string | undefined;
+}
+
+export interface Served {
+  readonly health: () => Promise<HealthReply>;
+  /** Brings gauges up to date before a scrape; what cannot be asked keeps its last value. */
+  readonly updateGauges: () => Promise<void>;
+  /** Null where this replica hosts no runs. */
+  readonly runStreams: RunStreams | null;
 }
 
 export interface HttpServer {
@@ -34,17 +40,17 @@ export async function startHttp(port: number, sources: HttpSources): Promise<Htt
   // Liveness says that the process answers, and nothing of what it depends on.
   app.get("/livez", (c) => c.text("ok"));
   app.get("/readyz", async (c) => {
-    const health = await sources.health();
-    if (health === null) return c.text("starting or stopping", 503);
+    const health = await sources.served()?.health();
+    if (health === undefined) return c.text(sources.whyNot().join("\n"), 503);
     return health.status === "down" ? c.text(health.problems.join("\n"), 503) : c.text("ok");
   });
   app.get("/health", async (c) => {
-    const health = await sources.health();
-    if (health === null) return c.json({ status: "down", problems: ["starting or stopping"] }, 503);
+    const health = await sources.served()?.health();
+    if (health === undefined) return c.json({ status: "down", problems: sources.whyNot() }, 503);
     return c.json(health, health.status === "down" ? 503 : 200);
   });
   app.get("/metrics", async (c) => {
-    await sources.beforeScrape();
+    await sources.served()?.updateGauges();
     const { registry } = sources.metrics;
     return c.text(await registry.metrics(), 200, { "Content-Type": registry.contentType });
   });
@@ -88,8 +94,12 @@ async function followRun(c: Context, sources: HttpSources): Promise<Response> {
     c.header("WWW-Authenticate", "Bearer");
     return c.json({ code: "unauthorized", message: "a bearer token is needed" }, 401);
   }
-  const streams = sources.runStreams();
-  if (streams === null) throw new BusError("unavailable", "starting or stopping");
+  const served = sources.served();
+  if (served === null) throw new BusError("unavailable", "starting or stopping");
+  const { runStreams } = served;
+  if (runStreams === null) {
+    throw new BusError("not_found", "this replica hosts no runs: see EXPERIENCE_CONCERNS");
+  }
   const tenantId = c.req.header("X-Tenant-ID") ?? "default";
   const runId = c.req.param("run_id") ?? "";
   for (const [name, id] of [
@@ -104,7 +114,7 @@ async function followRun(c: Context, sources: HttpSources): Promise<Response> {
   if (!/^\d{0,16}$/.test(from) || !Number.isSafeInteger(Number(from))) {
     throw new BusError("bad_request", "a cursor is a whole number from 0 on");
   }
-  const stream = await streams.open({ tenantId, runId }, from === "" ? -1 : Number(from));
+  const stream = await runStreams.open({ tenantId, runId }, from === "" ? -1 : Number(from));
   // Told so, a browser does not come back to a run that is over.
   if (stream === null) return c.body(null, 204);
   return c.body(stream, 200, {

@@ -1,10 +1,8 @@
 import { type Dependencies, openDependencies } from "./dependencies.ts";
-import type { HealthReply } from "./handlers/health.ts";
-import type { RunStreams } from "./handlers/run-streams.ts";
 import { startHttp } from "./http.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
-import { mount } from "./mount.ts";
+import { type Mounted, mount } from "./mount.ts";
 import type { Settings } from "./settings.ts";
 
 export interface ServiceOptions {
@@ -33,33 +31,28 @@ const closeMs = 2_000;
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const { settings, log, signal } = options;
   const metrics = createMetrics();
-  let currentHealth: (() => Promise<HealthReply>) | null = null;
-  let currentStreams: RunStreams | null = null;
-  let beforeScrape: () => Promise<void> = () => Promise.resolve();
+  let served: Mounted | null = null;
+  const waiting = new Map<string, string>();
   const http = await startHttp(settings.httpPort, {
     ...{ metrics, log, token: settings.httpToken },
-    health: () => currentHealth?.() ?? null,
-    runStreams: () => currentStreams,
-    beforeScrape: () => beforeScrape(),
+    served: () => served,
+    whyNot: () => ["starting or stopping", ...waiting.values()],
   });
   let opened: Dependencies;
   try {
-    opened = await openDependencies(settings, log, signal);
+    opened = await openDependencies(settings, log, signal, waiting);
   } catch (error) {
     await http.close();
     throw error;
   }
   const mounted = await mount(opened, options, metrics);
-  currentHealth = mounted.health;
-  currentStreams = mounted.runStreams;
-  beforeScrape = mounted.updateGauges;
+  served = mounted;
   return {
     instance: mounted.instance,
     httpPort: http.port,
     async stop() {
-      currentHealth = null;
-      currentStreams = null;
-      mounted.runStreams.close();
+      served = null;
+      mounted.runStreams?.close();
       // A frozen broker answers no unsubscription, so none of this may be waited for without a limit.
       await within(finishMs + 500, mounted.stop(finishMs), log);
       await Promise.all([

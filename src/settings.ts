@@ -1,5 +1,6 @@
 import { accessSync, constants } from "node:fs";
 import { connectorFor } from "./db/connector.ts";
+import { type Environment, type Reader, reader } from "./environment.ts";
 import { BusError, messageOf } from "./errors.ts";
 
 /** All settings, validated together; times in the unit that the name ends in. */
@@ -27,6 +28,8 @@ export interface Settings {
   readonly logLevel: LogLevel;
   readonly replicas: number;
   readonly provision: ProvisionMode;
+  /** What this replica hosts, without repetition. */
+  readonly concerns: readonly ConcernName[];
   readonly durablePrefix: string;
   readonly featureMaxDeliver: number;
   readonly featureDedupDays: number;
@@ -37,11 +40,16 @@ export interface Settings {
 }
 
 /**
- * `apply`: create streams and buckets that are missing. `verify`: create none, compare those that are there
- * with the settings. `none`: neither. What exists is never changed; durables are made in every mode.
+ * `apply`: create streams, buckets and durables that are missing, and migrate the database. `verify`: create
+ * none, compare those that are there with the settings. `none`: neither. What exists is never changed. The
+ * durable that reads runs in order is a reading position rather: its reader makes it anew in every mode.
  */
-const provisionModes = ["apply", "verify", "none"] as const;
+export const provisionModes = ["apply", "verify", "none"] as const;
 export type ProvisionMode = (typeof provisionModes)[number];
+
+/** What a replica can host; health, stats and HTTP are there always. */
+export const concernNames = ["extractor", "features", "runs", "deadletters"] as const;
+export type ConcernName = (typeof concernNames)[number];
 
 /** Named as the `nats` CLI names them; files are paths. */
 export interface NatsSettings {
@@ -55,14 +63,14 @@ export interface NatsSettings {
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
+  /** Replies to this connection's requests go to subjects below it. */
+  readonly inboxPrefix: string;
 }
 
 const durableName = [/^[A-Za-z0-9_-]{1,64}$/, "1 to 64 of letters, digits, - and _"] as const;
 
 const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof logLevels)[number];
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Neither server is named and this is not production: the embedded ones are wanted. */
 export function wantsEmbeddedServers(env: Environment): boolean {
@@ -114,7 +122,12 @@ export function readSettings(env: Environment): Settings {
     httpPort: read.integer("HTTP_PORT", 9_109, 0, 65_535),
     logLevel: read.oneOf("LOG_LEVEL", "info", logLevels),
     replicas: read.integer("JETSTREAM_REPLICAS", 1, 1, 5),
-    provision: read.oneOf("EXPERIENCE_PROVISION", "apply", provisionModes),
+    provision: read.oneOf(
+      "EXPERIENCE_PROVISION",
+      env["NODE_ENV"] === "production" ? "verify" : "apply",
+      provisionModes,
+    ),
+    concerns: read.someOf("EXPERIENCE_CONCERNS", concernNames),
     durablePrefix: read.matching("NATS_DURABLE_PREFIX", "feature-pipeline", ...durableName),
     featureMaxDeliver: read.integer("NATS_MAX_DELIVER", 5, 1, 1_000),
     featureDedupDays: read.number("FEATURE_DEDUP_DAYS", 30, 0.01, 36_500),
@@ -171,6 +184,12 @@ function natsSettings(env: Environment, read: Reader, problems: string[]): NatsS
     ...read.optional({ creds: "NATS_CREDS", nkey: "NATS_NKEY" }),
     ...read.optional({ user: "NATS_USER", password: "NATS_PASSWORD", token: "NATS_TOKEN" }),
     ...read.optional({ ca: "NATS_CA", cert: "NATS_CERT", key: "NATS_KEY" }),
+    inboxPrefix: read.matching(
+      "NATS_INBOX_PREFIX",
+      "_INBOX",
+      /^[^\s.*>$]+(\.[^\s.*>$]+)*$/,
+      "a subject without wildcards",
+    ),
   };
 }
 
@@ -231,58 +250,13 @@ function databaseUrl(env: Environment, problems: string[]): string {
   return url;
 }
 
-type Reader = ReturnType<typeof reader>;
-
-function reader(env: Environment, problems: string[]) {
-  const refuse = <T>(name: string, wanted: string, fallback: T): T => {
-    problems.push(`${name}=${env[name]} must be ${wanted}`);
-    return fallback;
-  };
-  const number = (name: string, fallback: number, least: number, most: number): number => {
-    const text = env[name];
-    if (text === undefined || text === "") return fallback;
-    const value = /^[0-9.eE+-]+$/.test(text) ? Number(text) : Number.NaN;
-    return value >= least && value <= most
-      ? value
-      : refuse(name, `a number from ${least} to ${most}`, fallback);
-  };
-  const oneOf = <const T extends string>(name: string, fallback: T, values: readonly T[]): T => {
-    const text = env[name];
-    if (text === undefined || text === "") return fallback;
-    return (
-      values.find((value) => value === text.toLowerCase()) ??
-      refuse(name, `one of ${values.join(", ")}`, fallback)
-    );
-  };
-  return {
-    number,
-    oneOf,
-    integer: (name: string, fallback: number, least: number, most: number): number => {
-      const value = number(name, fallback, least, most);
-      return Number.isInteger(value)
-        ? value
-        : refuse(name, `a whole number from ${least} to ${most}`, fallback);
-    },
-    boolean: (name: string, fallback: boolean): boolean =>
-      oneOf(name, String(fallback), ["true", "false"]) === "true",
-    matching: (name: string, fallback: string, pattern: RegExp, wanted: string): string => {
-      const text = env[name] || fallback;
-      return pattern.test(text) ? text : refuse(name, wanted, fallback);
-    },
-    optional: <const N extends Record<string, string>>(names: N): { [K in keyof N]?: string } =>
-      Object.fromEntries(
-        Object.entries(names).flatMap(([key, name]) => (env[name] ? [[key, env[name]]] : [])),
-      ) as { [K in keyof N]?: string },
-  };
-}
-
 /** What works, but not well. */
 export function settingsAdvice(settings: Settings): string[] {
   return [ttlAdvice(settings), tokenAdvice(settings)].filter((advice) => advice !== null);
 }
 
-function tokenAdvice({ httpToken, httpPort }: Settings): string | null {
-  if (httpToken !== undefined) return null;
+function tokenAdvice({ httpToken, httpPort, concerns }: Settings): string | null {
+  if (httpToken !== undefined || !concerns.includes("runs")) return null;
   return `EXPERIENCE_HTTP_TOKEN is not set: whoever reaches HTTP_PORT=${httpPort} can follow the runs of any tenant`;
 }
 

@@ -2,18 +2,17 @@ import type { StreamInfo } from "@nats-io/jetstream";
 import type { RunningConsumer } from "./bus/consumer.ts";
 import type { DeadLetterArchive } from "./bus/dead-letter-archive.ts";
 import { nats, orNull } from "./bus/errors.ts";
-import type { EvidenceBucket } from "./core/ports.ts";
+import { namesOf } from "./consumers.ts";
 import type { Dependencies } from "./dependencies.ts";
 import type { ConsumerFigures, HealthSources } from "./handlers/health.ts";
 import type { StatsSources, StreamFigures } from "./handlers/stats.ts";
-import { coverageKey } from "./kv/evidence.ts";
 import { counterValues, type Metrics } from "./metrics.ts";
 import { version } from "./version.ts";
 
 /** Where health gets its answers. Consumers are looked up when asked: they start after the endpoints. */
 export function healthSources(
   { nc, jsm, database, wanted }: Dependencies,
-  bucket: EvidenceBucket,
+  probeKv: () => Promise<void>,
   archive: DeadLetterArchive,
   instance: string,
   consumers: ReadonlyMap<string, RunningConsumer>,
@@ -50,10 +49,7 @@ export function healthSources(
     version,
     nats: () => nats(() => nc.flush()),
     postgres: () => database.ping(),
-    // Makes a vanished bucket anew, so that an idle replica heals, too.
-    kv: async () => {
-      await bucket.coverage.get(coverageKey);
-    },
+    kv: probeKv,
     deadLetters: () => archive.open(),
     consumers: {
       *[Symbol.iterator]() {
@@ -72,7 +68,6 @@ export function healthSources(
 export function statsSources(
   { jsm, wanted }: Dependencies,
   instance: string,
-  consumers: ReadonlyMap<string, RunningConsumer>,
   stores: Pick<StatsSources, "lessons" | "features" | "runs">,
   archive: DeadLetterArchive,
   metrics: Metrics,
@@ -102,12 +97,13 @@ export function statsSources(
     },
     async consumers() {
       const infos = await Promise.all(
-        [...consumers].map(async ([name, { stream, durable }]) => {
+        Object.values(wanted.durables).map(async (one) => {
+          const { stream, durable } = namesOf(one);
           const info = await orNull(() => jsm.consumers.info(stream, durable));
           if (info === null) return [];
           return [
             [
-              name,
+              `${stream}/${durable}`,
               {
                 pending: info.num_pending,
                 ack_pending: info.num_ack_pending,
@@ -120,7 +116,7 @@ export function statsSources(
       );
       return Object.fromEntries(infos.flat());
     },
-    evidenceDocuments: async () => (await stream(evidence.name)).state.messages,
+    evidenceDocuments: async () => (await orNull(() => stream(evidence.name)))?.state.messages ?? 0,
   };
 }
 

@@ -20,7 +20,7 @@ function problemsOf(env: Record<string, string | undefined>): string[] {
 
 test("every setting but the two servers has the default of the contract", () => {
   expect(read()).toEqual({
-    nats: { url: "nats://127.0.0.1:4222" },
+    nats: { url: "nats://127.0.0.1:4222", inboxPrefix: "_INBOX" },
     stream: "EXPERIENCE",
     subject: "agent.experience.v1.>",
     durable: "experience-learner-v1",
@@ -43,6 +43,7 @@ test("every setting but the two servers has the default of the contract", () => 
     logLevel: "info",
     replicas: 1,
     provision: "apply",
+    concerns: ["extractor", "features", "runs", "deadletters"],
     durablePrefix: "feature-pipeline",
     featureMaxDeliver: 5,
     featureDedupDays: 30,
@@ -72,6 +73,10 @@ test.each([
   ["HTTP_PORT", "0", { httpPort: 0 }],
   ["LOG_LEVEL", "Debug", { logLevel: "debug" }],
   ["JETSTREAM_REPLICAS", "3", { replicas: 3 }],
+  ["EXPERIENCE_PROVISION", "none", { provision: "none" }],
+  ["NODE_ENV", "production", { provision: "verify" }],
+  ["EXPERIENCE_CONCERNS", "all", { concerns: ["extractor", "features", "runs", "deadletters"] }],
+  ["EXPERIENCE_CONCERNS", "runs, Extractor,runs", { concerns: ["extractor", "runs"] }],
 ])("%s=%s is read", (name, value, expected) => {
   expect(read({ [name]: value })).toMatchObject(expected);
 });
@@ -104,6 +109,8 @@ test.each([
   ["LOG_LEVEL", "loud"],
   ["JETSTREAM_REPLICAS", "6"],
   ["EXPERIENCE_PROVISION", "destroy"],
+  ["EXPERIENCE_CONCERNS", "extractor,lessons"],
+  ["NATS_INBOX_PREFIX", "_INBOX.>"],
 ])("%s=%s is refused, naming both", (name, value) => {
   const [count, problem, ...others] = problemsOf({ [name]: value });
   expect(count).toBe("1 problem in the settings:");
@@ -158,12 +165,12 @@ describe("authentication", () => {
   });
 
   test("reads user and password, or a token, in the URL", () => {
-    expect(read({ NATS_URL: "nats://u:p%40@h:1,nats://k:2" }).nats).toEqual({
+    expect(read({ NATS_URL: "nats://u:p%40@h:1,nats://k:2" }).nats).toMatchObject({
       url: "nats://h:1,nats://k:2",
       user: "u",
       password: "p@",
     });
-    expect(read({ NATS_URL: "nats://t0ken@h:1" }).nats).toEqual({
+    expect(read({ NATS_URL: "nats://t0ken@h:1" }).nats).toMatchObject({
       url: "nats://h:1",
       token: "t0ken",
     });

@@ -46,6 +46,7 @@ async function connectionOptions(settings: NatsSettings): Promise<ConnectionOpti
     pingInterval: 5_000,
     maxPingOut: 2,
     timeout: 5_000,
+    inboxPrefix: settings.inboxPrefix,
     ...(authenticator && { authenticator }),
     ...(settings.user && { user: settings.user, pass: settings.password ?? "" }),
     ...(settings.token && { token: settings.token }),

@@ -16,10 +16,9 @@ export interface Drift {
 
 export function subjectsDrift(
   wanted: WantedStream,
-  actual: ReadonlyMap<string, StreamConfig>,
+  { subjects }: StreamConfig,
   breaks: boolean,
 ): Drift[] {
-  const subjects = actual.get(wanted.name)?.subjects ?? [];
   const missing = wanted.subjects.filter(
     (subject) => !subjects.some((one) => includesSubject(one, subject)),
   );
@@ -27,15 +26,6 @@ export function subjectsDrift(
   return [
     { what: `stream ${wanted.name}`, field: "subjects", wanted: missing, actual: subjects, breaks },
   ];
-}
-
-export function fieldDrift(
-  wanted: WantedStream,
-  actual: ReadonlyMap<string, StreamConfig>,
-  fields: Partial<Record<keyof StreamConfig, boolean>>,
-): Drift[] {
-  const config = actual.get(wanted.name);
-  return config === undefined ? [] : compare(`stream ${wanted.name}`, wanted, config, fields);
 }
 
 export function compare<C extends object>(

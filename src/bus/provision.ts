@@ -1,20 +1,13 @@
-import {
-  type ConsumerConfig,
-  DeliverPolicy,
-  type JetStreamManager,
-  RetentionPolicy,
-  type StreamConfig,
-  type StreamInfo,
-} from "@nats-io/jetstream";
+import { DeliverPolicy, type JetStreamManager, type StreamInfo } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
-import { includesSubject } from "../core/subject-pattern.ts";
 import { BusError, isOutage } from "../errors.ts";
 import type { ProvisionMode } from "../settings.ts";
 import { bucketStream } from "../subjects.ts";
-import { compare, type Drift, fieldDrift, subjectsDrift } from "./drift.ts";
+import type { Drift } from "./drift.ts";
 import { hasCode, jsCodes, nats, orNull } from "./errors.ts";
+import { inspect, nameOf } from "./inspect.ts";
 import type { OpenedDurable } from "./intake.ts";
-import type { Wanted, WantedDurable, WantedStream } from "./wanted.ts";
+import type { Needed, WantedDurable, WantedStream } from "./wanted.ts";
 
 /** What JetStream takes where a consumer names none. */
 const defaultAckWaitMs = 30_000;
@@ -33,8 +26,7 @@ export async function ensureStream(
   } catch (error) {
     if (!hasCode(error, jsCodes.streamNotFound)) return await nats(() => Promise.reject(error));
     if (mode !== "apply") {
-      const text = `stream ${wanted.name} is missing, and EXPERIENCE_PROVISION=${mode} creates none`;
-      throw new BusError("unavailable", text, { cause: error });
+      throw missing(`stream ${wanted.name}`, mode, error);
     }
   }
   return await nats(async () => {
@@ -76,8 +68,8 @@ function firstRevision({ name }: WantedStream): { first_seq?: number } {
 }
 
 /**
- * Finds the durable or makes it, in every mode, for it is the service's own; with the creation time of
- * its stream, which identities need.
+ * Finds the durable, or makes it with `apply`, as `ensureStream` does; with the creation time of its
+ * stream, which identities need.
  */
 export async function ensureDurable(
   jsm: JetStreamManager,
@@ -91,6 +83,7 @@ export async function ensureDurable(
       return await jsm.consumers.info(stream.name, durable);
     } catch (error) {
       if (!hasCode(error, jsCodes.consumerNotFound)) throw error;
+      if (mode !== "apply") throw missing(`consumer ${stream.name}/${durable}`, mode, error);
       return await jsm.consumers.add(stream.name, wanted);
     }
   });
@@ -100,6 +93,11 @@ export async function ensureDurable(
     streamCreated: created,
     ackWaitMs: (config.ack_wait ?? nanos(defaultAckWaitMs)) / nanos(1),
   };
+}
+
+function missing(what: string, mode: ProvisionMode, cause?: unknown): BusError {
+  const text = `${what} is missing, and EXPERIENCE_PROVISION=${mode} creates none: experience-bus provision does`;
+  return new BusError("unavailable", text, { cause });
 }
 
 /** The durable made anew, to deliver what comes after `position`, in order. */
@@ -118,75 +116,36 @@ export async function restartDurable(
   );
 }
 
-/** Makes everything that is missing, with `apply`, in no particular order, and says what differs. */
+/**
+ * Makes everything that is missing, with `apply`, in no particular order, and says what differs. With
+ * `verify` rejects with `unavailable` while something is missing. What is optional may be missing in
+ * both: its consumer waits for it, and says so in health.
+ */
 export async function provision(
   jsm: JetStreamManager,
-  wanted: Wanted,
+  needed: Needed,
   mode: ProvisionMode,
-): Promise<Drift[]> {
+): Promise<readonly Drift[]> {
   if (mode === "none") return [];
-  const { experience, lessons, deadLetters, evidence, ...others } = wanted;
-  const buckets = [others.attempts, others.featureAttempts, others.runAttempts];
-  const streams = await Promise.all(
-    [experience, lessons, deadLetters, evidence, ...buckets].map((one) =>
-      ensureStream(jsm, one, mode),
-    ),
-  );
-  const actual = new Map(streams.map((info) => [info.config.name, info.config]));
-  const durables = Object.values(wanted.durables).map((one) => durableDrift(jsm, one, mode));
-  return [
-    ...sourceDrift(experience, actual),
-    ...subjectsDrift(lessons, actual, true),
-    ...subjectsDrift(deadLetters, actual, true),
-    ...fieldDrift(lessons, actual, { duplicate_window: false, num_replicas: false }),
-    ...fieldDrift(deadLetters, actual, { duplicate_window: false, num_replicas: false }),
-    ...fieldDrift(evidence, actual, { max_age: true, num_replicas: false }),
-    ...buckets.flatMap((bucket) => fieldDrift(bucket, actual, { num_replicas: false })),
-    ...(await Promise.all(durables)).flat(),
-  ];
+  if (mode === "apply") await create(jsm, needed);
+  const { absent, drift } = await inspect(jsm, needed);
+  const required = absent.filter(({ optional }) => !optional).map(nameOf);
+  if (required.length > 0) throw missing(required.join(", "), mode);
+  return drift;
 }
 
-function sourceDrift(source: WantedStream, actual: ReadonlyMap<string, StreamConfig>): Drift[] {
-  // A work queue has one consumer and forgets what is acked: evidence could not be read again.
-  const isQueue = actual.get(source.name)?.retention === RetentionPolicy.Workqueue;
-  return [
-    // Whoever owns the events' stream may list its subjects in another way: worth a warning only.
-    ...subjectsDrift(source, actual, false),
-    ...fieldDrift(source, actual, { retention: isQueue }),
-  ];
-}
-
-async function durableDrift(
-  jsm: JetStreamManager,
-  durable: WantedDurable,
-  mode: ProvisionMode,
-): Promise<Drift[]> {
-  const { stream, config: wanted, optional, inOrder } = durable;
-  let actual: Partial<ConsumerConfig>;
-  try {
-    if (inOrder) {
-      await ensureStream(jsm, stream, mode);
-      return [];
+async function create(jsm: JetStreamManager, { streams, durables }: Needed): Promise<void> {
+  const make = async (optional: boolean, work: () => Promise<unknown>) => {
+    try {
+      await work();
+    } catch (error) {
+      if (!(optional && isOutage(error))) throw error;
     }
-    await ensureDurable(jsm, durable, mode);
-    actual = (await nats(() => jsm.consumers.info(stream.name, wanted.durable_name))).config;
-  } catch (error) {
-    // Its consumer goes on trying, and says so in health.
-    if (optional && isOutage(error)) return [];
-    throw error;
-  }
-  // No filter, or a wider one, brings our events, too.
-  const filters = actual.filter_subjects ?? [actual.filter_subject || ">"];
-  if (filters.some((filter) => includesSubject(filter, wanted.filter_subject))) {
-    actual = { ...actual, filter_subject: wanted.filter_subject };
-  }
-  const breaking = {
-    ack_policy: true,
-    max_deliver: true,
-    filter_subject: true,
-    deliver_subject: true,
-    headers_only: true,
   };
-  const all = { ...breaking, ack_wait: false, deliver_policy: false, max_ack_pending: false };
-  return compare(`consumer ${stream.name}/${wanted.durable_name}`, wanted, actual, all);
+  await Promise.all(
+    streams.map(({ stream, optional }) => make(optional, () => ensureStream(jsm, stream, "apply"))),
+  );
+  // Whoever reads in order makes the durable, from where the last one came to.
+  const made = durables.filter(({ inOrder }) => !inOrder);
+  await Promise.all(made.map((one) => make(one.optional, () => ensureDurable(jsm, one, "apply"))));
 }

@@ -8,7 +8,7 @@ import {
   type StreamConfig,
 } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
-import type { Settings } from "../settings.ts";
+import type { ConcernName, Settings } from "../settings.ts";
 import {
   attemptsBucket,
   bucketStream,
@@ -32,6 +32,10 @@ const attemptsTtlMs = day;
 
 /** What is not acked is not delivered again, but read again by whoever opens the durable anew. */
 const orderedAckWaitSeconds = 600;
+
+/** From here on `nats server check consumer` alarms: what is not worked off at once, and what keeps coming back. */
+const unprocessedCritical = 100_000;
+const redeliveryCritical = 1_000;
 
 export type WantedStream = Partial<StreamConfig> & Pick<StreamConfig, "name" | "subjects">;
 
@@ -68,6 +72,64 @@ export interface Wanted {
   };
 }
 
+/** In which fields what exists is compared with what is wanted; true where a guarantee would break. */
+export type Compared = Partial<Record<keyof StreamConfig, boolean>>;
+
+export interface NeededStream {
+  readonly stream: WantedStream;
+  /** The service does the rest while it is missing. */
+  readonly optional: boolean;
+  readonly compared: Compared;
+}
+
+/** What a replica with certain concerns stands on. */
+export interface Needed {
+  readonly streams: readonly NeededStream[];
+  readonly durables: readonly WantedDurable[];
+}
+
+export function neededFor(wanted: Wanted, concerns: readonly ConcernName[]): Needed {
+  const { durables } = wanted;
+  const needs = (stream: WantedStream, compared: Compared, optional = false): NeededStream => ({
+    ...{ stream, compared, optional },
+  });
+  // Whoever owns a source may list its subjects in another way: worth a warning only.
+  const source = { subjects: false, retention: false };
+  const output = { subjects: true, duplicate_window: false, num_replicas: false };
+  const attempts = { num_replicas: false };
+  const of: Record<ConcernName, Needed> = {
+    extractor: {
+      streams: [
+        // A work queue forgets what is acked: evidence could not be read again.
+        needs(wanted.experience, { ...source, retention: true }),
+        needs(wanted.lessons, output),
+        // Another time to live, and evidence would expire before its window ends.
+        needs(wanted.evidence, { max_age: true, num_replicas: false }),
+        needs(wanted.attempts, attempts),
+      ],
+      durables: [durables.experience],
+    },
+    features: {
+      streams: [
+        needs(wanted.signals, source, true),
+        needs(wanted.feedback, source, true),
+        needs(wanted.featureAttempts, attempts),
+      ],
+      durables: [durables.signals, durables.feedback],
+    },
+    runs: {
+      streams: [needs(wanted.runs, source, true), needs(wanted.runAttempts, attempts)],
+      durables: [durables.runs],
+    },
+    deadletters: { streams: [], durables: [] },
+  };
+  const hosted = concerns.map((name) => of[name]);
+  return {
+    streams: [needs(wanted.deadLetters, output), ...hosted.flatMap(({ streams }) => streams)],
+    durables: hosted.flatMap((one) => one.durables),
+  };
+}
+
 export function wantedFrom(settings: Settings): Wanted {
   const stream = (config: WantedStream): WantedStream => ({
     storage: StorageType.File,
@@ -91,6 +153,8 @@ export function wantedFrom(settings: Settings): Wanted {
       deny_delete: true,
       allow_direct: true,
     });
+  // Room for many replicas: each holds three batches at the most.
+  const mostPending = Math.max(20_000, settings.fetchBatch * 3 * 16);
   const durable = (
     of: WantedStream,
     config: { readonly name: string; readonly description: string; readonly subject: string },
@@ -108,8 +172,13 @@ export function wantedFrom(settings: Settings): Wanted {
       filter_subject: config.subject,
       // The delivery count is not the attempt count: the service counts attempts itself.
       max_deliver: -1,
-      // Room for many replicas: each holds three batches at the most.
-      max_ack_pending: Math.max(20_000, settings.fetchBatch * 3 * 16),
+      max_ack_pending: mostPending,
+      metadata: {
+        "io.nats.monitor.enabled": "true",
+        "io.nats.monitor.outstanding-ack-critical": String(Math.floor(mostPending * 0.9)),
+        "io.nats.monitor.unprocessed-critical": String(unprocessedCritical),
+        "io.nats.monitor.redelivery-critical": String(redeliveryCritical),
+      },
     },
   });
 

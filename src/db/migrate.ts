@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { readMigrationFiles } from "drizzle-orm/migrator";
@@ -28,6 +29,31 @@ export async function migrate(
   databaseUrl: string,
   { log, connectSeconds = 5 }: { readonly log: DatabaseLog; readonly connectSeconds?: number },
 ): Promise<void> {
+  await inSession(databaseUrl, { log, connectSeconds }, async (client) => {
+    await lock(client, log);
+    await applyMissing(client, log);
+  });
+}
+
+/**
+ * The names of the migrations that this code has and the database has not, the oldest first; changes
+ * nothing. Needs to read `drizzle.experience_bus_migrations` only. Rejects as `migrate` does.
+ */
+export async function pendingMigrations(databaseUrl: string): Promise<string[]> {
+  const log = { debug: ignore, info: ignore, warn: ignore };
+  const newestApplied = await inSession(databaseUrl, { log, connectSeconds: 5 }, newestMigration);
+  const journal = await readFile(`${migrationsFolder}/meta/_journal.json`, "utf8");
+  const { entries } = JSON.parse(journal) as { entries: { when: number; tag: string }[] };
+  return entries.filter(({ when }) => when > newestApplied).map(({ tag }) => `migration ${tag}`);
+}
+
+const ignore = () => undefined;
+
+async function inSession<T>(
+  databaseUrl: string,
+  { log, connectSeconds }: { readonly log: DatabaseLog; readonly connectSeconds: number },
+  work: (client: postgres.Sql) => Promise<T>,
+): Promise<T> {
   // One socket and no second: a connection made anew would go on without the lock.
   const connector = connectorFor(databaseUrl, 1);
   const client = postgres(databaseUrl, {
@@ -40,8 +66,7 @@ export async function migrate(
     connection: { application_name: "experience-bus", statement_timeout: 0 },
   });
   try {
-    await lock(client, log);
-    await applyMissing(client, log);
+    return await work(client);
   } catch (error) {
     throw translate(error);
   } finally {

@@ -3,14 +3,16 @@ import { nanos } from "@nats-io/transport-node";
 import { expect, onTestFinished, test } from "vitest";
 import { type Drift, judgeDrift } from "../../src/bus/drift.ts";
 import { provision as provisionAs } from "../../src/bus/provision.ts";
-import { type Wanted, wantedFrom } from "../../src/bus/wanted.ts";
-import { readSettings } from "../../src/settings.ts";
+import { neededFor, type Wanted, wantedFrom } from "../../src/bus/wanted.ts";
+import { concernNames, type ProvisionMode, readSettings } from "../../src/settings.ts";
 import { type Broker, startBroker } from "../rig/broker.ts";
 import { recordingLog } from "../rig/service.ts";
 
 const durable = "experience-learner-v1";
 
-const provision = (jsm: Broker["jsm"], wanted: Wanted) => provisionAs(jsm, wanted, "apply");
+const provision = async (jsm: Broker["jsm"], wanted: Wanted, mode: ProvisionMode = "apply") => [
+  ...(await provisionAs(jsm, neededFor(wanted, concernNames), mode)),
+];
 
 async function openBroker(): Promise<Broker> {
   const broker = await startBroker();
@@ -235,4 +237,46 @@ test("what breaks is refused in one message, what does not is a warning each", (
   expect(lines.map(({ msg }) => msg)).toEqual([
     'stream S: b is null, the settings want "1s"; left as it is',
   ]);
+});
+
+test("with verify nothing is made, and everything that is missing is named", async () => {
+  const { jsm } = await openBroker();
+  await expect(provision(jsm, wanted(), "verify")).rejects.toMatchObject({
+    code: "unavailable",
+    message: expect.stringMatching(
+      /stream EXPERIENCE.*consumer EXPERIENCE\/experience-learner-v1.*EXPERIENCE_PROVISION=verify/,
+    ),
+  });
+  expect(await jsm.streams.names().next()).toEqual([]);
+  await provision(jsm, wanted());
+  expect(await provision(jsm, wanted(), "verify")).toEqual([]);
+});
+
+test("with verify a durable that is missing is not made", async () => {
+  const { jsm } = await openBroker();
+  await provision(jsm, wanted());
+  await jsm.consumers.delete("EXPERIENCE", durable);
+  await expect(provision(jsm, wanted(), "verify")).rejects.toMatchObject({
+    message: expect.stringMatching(/^consumer EXPERIENCE\/experience-learner-v1 is missing/),
+  });
+  await expect(jsm.consumers.info("EXPERIENCE", durable)).rejects.toThrow("consumer not found");
+});
+
+test("with verify only what the hosted concerns need is asked for", async () => {
+  const { jsm } = await openBroker();
+  const needed = neededFor(wanted(), ["deadletters"]);
+  await provisionAs(jsm, needed, "apply");
+  expect(await jsm.streams.names().next()).toEqual(["DEAD_LETTERS"]);
+  expect(await provisionAs(jsm, needed, "verify")).toEqual([]);
+});
+
+test("a durable that nobody monitors is told; thresholds of an operator's own are not", async () => {
+  const broker = await openBroker();
+  await addDurable(broker, { filter_subject: "agent.experience.v1.>", metadata: {} });
+  const drift = await provision(broker.jsm, wanted());
+  expect(drift.map(({ field, breaks }) => [field, breaks])).toEqual([["metadata", false]]);
+  await broker.jsm.consumers.update("EXPERIENCE", durable, {
+    metadata: { "io.nats.monitor.unprocessed-critical": "7" },
+  });
+  expect(await provision(broker.jsm, wanted())).toEqual([]);
 });

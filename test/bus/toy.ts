@@ -3,7 +3,7 @@ import { type RunningConsumer, startConsumer } from "../../src/bus/consumer.ts";
 import { openDeadLetters } from "../../src/bus/dead-letters.ts";
 import type { StoredMessage } from "../../src/bus/delivery.ts";
 import { ensureDurable, provision } from "../../src/bus/provision.ts";
-import { wantedFrom } from "../../src/bus/wanted.ts";
+import { neededFor, wantedFrom } from "../../src/bus/wanted.ts";
 import { type AttemptsLog, noAttempts, openAttemptsLog } from "../../src/kv/attempts.ts";
 import { openDocuments } from "../../src/kv/documents.ts";
 import { readSettings } from "../../src/settings.ts";
@@ -62,7 +62,7 @@ export async function openToy(env: Record<string, string> = {}): Promise<Toy> {
     }),
   );
   const repair = async () => {
-    await provision(jsm, wanted, "apply");
+    await provision(jsm, neededFor(wanted, ["extractor"]), "apply");
   };
   await repair();
   const { log, lines } = recordingLog();

@@ -25,7 +25,11 @@ export interface Replica {
 /** `env` over a clean environment: nothing of the test's own surroundings reaches the service. */
 export function startReplica(env: Record<string, string>, main = builtMain): Replica {
   const child = spawn(process.execPath, [main], {
-    env: { PATH: process.env["PATH"] ?? "", HTTP_PORT: "0", NODE_ENV: "production", ...env },
+    env: {
+      ...{ PATH: process.env["PATH"] ?? "", HTTP_PORT: "0" },
+      ...{ NODE_ENV: "production", EXPERIENCE_PROVISION: "apply" },
+      ...env,
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const log: Record<string, unknown>[] = [];

@@ -1,3 +1,4 @@
+import { AckPolicy } from "@nats-io/jetstream";
 import { expect, test } from "vitest";
 import { eventually } from "../rig/eventually.ts";
 import { figures, openStack, type Stack } from "../rig/service.ts";
@@ -108,6 +109,10 @@ test("while SIGNALS is missing, health says so, and consuming starts when it app
   expect(health.problems.join()).toMatch(/stream FEEDBACK is missing/);
 
   await jsm.streams.add({ name: "SIGNALS", subjects: ["signals.>"] });
+  await jsm.consumers.add("SIGNALS", {
+    ...{ durable_name: "feature-pipeline-signals", filter_subject: "signals.>" },
+    ack_policy: AckPolicy.Explicit,
+  });
   await js.publish("signals.task.synced", JSON.stringify({ user_id: "ada" }));
   await eventually(async () => (await versionOf(stack, "ada")) === 1);
   expect((await service.health()).problems.join()).not.toContain("SIGNALS");

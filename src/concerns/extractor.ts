@@ -1,0 +1,54 @@
+import { openHistory } from "../bus/history.ts";
+import { experiencePublisher, lessonPublisher } from "../bus/publishers.ts";
+import { rulesFor } from "../core/rules/index.ts";
+import { openLessonStore } from "../db/lessons.ts";
+import { explain } from "../handlers/explain.ts";
+import { createExtraction } from "../handlers/extraction.ts";
+import { extractor, messageDecoder } from "../handlers/extractor.ts";
+import { coverageKey, openEvidenceBucket } from "../kv/evidence.ts";
+import { evidenceBucket } from "../subjects.ts";
+import { attemptsOf, type Base, type Hosted } from "./hosted.ts";
+
+/** Lessons from events, and why there are none. */
+export async function openExtractor(base: Base): Promise<Hosted> {
+  const { opened, settings, metrics, log, whenThere } = base;
+  const { js, jsm, database, wanted, repair } = opened;
+  const { stream, durable, subject, okSamplePercent, windowSeconds, maxDeliver } = settings;
+  const windowMs = Math.round(windowSeconds * 1_000);
+  const maxFutureMs = settings.maxFutureSeconds * 1_000;
+  const rules = rulesFor(settings);
+  const bucket = await whenThere(() =>
+    openEvidenceBucket({
+      ...{ js, recreate: repair, log },
+      ...{ bucket: evidenceBucket(durable), windowMs },
+    }),
+  );
+  const attempts = await attemptsOf(base, durable);
+  const lessons = openLessonStore(database, { publish: settings.lessonPublishEnabled });
+  const decode = messageDecoder({ subject, maxFutureMs, rules, okSamplePercent });
+  const history = openHistory({
+    ...{ js, jsm, stream, durable, subject, decode },
+    ...{ attempts, maxDeliver, log },
+  });
+  const publisher = lessonPublisher(js, settings.lessonSubject);
+  const extraction = createExtraction(
+    { bucket, lessons, publisher, history, now: Date.now },
+    rules,
+    { windowMs, ttlMs: settings.evidenceTtlSeconds * 1_000, maxFutureMs, okSamplePercent },
+  );
+  return {
+    concerns: [
+      extractor({
+        ...{ stream, subject, durable, maxFutureMs },
+        ...{ decode, extraction, publisher: experiencePublisher(js), metrics },
+      }),
+      explain({ rules, windowSeconds, maxFutureMs, okSamplePercent, bucket, lessons }),
+    ],
+    durables: [{ wanted: wanted.durables.experience, maxDeliver, attempts }],
+    upkeeps: [],
+    async probeKv() {
+      await bucket.coverage.get(coverageKey);
+    },
+    stop: () => Promise.resolve(),
+  };
+}
