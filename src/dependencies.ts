@@ -67,7 +67,7 @@ export async function openDependencies(
 async function requireMigrated(url: string, { provision: mode }: Settings): Promise<void> {
   const pending = await pendingMigrations(url);
   if (pending.length === 0) return;
-  const text = `${pending.join(", ")} not applied, and EXPERIENCE_PROVISION=${mode} applies none: experience-bus migrate does`;
+  const text = `migrations ${pending.join(", ")} are not applied, and EXPERIENCE_PROVISION=${mode} applies none: experience-bus migrate does`;
   throw new BusError("unavailable", text);
 }
 

@@ -77,11 +77,17 @@ export function wantsEmbeddedServers(env: Environment): boolean {
   return !env["NATS_URL"] && !env["LEARNER_DATABASE_URL"] && env["NODE_ENV"] !== "production";
 }
 
+/** The servers that a program talks to; it need not be told where the others are. */
+type Server = "nats" | "postgres";
+
 /**
  * Reads the settings from the environment. Throws one `BusError` `bad_request` that names every
  * problem, one a line. Values of secrets never appear in it.
  */
-export function readSettings(env: Environment): Settings {
+export function readSettings(
+  env: Environment,
+  servers: readonly Server[] = ["nats", "postgres"],
+): Settings {
   const problems: string[] = [];
   const read = reader(env, problems);
   const settings: Settings = {
@@ -111,7 +117,7 @@ export function readSettings(env: Environment): Settings {
     latencyThreshold: read.integer("EXPERIENCE_LATENCY_THRESHOLD", 3, 1, 256),
     evidenceTtlSeconds: read.number("EXPERIENCE_EVENT_DEDUP_TTL_SECONDS", 3_600, 0.1, 63_072_000),
     maxFutureSeconds: read.number("EXPERIENCE_MAX_FUTURE_SECONDS", 300, 0, 31_536_000),
-    databaseUrl: databaseUrl(env, problems),
+    databaseUrl: servers.includes("postgres") ? databaseUrl(env, problems) : "",
     lessonSubject: read.matching(
       "LESSON_SUBJECT",
       "agent.lesson.v1",

@@ -3,7 +3,7 @@ import { Empty, errors, type NatsConnection } from "@nats-io/transport-node";
 import { connectOnce } from "../bus/connect.ts";
 import { translateNats } from "../bus/errors.ts";
 import { BusError, type ErrorCode, errorStatus } from "../errors.ts";
-import { readNatsSettings } from "../settings.ts";
+import { type NatsSettings, readNatsSettings } from "../settings.ts";
 
 /** Options that go for every command. */
 export interface GlobalOptions {
@@ -20,17 +20,28 @@ export interface Asker {
   close(): Promise<void>;
 }
 
-export async function openAsker(options: GlobalOptions): Promise<Asker> {
+/** The environment, with the server that an option names. */
+export function environmentFor({ server }: Pick<GlobalOptions, "server">): NodeJS.ProcessEnv {
   const { NATS_URL = "nats://127.0.0.1:4222", ...env } = process.env;
-  const settings = readNatsSettings({ ...env, NATS_URL: options.server ?? NATS_URL });
-  const timeoutMs = options.timeout * 1_000;
-  let nc: NatsConnection;
+  return { ...env, NATS_URL: server ?? NATS_URL };
+}
+
+/** Rejects with `unavailable`, naming server and cause, where there is no connection to be had. */
+export async function connectFor(
+  { timeout }: Pick<GlobalOptions, "timeout">,
+  settings: NatsSettings,
+): Promise<NatsConnection> {
   try {
-    nc = await connectOnce(settings, timeoutMs);
+    return await connectOnce(settings, timeout * 1_000);
   } catch (error) {
     const text = `cannot connect to NATS at ${settings.url}`;
     throw new BusError("unavailable", `${text}: ${causeOf(error)}`, { cause: error });
   }
+}
+
+export async function openAsker(options: GlobalOptions): Promise<Asker> {
+  const nc = await connectFor(options, readNatsSettings(environmentFor(options)));
+  const timeoutMs = options.timeout * 1_000;
   return {
     async ask(subject, request) {
       const payload = Object.keys(request).length === 0 ? Empty : JSON.stringify(request);

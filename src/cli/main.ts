@@ -4,6 +4,8 @@ import { BusError, messageOf } from "../errors.ts";
 import { version } from "../version.ts";
 import { addDeadLetterCommands } from "./dlq.ts";
 import { Ended, exitCodes } from "./exit.ts";
+import { addMigrateCommand } from "./migrate.ts";
+import { addProvisionCommand } from "./provision.ts";
 
 const environment = `
 Environment: NATS_URL (nats://127.0.0.1:4222), NATS_CREDS, NATS_NKEY, NATS_USER, NATS_PASSWORD,
@@ -19,7 +21,7 @@ function seconds(text: string): number {
 }
 
 const program = new Command("experience-bus")
-  .description("Looks after a running Experience Bus.")
+  .description("Looks after an Experience Bus.")
   .version(version)
   .option("-s, --server <url>", "NATS server, several separated by commas")
   .option("--timeout <seconds>", "how long to wait for an answer", seconds, 10)
@@ -28,6 +30,8 @@ const program = new Command("experience-bus")
   .configureHelp({ showGlobalOptions: true })
   .showHelpAfterError("(--help shows how it is used)")
   .exitOverride();
+addProvisionCommand(program);
+addMigrateCommand(program);
 addDeadLetterCommands(program);
 
 try {

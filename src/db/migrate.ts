@@ -44,7 +44,7 @@ export async function pendingMigrations(databaseUrl: string): Promise<string[]> 
   const newestApplied = await inSession(databaseUrl, { log, connectSeconds: 5 }, newestMigration);
   const journal = await readFile(`${migrationsFolder}/meta/_journal.json`, "utf8");
   const { entries } = JSON.parse(journal) as { entries: { when: number; tag: string }[] };
-  return entries.filter(({ when }) => when > newestApplied).map(({ tag }) => `migration ${tag}`);
+  return entries.filter(({ when }) => when > newestApplied).map(({ tag }) => tag);
 }
 
 const ignore = () => undefined;

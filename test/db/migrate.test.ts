@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import postgres from "postgres";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { migrate } from "../../src/db/migrate.ts";
+import { migrate, pendingMigrations } from "../../src/db/migrate.ts";
 import { eventually } from "../rig/eventually.ts";
 import { recordingLog, type Server, silentLog, startServer } from "./server.ts";
 
@@ -108,13 +108,17 @@ test("a wrong password is unavailable, and not in the error", async () => {
   await expect(attempt).rejects.not.toThrow(/another-secret/);
 });
 
-const commandFile = fileURLToPath(new URL("../../src/db/migrate-main.ts", import.meta.url));
+const commandFile = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
 async function command(args: string[], databaseUrl: string) {
   const env = { ...process.env, LEARNER_DATABASE_URL: databaseUrl };
-  const run = promisify(execFile)(process.execPath, ["--import", "tsx", commandFile, ...args], {
-    env,
-  });
+  const run = promisify(execFile)(
+    process.execPath,
+    ["--import", "tsx", commandFile, "migrate", ...args],
+    {
+      env,
+    },
+  );
   const { stdout, stderr, code } = await run.then(
     (output) => ({ ...output, code: 0 }),
     (error) => error,
@@ -125,8 +129,18 @@ async function command(args: string[], databaseUrl: string) {
 test("the command migrates and exits with 0", async () => {
   const { code, output } = await command([], url);
   expect(code).toBe(0);
-  expect(output).toContain("migrated the database");
+  expect(output).toContain("applied  0000_lessons");
   expect(output).not.toContain(server.password);
+});
+
+test("with --dry-run the command says what is missing, and changes nothing", async () => {
+  const { code, output } = await command(["--dry-run", "--json"], url);
+  expect(code).toBe(0);
+  expect(JSON.parse(output)).toMatchObject({ dry_run: true });
+  expect(JSON.parse(output).migrations).toEqual(await pendingMigrations(url));
+  await command([], url);
+  expect(await pendingMigrations(url)).toEqual([]);
+  expect((await command(["--dry-run"], url)).output).toMatch(/has the schema of this version/);
 });
 
 test("the command exits with 1 when the server cannot be reached, without the password", async () => {

@@ -12,11 +12,20 @@ export interface TestDatabase {
 }
 
 /** A migrated database of the test's own, cloned in some 30 ms on the run's one server. */
-export async function freshDatabase(): Promise<TestDatabase> {
+export function freshDatabase(): Promise<TestDatabase> {
+  return databaseFrom(templateDatabase);
+}
+
+/** One without any tables. */
+export function emptyDatabase(): Promise<TestDatabase> {
+  return databaseFrom("template1");
+}
+
+async function databaseFrom(template: string): Promise<TestDatabase> {
   const server = inject("postgresUrl");
   const name = `test_${process.pid}_${Math.random().toString(36).slice(2, 10)}`;
   const admin = postgres(server, { max: 1, onnotice: () => undefined });
-  await admin.unsafe(`CREATE DATABASE ${name} TEMPLATE ${templateDatabase}`);
+  await admin.unsafe(`CREATE DATABASE ${name} TEMPLATE ${template}`);
   const url = server.replace(/[^/]*$/, name);
   let dropped = false;
   const sql = postgres(url, { max: 2, onnotice: () => undefined });

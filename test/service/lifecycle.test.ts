@@ -1,9 +1,7 @@
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { eventually } from "../rig/eventually.ts";
 import { openLink } from "../rig/link.ts";
+import { freePort } from "../rig/ports.ts";
 import { type Replica, startReplica } from "../rig/replica.ts";
 import { get, openStack, type Stack } from "../rig/service.ts";
 import { failures, publish } from "../rig/traffic.ts";
@@ -27,15 +25,6 @@ async function openLinkedStack(brokerArgs: string[] = []) {
   onTestFinished(() => link.close());
   url.port = String(link.port);
   return { ...stack, link, linked: { LEARNER_DATABASE_URL: url.href } };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0);
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 const terminated = async (replica: Replica) => {

@@ -1,0 +1,38 @@
+import type { Command } from "commander";
+import { migrate, pendingMigrations } from "../db/migrate.ts";
+import { BusError } from "../errors.ts";
+import { openLog } from "../log.ts";
+import { environmentFor, type GlobalOptions } from "./ask.ts";
+
+/** `migrate`: brings the database to the schema of this version, or says what is missing. */
+export function addMigrateCommand(program: Command): void {
+  program
+    .command("migrate")
+    .description("brings the database LEARNER_DATABASE_URL to the schema of this version")
+    .option("--dry-run", "only say which migrations are missing")
+    .addHelpText(
+      "after",
+      `
+Safe to repeat, and to run from several places at once. A database that is already newer is left as it is.
+
+Examples:
+  LEARNER_DATABASE_URL=postgres://migrator:…@db:5432/experience_bus experience-bus migrate
+  experience-bus migrate --dry-run --json`,
+    )
+    .action((options: { dryRun?: boolean }, command: Command) =>
+      run(command.optsWithGlobals<GlobalOptions>(), options.dryRun ?? false),
+    );
+}
+
+async function run(global: GlobalOptions, dryRun: boolean): Promise<void> {
+  const url = environmentFor(global)["LEARNER_DATABASE_URL"] ?? "";
+  if (url === "") throw new BusError("bad_request", "LEARNER_DATABASE_URL is not set");
+  const pending = await pendingMigrations(url);
+  if (!dryRun) await migrate(url, { log: openLog("warn", process.stderr.isTTY === true) });
+  if (global.json) {
+    return console.log(JSON.stringify({ migrations: pending, dry_run: dryRun }, null, 2));
+  }
+  const verb = dryRun ? "to apply" : "applied";
+  for (const tag of pending) console.log(`${verb}  ${tag}`);
+  if (pending.length === 0) console.log("The database has the schema of this version.");
+}
