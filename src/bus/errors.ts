@@ -55,6 +55,14 @@ function rootOf(error: Error): unknown {
   return error.cause instanceof Error ? rootOf(error.cause) : error;
 }
 
+/** What the innermost error says: the client wraps what a socket says, sometimes twice. */
+export function causeOf(error: unknown): string {
+  const root = error instanceof Error ? rootOf(error) : error;
+  // Several addresses that refuse make an error of several, which says nothing itself.
+  const first = root instanceof AggregateError ? root.errors[0] : root;
+  return messageOf(first);
+}
+
 /** Runs one call of the NATS client with its errors translated. */
 export async function nats<T>(call: () => Promise<T>): Promise<T> {
   try {

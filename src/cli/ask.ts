@@ -1,7 +1,7 @@
 import { ServiceError } from "@nats-io/services";
 import { Empty, errors, type NatsConnection } from "@nats-io/transport-node";
 import { connectOnce } from "../bus/connect.ts";
-import { translateNats } from "../bus/errors.ts";
+import { causeOf, translateNats } from "../bus/errors.ts";
 import { BusError, type ErrorCode, errorStatus } from "../errors.ts";
 import { type NatsSettings, readNatsSettings } from "../settings.ts";
 
@@ -72,10 +72,4 @@ function codeOf(status: number): ErrorCode {
 function isNobody(error: unknown): boolean {
   const cause = error instanceof Error && error.cause ? error.cause : error;
   return cause instanceof errors.NoRespondersError || error instanceof errors.NoRespondersError;
-}
-
-/** The client wraps what a socket says, sometimes twice. */
-function causeOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? causeOf(error.cause) : error.message;
 }

@@ -3,6 +3,7 @@ import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { BusError, messageOf } from "../errors.ts";
 import { version } from "../version.ts";
 import { addDeadLetterCommands } from "./dlq.ts";
+import { addDoctorCommand } from "./doctor.ts";
 import { Ended, exitCodes } from "./exit.ts";
 import { addMigrateCommand } from "./migrate.ts";
 import { addProvisionCommand } from "./provision.ts";
@@ -32,6 +33,7 @@ const program = new Command("experience-bus")
   .exitOverride();
 addProvisionCommand(program);
 addMigrateCommand(program);
+addDoctorCommand(program);
 addDeadLetterCommands(program);
 
 try {

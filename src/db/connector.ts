@@ -51,13 +51,13 @@ export function connectorFor(url: string, attempts = Number.POSITIVE_INFINITY): 
   };
 }
 
-type Address = { host: string; port: number } | { path: string };
+export type Address = { host: string; port: number } | { path: string };
 
 /**
  * The hosts of a URL as libpq writes them: `h1:1,h2:2`, `[::1]:5432`, `%2Frun%2Fpostgresql`. Throws
  * `bad_request` where the driver would throw an error that carries the URL, password and all.
  */
-function addressesOf(url: string): Address[] {
+export function addressesOf(url: string): Address[] {
   const [, authority] = /^postgres(?:ql)?:\/\/([^/?#]*)/.exec(url) ?? [];
   if (authority === undefined || !isReadable(url, authority)) {
     throw new BusError(

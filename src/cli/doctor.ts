@@ -1,0 +1,54 @@
+import type { Command } from "commander";
+import { examineCertificates } from "../doctor/certificates.ts";
+import type { Finding, Report } from "../doctor/finding.ts";
+import { examineNats } from "../doctor/nats.ts";
+import { examinePostgres } from "../doctor/postgres.ts";
+import { readSettings } from "../settings.ts";
+import { environmentFor, type GlobalOptions } from "./ask.ts";
+import { Ended, exitCodes } from "./exit.ts";
+import { printable } from "./table.ts";
+
+/** `doctor`: looks at everything that the service depends on, from where and as whom it is run. */
+export function addDoctorCommand(program: Command): void {
+  program
+    .command("doctor")
+    .description("looks for what keeps the service from working; changes nothing")
+    .addHelpText(
+      "after",
+      `
+Run it with the environment of the service, for it looks with its eyes: reachability, credentials, permissions
+one by one, server versions, max_payload, what exists in JetStream against the settings, migrations, clocks,
+certificates. It ends with 1 where a check failed; a warning alone is no failure.
+
+Examples:
+  experience-bus doctor
+  experience-bus doctor --json --timeout 2
+  kubectl exec deploy/experience-bus -- node dist/cli/main.js doctor`,
+    )
+    .action((_: object, command: Command) => run(command.optsWithGlobals<GlobalOptions>()));
+}
+
+async function run(global: GlobalOptions): Promise<void> {
+  const settings = readSettings(environmentFor(global));
+  const timeoutMs = global.timeout * 1_000;
+  const findings: Finding[] = [];
+  const report: Report = (finding) => {
+    findings.push(finding);
+    if (!global.json) console.log(line(finding));
+  };
+  await examineNats(settings, timeoutMs, report);
+  await examinePostgres(settings, timeoutMs, report);
+  await examineCertificates(settings, timeoutMs, report);
+  const count = (status: Finding["status"]) =>
+    findings.filter((finding) => finding.status === status).length;
+  const [failed, warnings] = [count("failed"), count("warning")];
+  if (global.json) console.log(JSON.stringify({ findings, failed, warnings }, null, 2));
+  else console.log(`\n${failed} failed, ${warnings} warned of, ${count("ok")} fine`);
+  if (failed > 0) throw new Ended(exitCodes.failed);
+}
+
+const marks = { ok: "ok    ", warning: "warn  ", failed: "FAILED" } as const;
+
+function line({ check, status, text }: Finding): string {
+  return printable(`${marks[status]}  ${check}: ${text}`);
+}

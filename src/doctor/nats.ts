@@ -1,0 +1,98 @@
+import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { connectOnce } from "../bus/connect.ts";
+import type { Drift } from "../bus/drift.ts";
+import { nats, orNull } from "../bus/errors.ts";
+import { plan, type Step } from "../bus/plan.ts";
+import { neededFor, wantedFrom } from "../bus/wanted.ts";
+import { maxEventBytes } from "../schema/experience-event.ts";
+import type { Settings } from "../settings.ts";
+import { judgeSkew, skewMs } from "./clock.ts";
+import { examine, type Found, type Report } from "./finding.ts";
+
+/** Before it `term` gives no reason, and a user cannot read its own permissions. */
+const oldestServer = [2, 10, 4] as const;
+/** An event of the largest size with its headers. */
+const leastPayload = maxEventBytes + 8 * 1_024;
+
+/** Each server by itself, then what all of them hold together. */
+export async function examineNats(
+  settings: Settings,
+  timeoutMs: number,
+  report: Report,
+): Promise<void> {
+  const connections: NatsConnection[] = [];
+  for (const url of settings.nats.url.split(",")) {
+    const place = `NATS at ${new URL(url).host}`;
+    await examine(report, place, async (found) => {
+      const nc = await connectOnce({ ...settings.nats, url }, timeoutMs);
+      connections.push(nc);
+      found.ok("reached, and it takes the credentials");
+      examineInfo(nc, found);
+    });
+  }
+  const [nc] = connections;
+  if (nc !== undefined) await examineJetStream(nc, settings, timeoutMs, report);
+  await Promise.all(connections.map((one) => one.close()));
+}
+
+/** What a server says of itself when one connects. */
+function examineInfo({ info }: NatsConnection, found: Found): void {
+  const { version = "0", max_payload = 0 } = info ?? {};
+  if (isOlder(version, oldestServer)) {
+    found.failed(`nats-server ${version} is too old: ${oldestServer.join(".")} or later is needed`);
+  } else found.ok(`nats-server ${version}`);
+  if (max_payload < leastPayload) {
+    const needed = `an event of ${maxEventBytes} bytes with its headers needs ${leastPayload}`;
+    found.failed(`max_payload of ${max_payload} bytes is too small: ${needed}`);
+  } else found.ok(`max_payload of ${max_payload} bytes`);
+}
+
+export function isOlder(version: string, than: readonly number[]): boolean {
+  const parts = version.split(/[.-]/).map(Number);
+  const differing = than.findIndex((part, i) => parts[i] !== part);
+  return differing >= 0 && (parts[differing] ?? 0) < (than[differing] ?? 0);
+}
+
+async function examineJetStream(
+  nc: NatsConnection,
+  settings: Settings,
+  timeoutMs: number,
+  report: Report,
+): Promise<void> {
+  const jsm = await jetstreamManager(nc, { timeout: timeoutMs, checkAPI: false });
+  await examine(report, "JetStream", (found) => examineAccount(jsm, found));
+  await examine(report, "streams and durables", async (found) => {
+    const steps = await plan(jsm, neededFor(wantedFrom(settings), settings.concerns));
+    if (steps.length === 0) found.ok("as the settings want them");
+    for (const step of steps) reportStep(step, found);
+  });
+  await examine(report, "clock of NATS", async (found) => {
+    const askedAt = Date.now();
+    const info = await orNull(() => jsm.streams.info(settings.stream));
+    if (info?.ts === undefined) return found.warning("there is no stream that would tell its time");
+    const [status, text] = judgeSkew(skewMs(Date.parse(info.ts), askedAt, Date.now()));
+    found[status](text);
+  });
+}
+
+async function examineAccount(jsm: JetStreamManager, found: Found): Promise<void> {
+  const { api, limits, storage } = await nats(() => jsm.getAccountInfo());
+  // Servers from 2.11 on tell it; the client's types do not know it.
+  const { level } = api as { level?: number };
+  found.ok(level === undefined ? "enabled" : `enabled, API level ${level}`);
+  if (limits.max_storage > 0 && storage > 0.9 * limits.max_storage) {
+    found.warning(`${storage} of the account's ${limits.max_storage} bytes of storage are used`);
+  }
+}
+
+function reportStep({ what, action, drift, reason }: Step, found: Found): void {
+  const remedy = reason ?? "experience-bus provision changes it";
+  if (action === "create") found.failed(`${what} is missing: experience-bus provision makes it`);
+  for (const one of drift) found[one.breaks ? "failed" : "warning"](`${sentence(one)}; ${remedy}`);
+}
+
+function sentence({ what, field, wanted, actual }: Drift): string {
+  const [is, want] = [actual, wanted].map((value) => JSON.stringify(value ?? null));
+  return `${what}: ${field} is ${is}, the settings want ${want}`;
+}

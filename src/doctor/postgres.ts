@@ -1,0 +1,64 @@
+import { type Database, openDatabase } from "../db/client.ts";
+import { pendingMigrations } from "../db/migrate.ts";
+import type { Settings } from "../settings.ts";
+import { judgeSkew, skewMs } from "./clock.ts";
+import { examine, type Report } from "./finding.ts";
+
+/** The oldest that is tested is the oldest that its makers still maintain. */
+const oldestServer = 14;
+
+export async function examinePostgres(
+  { databaseUrl: url }: Settings,
+  timeoutMs: number,
+  report: Report,
+): Promise<void> {
+  const log = { debug: ignore, info: ignore, warn: ignore };
+  const database = openDatabase({ url, poolSize: 1, deadlineMs: timeoutMs, log });
+  try {
+    let isReached = false;
+    await examine(report, "PostgreSQL", async (found) => {
+      const { version, user } = await identify(database);
+      isReached = true;
+      found.ok(`reached as ${user}, and it takes the credentials`);
+      if (Number.parseInt(version, 10) < oldestServer) {
+        found.failed(`PostgreSQL ${version} is too old: ${oldestServer} or later is needed`);
+      } else found.ok(`PostgreSQL ${version}`);
+    });
+    // What follows would only say the same again.
+    if (!isReached) return;
+    await examine(report, "migrations", async (found) => {
+      const pending = await pendingMigrations(url);
+      if (pending.length === 0) found.ok("all applied");
+      for (const tag of pending)
+        found.failed(`${tag} is pending: experience-bus migrate applies it`);
+    });
+    await examine(report, "clock of PostgreSQL", async (found) => {
+      const askedAt = Date.now();
+      const theirs = await clockOf(database);
+      const [status, text] = judgeSkew(skewMs(theirs, askedAt, Date.now()));
+      found[status](text);
+    });
+  } finally {
+    await database.close();
+  }
+}
+
+const ignore = () => undefined;
+
+async function identify(database: Database): Promise<{ version: string; user: string }> {
+  const [row] = await database.run(
+    async ({ sql }) =>
+      await sql<{ version: string; user: string }>`
+      SELECT current_setting('server_version') AS version, current_user AS user`,
+  );
+  return row ?? { version: "0", user: "nobody" };
+}
+
+async function clockOf(database: Database): Promise<number> {
+  const [row] = await database.run(
+    async ({ sql }) =>
+      await sql<{ ms: string }>`
+      SELECT extract(epoch FROM clock_timestamp()) * 1000 AS ms`,
+  );
+  return Number(row?.ms);
+}

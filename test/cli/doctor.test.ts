@@ -1,0 +1,189 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { connect, nanos } from "@nats-io/transport-node";
+import { generate } from "selfsigned";
+import { expect, inject, onTestFinished, test } from "vitest";
+import { provision } from "../../src/bus/provision.ts";
+import { neededFor, wantedFrom } from "../../src/bus/wanted.ts";
+import { type NatsServer, startNatsServer } from "../../src/embedded/nats-server.ts";
+import { concernNames, readSettings } from "../../src/settings.ts";
+import { emptyDatabase, freshDatabase } from "../rig/database.ts";
+import { run } from "./command.ts";
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), "experience-bus-doctor-"));
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+async function startServer(config = "", binary = inject("natsBinary")): Promise<NatsServer> {
+  const dataDir = folder();
+  writeFileSync(join(dataDir, "server.conf"), config);
+  const args = ["-c", join(dataDir, "server.conf")];
+  const server = await startNatsServer({ binary, dataDir, args });
+  onTestFinished(() => server.stop());
+  return server;
+}
+
+/** A server and a database that lack nothing. */
+async function openServers(config = "", credentials = {}) {
+  const [server, database] = await Promise.all([startServer(config), freshDatabase()]);
+  onTestFinished(() => database.drop());
+  const env = { NATS_URL: server.url, LEARNER_DATABASE_URL: database.url };
+  const nc = await connect({ servers: server.url, ...credentials });
+  onTestFinished(() => nc.close());
+  const jsm = await jetstreamManager(nc);
+  await provision(jsm, neededFor(wantedFrom(readSettings(env)), concernNames), "apply");
+  return { env, jsm };
+}
+
+/** What it says of each check that is not fine, and how it ends. */
+async function doctor(env: Record<string, string>) {
+  const { out, code, complaints } = await run("doctor --json --timeout 5", env);
+  expect(complaints).toBe("");
+  const { findings } = JSON.parse(out) as {
+    findings: { check: string; status: string; text: string }[];
+  };
+  const told = findings
+    .filter(({ status }) => status !== "ok")
+    .map(({ check, status, text }) => `${status} ${check}: ${text}`);
+  return { told, code };
+}
+
+test("where nothing is wrong it says so, check by check, and ends with 0", async () => {
+  const { env } = await openServers();
+  expect(await doctor(env)).toEqual({ told: [], code: 0 });
+  const { out } = await run("doctor", env);
+  expect(out).toMatch(/ok {6}streams and durables: as the settings want them/);
+  expect(out).toMatch(/\n0 failed, 0 warned of, \d+ fine\n$/);
+});
+
+test("a wrong password of NATS", async () => {
+  const { env } = await openServers('authorization { user: "svc", password: "right" }', {
+    ...{ user: "svc", pass: "right" },
+  });
+  const { told, code } = await doctor({ ...env, NATS_USER: "svc", NATS_PASSWORD: "wr0ng" });
+  expect(told).toEqual([expect.stringMatching(/^failed NATS at \S+: .*Authorization Violation/i)]);
+  expect(told.join()).not.toContain("wr0ng");
+  expect(code).toBe(1);
+});
+
+test("a wrong password of PostgreSQL", async () => {
+  const { env } = await openServers();
+  const url = new URL(env.LEARNER_DATABASE_URL);
+  url.password = "wr0ng";
+  const { told, code } = await doctor({ ...env, LEARNER_DATABASE_URL: url.href });
+  expect(told).toEqual([
+    expect.stringMatching(/^failed PostgreSQL: password authentication failed/),
+  ]);
+  expect(told.join()).not.toContain("wr0ng");
+  expect(code).toBe(1);
+});
+
+test("a missing stream, and a durable that goes with it", async () => {
+  const { env, jsm } = await openServers();
+  await jsm.streams.delete("EXPERIENCE");
+  const { told, code } = await doctor(env);
+  expect(told).toContainEqual(
+    "failed streams and durables: stream EXPERIENCE is missing: experience-bus provision makes it",
+  );
+  expect(told).toContainEqual(expect.stringContaining("consumer EXPERIENCE/experience-learner-v1"));
+  expect(code).toBe(1);
+});
+
+test("an evidence bucket with another time to live, with both values", async () => {
+  const { env, jsm } = await openServers();
+  await jsm.streams.update("KV_experience-learner-v1-evidence", { max_age: nanos(600_000) });
+  const { told, code } = await doctor(env);
+  expect(told).toEqual([
+    'failed streams and durables: stream KV_experience-learner-v1-evidence: max_age is "600s", the settings want "3600s"; experience-bus provision changes it',
+  ]);
+  expect(code).toBe(1);
+});
+
+test("drift that breaks nothing is a warning, and no failure", async () => {
+  const { env, jsm } = await openServers();
+  const ack_wait = nanos(60_000);
+  await jsm.consumers.update("EXPERIENCE", "experience-learner-v1", { ack_wait });
+  const { told, code } = await doctor(env);
+  expect(told).toEqual([
+    expect.stringMatching(/^warning .*ack_wait is "60s", the settings want "30s"/),
+  ]);
+  expect(code).toBe(0);
+});
+
+test("pending migrations, each by its name", async () => {
+  const { env } = await openServers();
+  const database = await emptyDatabase();
+  onTestFinished(() => database.drop());
+  const { told, code } = await doctor({ ...env, LEARNER_DATABASE_URL: database.url });
+  expect(told[0]).toBe(
+    "failed migrations: 0000_lessons is pending: experience-bus migrate applies it",
+  );
+  expect(code).toBe(1);
+});
+
+test("servers that cannot be reached, both at once, without their passwords", async () => {
+  const { told, code } = await doctor({
+    NATS_URL: "nats://user:s3cret@127.0.0.1:1",
+    LEARNER_DATABASE_URL: "postgres://user:s3cret@127.0.0.1:2/bus",
+  });
+  expect(told).toEqual([
+    "failed NATS at 127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1",
+    "failed PostgreSQL: connect ECONNREFUSED 127.0.0.1:2",
+  ]);
+  expect(code).toBe(1);
+});
+
+test("a clock that is ten minutes ahead of the servers'", async () => {
+  const { env } = await openServers();
+  const ahead = "const now = Date.now; Date.now = () => now() + 600_000;";
+  const option = `--import=data:text/javascript,${encodeURIComponent(ahead)}`;
+  const { told, code } = await doctor({ ...env, NODE_OPTIONS: option });
+  expect(told).toEqual([
+    expect.stringMatching(/^failed clock of NATS: (599|600)\.\d s behind ours$/),
+    expect.stringMatching(/^failed clock of PostgreSQL: (599|600)\.\d s behind ours$/),
+  ]);
+  expect(code).toBe(1);
+});
+
+for (const [what, untilDays, finding] of [
+  ["an expired certificate", -3, /^failed certificate of NATS at \S+: expired on \d{4}-\d\d-\d\d$/],
+  ["one that is about to expire", 5, /^warning certificate of NATS at \S+: 4 days left, until/],
+] as const) {
+  test(`${what} of the server`, async () => {
+    const dayMs = 86_400_000;
+    const { cert, private: key } = await generate([{ name: "commonName", value: "localhost" }], {
+      notBeforeDate: new Date(Date.now() - 30 * dayMs),
+      notAfterDate: new Date(Date.now() + untilDays * dayMs),
+      extensions: [
+        { name: "basicConstraints", cA: true },
+        { name: "subjectAltName", altNames: [{ type: 7, ip: "127.0.0.1" }] },
+      ],
+    });
+    const files = folder();
+    writeFileSync(join(files, "cert.pem"), cert);
+    writeFileSync(join(files, "key.pem"), key);
+    const tls = `tls { cert_file: "${files}/cert.pem", key_file: "${files}/key.pem" }`;
+    const [server, database] = await Promise.all([startServer(tls), freshDatabase()]);
+    onTestFinished(() => database.drop());
+    const { told, code } = await doctor({
+      ...{ NATS_URL: server.url, NATS_CA: join(files, "cert.pem") },
+      LEARNER_DATABASE_URL: database.url,
+    });
+    expect(told).toContainEqual(expect.stringMatching(finding));
+    expect(told).toContainEqual(expect.stringMatching(/certificate in NATS_CA/));
+    expect(code).toBe(1);
+  });
+}
+
+test("a max_payload that is too small for the largest event", async () => {
+  const { env } = await openServers("max_payload: 65536");
+  const { told, code } = await doctor(env);
+  expect(told).toEqual([
+    expect.stringMatching(/^failed NATS at \S+: max_payload of 65536 bytes is too small: .*270336/),
+  ]);
+  expect(code).toBe(1);
+});
