@@ -21,6 +21,16 @@ export function emptyDatabase(): Promise<TestDatabase> {
   return databaseFrom("template1");
 }
 
+/** As it is now; whoever is connected to it is cut off. */
+export async function copyOf({ sql }: TestDatabase): Promise<TestDatabase> {
+  const [row] = await sql<{ name: string }[]>`SELECT current_database() AS name`;
+  const name = row?.name ?? "";
+  const admin = postgres(inject("postgresUrl"), { max: 1 });
+  await admin`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${name}`;
+  await admin.end();
+  return await databaseFrom(name);
+}
+
 async function databaseFrom(template: string): Promise<TestDatabase> {
   const server = inject("postgresUrl");
   const name = `test_${process.pid}_${Math.random().toString(36).slice(2, 10)}`;
