@@ -5,6 +5,7 @@ import { type RunningConsumer, startConsumer } from "./bus/consumer.ts";
 import { openDeadLetters } from "./bus/dead-letters.ts";
 import type { OpenedDurable } from "./bus/intake.ts";
 import { ensureDurable, ensureStream, restartDurable } from "./bus/provision.ts";
+import { traceConsumer } from "./bus/tracing.ts";
 import type { WantedDurable } from "./bus/wanted.ts";
 import type { Concern } from "./concern.ts";
 import type { Positions } from "./db/positions.ts";
@@ -15,6 +16,7 @@ import type { Logger } from "./log.ts";
 import { consumerEvents, type Metrics } from "./metrics.ts";
 import type { ProvisionMode, Settings } from "./settings.ts";
 import { positionName } from "./subjects.ts";
+import type { Tracing } from "./tracing.ts";
 
 /** A durable, and what goes for its messages. */
 export interface ServedDurable {
@@ -41,17 +43,19 @@ export function startConsumers(
     readonly settings: Settings;
     readonly durables: readonly ServedDurable[];
     readonly metrics: Metrics;
+    readonly tracing: Tracing | null;
     readonly log: Logger;
     readonly onFatal: (error: unknown) => void;
   },
 ): void {
-  const { settings, durables, metrics, log, onFatal } = options;
+  const { settings, durables, metrics, tracing, log, onFatal } = options;
   const { nc, js, jsm, repair } = options.opened;
   const deadLetters = openDeadLetters(nc, js);
   for (const consumption of concerns.flatMap(({ consumptions = [] }) => consumptions)) {
     const { stream, durable } = consumption;
     const served = durables.find(({ wanted }) => wanted.config.durable_name === durable);
     if (served === undefined) throw new Error(`nobody has provided for the durable ${durable}`);
+    const subject = served.wanted.config.filter_subject ?? stream;
     const batch = settings.fetchBatch * (served.ordered ? orderedBatches : 1);
     const consumer = startConsumer(consumption, {
       nc,
@@ -62,6 +66,7 @@ export function startConsumers(
       attempts: served.attempts,
       deadLetters,
       events: consumerEvents(metrics, stream),
+      tracing: tracing && traceConsumer(tracing, { durable, subject }),
       log,
       onFatal,
     });

@@ -14,19 +14,26 @@ import { stats } from "./handlers/stats.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ServiceOptions } from "./service.ts";
 import { healthSources, statsSources } from "./sources.ts";
+import type { Tracing } from "./tracing.ts";
 import { startUpkeep } from "./upkeep.ts";
 import { version } from "./version.ts";
 
 export type Mounted = Awaited<ReturnType<typeof mount>>;
 
 /** The whole service in one place: what it stands on, its concerns, and how they are run. */
-export async function mount(opened: Dependencies, options: ServiceOptions, metrics: Metrics) {
+export async function mount(
+  opened: Dependencies,
+  options: ServiceOptions,
+  metrics: Metrics,
+  tracing: Tracing | null,
+) {
   const { settings, log, signal, onFatal } = options;
   const { nc, js, jsm, database, wanted } = opened;
   const endpoints = await startEndpoints({
     nc,
     version,
     log,
+    tracing,
     onStopped: (error) => onFatal(error ?? new Error("the micro service stopped by itself")),
   });
   const { instance } = endpoints;
@@ -38,7 +45,7 @@ export async function mount(opened: Dependencies, options: ServiceOptions, metri
   });
   const whenThere = <T>(attempt: () => Promise<T>) =>
     waitFor("NATS", log, signal, () => nats(attempt));
-  const base = { opened, settings, metrics, log, onFatal, archive, instance, whenThere };
+  const base = { opened, settings, metrics, tracing, log, onFatal, archive, instance, whenThere };
   const hosted = await Promise.all(settings.concerns.map((name) => openConcern[name](base)));
 
   const consumers = new Map<string, RunningConsumer>();
@@ -58,7 +65,7 @@ export async function mount(opened: Dependencies, options: ServiceOptions, metri
     stats(statsSources(opened, instance, stores, archive, metrics)),
   ];
   startConsumers(consumers, concerns, {
-    ...{ opened, settings, metrics, log, onFatal },
+    ...{ opened, settings, metrics, tracing, log, onFatal },
     durables: hosted.flatMap((one) => one.durables),
   });
   const upkeeps = hosted

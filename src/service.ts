@@ -4,6 +4,7 @@ import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { type Mounted, mount } from "./mount.ts";
 import type { Settings } from "./settings.ts";
+import { startTracing } from "./tracing.ts";
 
 export interface ServiceOptions {
   readonly settings: Settings;
@@ -18,7 +19,8 @@ export interface RunningService {
   readonly instance: string;
   readonly httpPort: number;
   /**
-   * Stop order: not ready; no more requests; what is in hand finished and acked; connections drained.
+   * Stop order: not ready; no more requests; what is in hand finished and acked; spans exported,
+   * connections drained.
    * Never rejects, and takes less than ten seconds.
    */
   stop(): Promise<void>;
@@ -45,7 +47,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     await http.close();
     throw error;
   }
-  const mounted = await mount(opened, options, metrics);
+  const tracing = settings.tracing ? await startTracing(settings.tracing, log) : null;
+  const mounted = await mount(opened, options, metrics, tracing);
   served = mounted;
   return {
     instance: mounted.instance,
@@ -58,6 +61,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       await Promise.all([
         within(closeMs, opened.nc.drain(), log),
         within(closeMs, opened.database.close(), log),
+        within(closeMs, tracing?.stop() ?? Promise.resolve(), log),
       ]);
       await within(closeMs, opened.nc.close(), log);
       await http.close();

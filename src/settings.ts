@@ -37,7 +37,20 @@ export interface Settings {
   readonly runRetentionDays: number;
   /** Needed to follow a run over HTTP; absent: nothing is needed. */
   readonly httpToken?: string;
+  /** Null: nothing is traced. */
+  readonly tracing: TracingSettings | null;
 }
+
+/** Those of OpenTelemetry's standard names that the service must know; its SDK reads the others. */
+export interface TracingSettings {
+  readonly exporter: "otlp" | "console";
+  readonly protocol: (typeof otlpProtocols)[number];
+  /** Absent: the exporter's default, http://localhost:4318/v1/traces. */
+  readonly url?: string;
+  readonly serviceName: string;
+}
+
+const otlpProtocols = ["http/protobuf", "http/json"] as const;
 
 /**
  * `apply`: create streams, buckets and durables that are missing, and migrate the database. `verify`: create
@@ -140,6 +153,7 @@ export function readSettings(
     runStaleSeconds: read.number("RUN_STALE_SECONDS", 300, 1, 31_536_000),
     runRetentionDays: read.number("RUN_RETENTION_DAYS", 30, 0.0001, 36_500),
     ...read.optional({ httpToken: "EXPERIENCE_HTTP_TOKEN" }),
+    tracing: tracingSettings(env, read, problems),
   };
   const { evidenceTtlSeconds, windowSeconds } = settings;
   if (evidenceTtlSeconds < 2 * windowSeconds) {
@@ -229,6 +243,33 @@ function natsServers(
     problems.push(`NATS_URL must be like ${example}`);
     return { url: "" };
   }
+}
+
+/** Traced is where an exporter is named, or where to export to. */
+function tracingSettings(
+  env: Environment,
+  read: Reader,
+  problems: string[],
+): TracingSettings | null {
+  if (read.boolean("OTEL_SDK_DISABLED", false)) return null;
+  const base = env["OTEL_EXPORTER_OTLP_ENDPOINT"] || undefined;
+  const own = env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] || undefined;
+  const exporters = ["otlp", "console", "none"] as const;
+  const exporter = read.oneOf("OTEL_TRACES_EXPORTER", (own ?? base) ? "otlp" : "none", exporters);
+  if (exporter === "none") return null;
+  const url = own ?? (base && `${base.replace(/\/+$/, "")}/v1/traces`);
+  if (url !== undefined && !(URL.canParse(url) && /^https?:$/.test(new URL(url).protocol))) {
+    const name = own ? "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" : "OTEL_EXPORTER_OTLP_ENDPOINT";
+    // There may be a password in it.
+    problems.push(`${name} must be like http://127.0.0.1:4318`);
+  }
+  const forAll = read.oneOf("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", otlpProtocols);
+  return {
+    exporter,
+    protocol: read.oneOf("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", forAll, otlpProtocols),
+    ...(url !== undefined && { url }),
+    serviceName: env["OTEL_SERVICE_NAME"] || "experience-bus",
+  };
 }
 
 /** Why a file cannot be read, or null. */

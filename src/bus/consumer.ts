@@ -9,6 +9,7 @@ import type { Logger } from "../log.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import type { Delivery, StoredMessage } from "./delivery.ts";
 import { type OpenedDurable, startIntake } from "./intake.ts";
+import type { ConsumerTracing } from "./tracing.ts";
 
 /** What a concern declares: how to read a message of its stream, and what to do with many. */
 export interface Consumption<T> {
@@ -50,6 +51,7 @@ export interface ConsumerOptions {
   readonly attempts: AttemptsLog;
   readonly deadLetters: DeadLetters;
   readonly events: ConsumerEvents;
+  readonly tracing?: ConsumerTracing | null;
   readonly log: Logger;
   /** A bug: the process must end. */
   readonly onFatal: (error: unknown) => void;
@@ -101,8 +103,9 @@ export function startConsumer<T>(
   consumption: Consumption<T>,
   options: ConsumerOptions,
 ): RunningConsumer {
-  const { stream, durable, decode, handle } = consumption;
-  const { attempts, deadLetters, events, maxDeliver } = options;
+  const { stream, durable, handle } = consumption;
+  const { attempts, deadLetters, events, maxDeliver, tracing } = options;
+  const decode = tracing ? tracing.decoding(consumption.decode) : consumption.decode;
   const log = options.log.child({ stream, durable });
   const giveUp = new AbortController();
   // A batch may hold as many invalid messages as it has messages, each waiting for its dead letter.
@@ -116,6 +119,7 @@ export function startConsumer<T>(
     batch: options.batch,
     expiresMs: options.expiresMs,
     log,
+    deliveries: tracing?.deliveries,
     async open(stop) {
       const opened = await options.open(stop);
       clearInterval(keepAlive);
@@ -150,7 +154,13 @@ export function startConsumer<T>(
       taken = await intake.take();
       if (taken.length === 0) return;
       const startedAt = performance.now();
-      await process(taken);
+      const batch = taken;
+      if (!tracing) await process(batch);
+      else
+        await tracing.batch(
+          batch.map(({ delivery }) => delivery),
+          () => process(batch),
+        );
       const { inOrder } = consumption;
       const last = taken.at(-1)?.delivery;
       if (inOrder && last) await throughOutages(() => inOrder.advance(last));
@@ -256,7 +266,7 @@ export function startConsumer<T>(
     await throughOutages(() => attempts.fail(delivery, error.message));
     const delayMs = backoffMs(started - 1, retry.firstMs, retry.mostMs);
     log.warn({ err: error, seq: delivery.sequence, started, delayMs }, "message refused, retry");
-    delivery.nak(delayMs);
+    delivery.nak(delayMs, error.code);
     events.naked();
   }
 

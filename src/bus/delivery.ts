@@ -124,8 +124,8 @@ export class Delivery implements StoredMessage {
   ack(): void {
     this.#settle(ack);
   }
-  /** Back to the stream, to be delivered again after `delayMs`; never at once. */
-  nak(delayMs: number): void {
+  /** Back to the stream, to be delivered again after `delayMs`; never at once. `code`: why, if refused. */
+  nak(delayMs: number, _code?: string): void {
     this.#settle(Buffer.from(`-NAK {"delay":${Math.ceil(delayMs) * 1_000_000}}`));
   }
   /** Never to be delivered again. Servers before 2.10.4 ignore the reason. */

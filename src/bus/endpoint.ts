@@ -5,7 +5,9 @@ import type { TSchema } from "typebox";
 import { BusError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { queueGroup, serviceName } from "../subjects.ts";
+import type { Tracing } from "../tracing.ts";
 import { type EndpointFigures, figuresOf } from "./endpoint-figures.ts";
+import { traceRequest } from "./tracing.ts";
 
 /** What a concern declares: one endpoint of the micro service. */
 export interface Endpoint<Request, Reply> {
@@ -26,6 +28,7 @@ export interface EndpointsOptions {
   readonly nc: NatsConnection;
   readonly version: string;
   readonly log: Logger;
+  readonly tracing?: Tracing | null;
   /** The service has stopped by itself: a subscription failed. */
   readonly onStopped: (error: Error | null) => void;
 }
@@ -47,7 +50,7 @@ const defaultMostInWork = 128;
  * handler and counts its time as zero, so handlers here are synchronous and start tracked work.
  */
 export async function startEndpoints(options: EndpointsOptions): Promise<RunningEndpoints> {
-  const { nc, version, log } = options;
+  const { nc, version, log, tracing } = options;
   const service: Service = await new Svcm(nc).add({
     name: serviceName,
     version,
@@ -65,19 +68,23 @@ export async function startEndpoints(options: EndpointsOptions): Promise<Running
     let figures: EndpointFigures | undefined;
     const answer = async (message: ServiceMsg): Promise<void> => {
       const startedAt = process.hrtime.bigint();
+      const traced = tracing ? traceRequest(tracing, endpoint.subject, message) : null;
       let failed: unknown;
       busy++;
       try {
         if (busy > (endpoint.mostInWork ?? defaultMostInWork))
           throw new BusError("busy", "too many requests at once, try later");
         const request = endpoint.decode(message.data);
+        traced?.decoded(request);
         const reply = await withDeadline(endpoint.handle(request));
         message.respond(encode(reply, nc.info?.max_payload));
       } catch (error) {
         failed = error;
-        respondError(message, error, log.child({ endpoint: endpoint.name }));
+        const trace = traced && { trace_id: traced.traceId };
+        respondError(message, error, log.child({ endpoint: endpoint.name, ...trace }));
       } finally {
         busy--;
+        traced?.end(failed);
         figures?.count(Number(process.hrtime.bigint() - startedAt), failed);
       }
     };

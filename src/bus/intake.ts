@@ -30,6 +30,8 @@ export interface IntakeOptions<T> {
   /** How long one pull request stays at the server. */
   readonly expiresMs: number;
   readonly log: Logger;
+  /** What deliveries are made as. */
+  readonly deliveries?: typeof Delivery | undefined;
   /**
    * Makes of a delivery what is to wait for `take`, as soon as it arrives: what is dropped then is
    * gone before the garbage collector would have to copy it. Must not throw.
@@ -63,7 +65,7 @@ const silenceMs = 4 * heartbeatMs;
  * `consume` asks on however much waits, and its `fetch` pauses between requests.
  */
 export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
-  const { nc, batch, expiresMs, log } = options;
+  const { nc, batch, expiresMs, log, deliveries: OneDelivery = Delivery } = options;
   const room = batchesAhead * batch;
   const stopping = new AbortController();
   const arrived = createSignal();
@@ -92,7 +94,7 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
   function hearDelivery(message: Msg): void {
     askedFor = Math.max(0, askedFor - 1);
     if (source === undefined) return;
-    const delivery = new Delivery(message, source);
+    const delivery = new OneDelivery(message, source);
     if (expected !== null) {
       if (opened === undefined) return;
       if (delivery.consumerSequence !== expected) {

@@ -1,14 +1,30 @@
 import { hash } from "node:crypto";
 import type { JetStreamClient } from "@nats-io/jetstream";
 import type { ExperiencePublisher, LessonPublisher } from "../core/ports.ts";
+import type { Tracing } from "../tracing.ts";
 import { nats, translateOwnWrite } from "./errors.ts";
+import { publishTraced } from "./tracing.ts";
 
-/** `Nats-Msg-Id` is the lesson key: publishing again within the stream's duplicate window stores once. */
-export function lessonPublisher(js: JetStreamClient, subject: string): LessonPublisher {
+/**
+ * `Nats-Msg-Id` is the lesson key: publishing again within the stream's duplicate window stores once.
+ * The lesson continues the trace of the event that completed it. After a crash that event may be acked
+ * already, or be in the hands of another replica: then the lesson is published without a trace.
+ */
+export function lessonPublisher(
+  js: JetStreamClient,
+  subject: string,
+  tracing: Tracing | null,
+): LessonPublisher {
   return {
-    async publish(row) {
+    async publish(row, cause) {
       try {
-        await js.publish(subject, JSON.stringify(row), { msgID: row.lesson_key });
+        await publishTraced(
+          tracing,
+          cause,
+          { destination: subject, id: row.lesson_key },
+          (traced) =>
+            js.publish(subject, JSON.stringify(row), { msgID: row.lesson_key, ...traced }),
+        );
       } catch (error) {
         throw translateOwnWrite(error);
       }
@@ -16,12 +32,24 @@ export function lessonPublisher(js: JetStreamClient, subject: string): LessonPub
   };
 }
 
-/** `Nats-Msg-Id` is the event id where a header can hold it: an agent that repeats a request stores its events once. */
-export function experiencePublisher(js: JetStreamClient): ExperiencePublisher {
+/**
+ * `Nats-Msg-Id` is the event id where a header can hold it: an agent that repeats a request stores its
+ * events once. `subjects` are those of the stream, as one pattern.
+ */
+export function experiencePublisher(
+  js: JetStreamClient,
+  subjects: string,
+  tracing: Tracing | null,
+): ExperiencePublisher {
   return {
-    async publish(subject, payload, eventId) {
+    async publish(subject, payload, eventId, cause) {
       const msgID = messageId(eventId);
-      const { duplicate } = await nats(() => js.publish(subject, payload, { msgID }));
+      const { duplicate } = await publishTraced(
+        tracing,
+        cause,
+        { destination: subjects, id: msgID },
+        (traced) => nats(() => js.publish(subject, payload, { msgID, ...traced })),
+      );
       return duplicate ? "duplicate" : "stored";
     },
   };

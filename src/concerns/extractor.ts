@@ -11,7 +11,7 @@ import { attemptsOf, type Base, type Hosted } from "./hosted.ts";
 
 /** Lessons from events, and why there are none. */
 export async function openExtractor(base: Base): Promise<Hosted> {
-  const { opened, settings, metrics, log, whenThere } = base;
+  const { opened, settings, metrics, tracing, log, whenThere } = base;
   const { js, jsm, database, wanted, repair } = opened;
   const { stream, durable, subject, okSamplePercent, windowSeconds, maxDeliver } = settings;
   const windowMs = Math.round(windowSeconds * 1_000);
@@ -30,7 +30,7 @@ export async function openExtractor(base: Base): Promise<Hosted> {
     ...{ js, jsm, stream, durable, subject, decode },
     ...{ attempts, maxDeliver, log },
   });
-  const publisher = lessonPublisher(js, settings.lessonSubject);
+  const publisher = lessonPublisher(js, settings.lessonSubject, tracing);
   const extraction = createExtraction(
     { bucket, lessons, publisher, history, now: Date.now },
     rules,
@@ -40,7 +40,7 @@ export async function openExtractor(base: Base): Promise<Hosted> {
     concerns: [
       extractor({
         ...{ stream, subject, durable, maxFutureMs },
-        ...{ decode, extraction, publisher: experiencePublisher(js), metrics },
+        ...{ decode, extraction, publisher: experiencePublisher(js, subject, tracing), metrics },
       }),
       explain({ rules, windowSeconds, maxFutureMs, okSamplePercent, bucket, lessons }),
     ],

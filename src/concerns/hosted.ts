@@ -9,6 +9,7 @@ import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Settings } from "../settings.ts";
 import { attemptsBucket } from "../subjects.ts";
+import type { Tracing } from "../tracing.ts";
 import type { Upkeep } from "../upkeep.ts";
 
 /** What every concern is opened with. */
@@ -16,6 +17,7 @@ export interface Base {
   readonly opened: Dependencies;
   readonly settings: Settings;
   readonly metrics: Metrics;
+  readonly tracing: Tracing | null;
   readonly log: Logger;
   readonly onFatal: (error: unknown) => void;
   readonly archive: DeadLetterArchive;

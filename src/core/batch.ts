@@ -20,6 +20,7 @@ export interface Group {
 
 /** A batch of events sorted by what has to be done about them. */
 export interface Batch {
+  readonly events: readonly ExperienceEvent[];
   readonly groups: Iterable<Group>;
   /** OK events kept as evidence of what works. */
   readonly sampled: readonly ExperienceEvent[];
@@ -106,6 +107,7 @@ export function groupEvents(
   }
   const groups = [...seen.values()].map(({ group }) => group);
   return {
+    events,
     groups: groups.filter(({ entries }) => entries.length > 0),
     sampled,
     outcomes,

@@ -82,13 +82,21 @@ export interface LessonStore {
 }
 
 export interface LessonPublisher {
-  /** Resolves once JetStream has stored the lesson; the same key again within the duplicate window is stored once. */
-  publish(row: LessonRow): Promise<void>;
+  /**
+   * Resolves once JetStream has stored the lesson; the same key again within the duplicate window is
+   * stored once. `cause`: the very event, of those handled, that completed its evidence.
+   */
+  publish(row: LessonRow, cause?: ExperienceEvent): Promise<void>;
 }
 
 export interface ExperiencePublisher {
-  /** Resolves once JetStream has stored the event, or has found that it had it already. */
-  publish(subject: string, payload: Uint8Array, eventId: string): Promise<"stored" | "duplicate">;
+  /** Resolves once JetStream has stored the event, or has found that it had it already. `cause`: the request. */
+  publish(
+    subject: string,
+    payload: Uint8Array,
+    eventId: string,
+    cause: object,
+  ): Promise<"stored" | "duplicate">;
 }
 
 /** A user, of one tenant. */

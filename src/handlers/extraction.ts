@@ -62,6 +62,8 @@ export interface Report {
 /** A group with what its document says after its entries were added. */
 interface Judged {
   readonly group: Group;
+  /** Of the batch that the group is of. */
+  readonly events: readonly ExperienceEvent[];
   readonly document: Versioned<Evidence>;
   readonly due: Due;
 }
@@ -174,7 +176,7 @@ export function createExtraction(
       const outcome = outcomes[i];
       if (outcome !== undefined && outcome !== "evidence") batch.outcomes[index] = outcome;
     }
-    return { group, document, due: dueFrom(document.value, limits) };
+    return { group, events: batch.events, document, due: dueFrom(document.value, limits) };
   }
 
   function unexpired(document: Versioned<Evidence> | undefined): Versioned<Evidence> | undefined {
@@ -205,7 +207,8 @@ export function createExtraction(
     );
     const stored = await lessons.store(extracted, sightings);
     const storedAt = now();
-    const published = await publish(stored);
+    const causes = new Map(due.map((one) => [one.group.subject.lessonKey, completedBy(one)]));
+    const published = await publish(stored, causes);
     await settledAll(due.map(markStored));
     const delays = new Map(due.map(({ group }) => [group.subject.lessonKey, group.storedAt]));
     return {
@@ -234,9 +237,12 @@ export function createExtraction(
   }
 
   /** A lesson that a crash left unpublished is found in the outbox, however much later. */
-  async function publish({ inserted, existing, unpublished }: StoredLessons): Promise<number> {
+  async function publish(
+    { inserted, existing, unpublished }: StoredLessons,
+    causes: ReadonlyMap<string, ExperienceEvent | undefined>,
+  ): Promise<number> {
     const rows = [...inserted, ...existing].filter((row) => unpublished.has(row.lesson_key));
-    await settledAll(rows.map((row) => publisher.publish(row)));
+    await settledAll(rows.map((row) => publisher.publish(row, causes.get(row.lesson_key))));
     await lessons.confirmPublished(rows.map((row) => row.lesson_key));
     return rows.length;
   }
@@ -253,6 +259,13 @@ export function createExtraction(
   }
 
   return { handle, isStored: (event) => isStored(event, rules, known, settings) };
+}
+
+/** The last event of the batch that is in the evidence of the group's lesson. */
+function completedBy({ group, events, due }: Judged): ExperienceEvent | undefined {
+  const ids = new Set(due.lesson?.map(([id]) => id));
+  const last = group.entries.findLastIndex(([id]) => ids.has(id));
+  return events[group.eventIndexes[last] ?? -1];
 }
 
 /** Of the documents that there are, epoch ms. */

@@ -164,7 +164,7 @@ async function publishValid(
       throw new BusError("too_large", `has ${payload.length} bytes, at most ${maxEventBytes}`);
     }
     const { agentId, eventId } = eventFrom(value, newcomer(maxFutureMs));
-    return await publisher.publish(experienceSubject(subject, agentId), payload, eventId);
+    return await publisher.publish(experienceSubject(subject, agentId), payload, eventId, values);
   };
   const invalid: { index: number; reason: string }[] = [];
   const results = await Promise.all(

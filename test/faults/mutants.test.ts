@@ -10,7 +10,8 @@ const killedBefore = (step: Step, at = [1, 2]): Fault => ({
 });
 
 const effects = "await throughOutages(() => handle(values, arrivals.length - values.length));";
-const publication = "await settledAll(rows.map((row) => publisher.publish(row)));";
+const publication =
+  "await settledAll(rows.map((row) => publisher.publish(row, causes.get(row.lesson_key))));";
 
 /** Builds with a known fault, each with a story that must not end well. */
 const mutants: readonly { name: string; change: Change; fault: Fault; finds: RegExp }[] = [
@@ -47,7 +48,7 @@ const mutants: readonly { name: string; change: Change; fault: Fault; finds: Reg
   },
   {
     name: "lessons are published without an identity",
-    change: { file: "bus/publishers.js", from: "{ msgID: row.lesson_key }", to: "{}" },
+    change: { file: "bus/publishers.js", from: "{ msgID: row.lesson_key, ", to: "{ " },
     fault: killedBefore(steps.confirm),
     finds: /2 times the publication/,
   },
