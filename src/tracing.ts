@@ -10,8 +10,8 @@ export interface Tracing {
   /** W3C Trace Context. */
   readonly propagator: TextMapPropagator;
   /**
-   * By an event or a request as it was decoded: the span under which it is processed, while it is. So
-   * what is published because of it continues its trace, and what lies in between need not carry it.
+   * By an event or a request as it was decoded: the span that what is published because of it continues.
+   * So what lies between the message and the publication need not carry it.
    */
   readonly causes: WeakMap<object, { readonly span: Span | undefined }>;
   /** Exports what has ended by then. It may wait for the exporter's timeout: the caller sets the limit. */

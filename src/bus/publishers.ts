@@ -7,8 +7,8 @@ import { publishTraced } from "./tracing.ts";
 
 /**
  * `Nats-Msg-Id` is the lesson key: publishing again within the stream's duplicate window stores once.
- * The lesson continues the trace of the event that completed it. After a crash that event may be acked
- * already, or be in the hands of another replica: then the lesson is published without a trace.
+ * The lesson continues the trace of the event that completed it. Where none of the events at hand is in
+ * its evidence, as it may be after a crash, it is published without a trace.
  */
 export function lessonPublisher(
   js: JetStreamClient,

@@ -21,7 +21,6 @@ const system = { "messaging.system": "nats" } as const;
 /** What a consumer needs in order to be traced; without it nothing is done for any message. */
 export interface ConsumerTracing {
   readonly deliveries: typeof Delivery;
-  /** Remembers whose message it is that `decode` has read. */
   decoding<T>(decode: (message: StoredMessage) => T | null): (message: StoredMessage) => T | null;
   /** Runs `work` within a span of the batch. Each message has its span from now until it is settled. */
   batch(deliveries: readonly Delivery[], work: () => Promise<void>): Promise<void>;
@@ -31,7 +30,7 @@ export function traceConsumer(
   tracing: Tracing,
   { durable, subject }: { readonly durable: string; readonly subject: string },
 ): ConsumerTracing {
-  const { tracer, causes } = tracing;
+  const { tracer } = tracing;
   // The subject that the durable selects: one name for the messages of all agents.
   const attributes = {
     ...system,
@@ -69,12 +68,7 @@ export function traceConsumer(
     );
   return {
     deliveries: TracedDelivery,
-    decoding: (decode) => (message) => {
-      const value = decode(message);
-      const isTraceable = typeof value === "object" && value !== null;
-      if (isTraceable && message instanceof TracedDelivery) causes.set(value, message);
-      return value;
-    },
+    decoding: (decode) => decodeTraced(tracing, decode),
     async batch(deliveries, work) {
       const traced: { delivery: TracedDelivery; parent: Context }[] = [];
       for (const delivery of deliveries) {
@@ -88,6 +82,28 @@ export function traceConsumer(
       }
       await within(batch, work);
     },
+  };
+}
+
+/**
+ * Remembers of what `decode` reads whose message it is: what is published because of it continues the
+ * message's span while that is in hand, or the trace that the message brings where it is only read again.
+ */
+export function decodeTraced<T>(
+  tracing: Tracing,
+  decode: (message: StoredMessage) => T | null,
+): (message: StoredMessage) => T | null {
+  const causeOf = (message: StoredMessage) => {
+    if (message instanceof TracedDelivery) return message;
+    const context = contextIn(tracing, message.headers);
+    return context && { span: trace.getSpan(context) };
+  };
+  return (message) => {
+    const value = decode(message);
+    if (typeof value !== "object" || value === null) return value;
+    const cause = causeOf(message);
+    if (cause) tracing.causes.set(value, cause);
+    return value;
   };
 }
 

@@ -1,5 +1,6 @@
 import { openHistory } from "../bus/history.ts";
 import { experiencePublisher, lessonPublisher } from "../bus/publishers.ts";
+import { decodeTraced } from "../bus/tracing.ts";
 import { rulesFor } from "../core/rules/index.ts";
 import { openLessonStore } from "../db/lessons.ts";
 import { explain } from "../handlers/explain.ts";
@@ -27,7 +28,8 @@ export async function openExtractor(base: Base): Promise<Hosted> {
   const lessons = openLessonStore(database, { publish: settings.lessonPublishEnabled });
   const decode = messageDecoder({ subject, maxFutureMs, rules, okSamplePercent });
   const history = openHistory({
-    ...{ js, jsm, stream, durable, subject, decode },
+    ...{ js, jsm, stream, durable, subject },
+    decode: tracing ? decodeTraced(tracing, decode) : decode,
     ...{ attempts, maxDeliver, log },
   });
   const publisher = lessonPublisher(js, settings.lessonSubject, tracing);
