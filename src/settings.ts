@@ -263,10 +263,11 @@ function tracingSettings(
     // There may be a password in it.
     problems.push(`${name} must be like http://127.0.0.1:4318`);
   }
-  const forAll = read.oneOf("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", otlpProtocols);
+  const ownProtocol = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL";
+  const protocol = env[ownProtocol] ? ownProtocol : "OTEL_EXPORTER_OTLP_PROTOCOL";
   return {
     exporter,
-    protocol: read.oneOf("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", forAll, otlpProtocols),
+    protocol: read.oneOf(protocol, "http/protobuf", otlpProtocols),
     ...(url !== undefined && { url }),
     serviceName: env["OTEL_SERVICE_NAME"] || "experience-bus",
   };

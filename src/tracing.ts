@@ -69,7 +69,9 @@ function reportingFailures(exporter: SpanExporter, log: Logger): SpanExporter {
         if (result.error !== undefined) {
           lost += spans.length;
           if (performance.now() >= reportAt) {
-            log.warn({ err: result.error, spans: lost }, "spans could not be exported");
+            // The error itself may hold all that the collector answered.
+            const { message: why, code } = result.error as NodeJS.ErrnoException;
+            log.warn({ why, code, spans: lost }, "spans could not be exported");
             reportAt = performance.now() + reportEveryMs;
             lost = 0;
           }

@@ -49,6 +49,7 @@ test("every setting but the two servers has the default of the contract", () => 
     featureDedupDays: 30,
     runStaleSeconds: 300,
     runRetentionDays: 30,
+    tracing: null,
   });
 });
 
@@ -79,6 +80,49 @@ test.each([
   ["EXPERIENCE_CONCERNS", "runs, Extractor,runs", { concerns: ["extractor", "runs"] }],
 ])("%s=%s is read", (name, value, expected) => {
   expect(read({ [name]: value })).toMatchObject(expected);
+});
+
+test("nothing is traced without an exporter, or with the SDK disabled", () => {
+  expect(read().tracing).toBe(null);
+  expect(read({ OTEL_SERVICE_NAME: "a", OTEL_TRACES_SAMPLER: "always_on" }).tracing).toBe(null);
+  const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318" };
+  expect(read({ ...endpoint, OTEL_TRACES_EXPORTER: "none" }).tracing).toBe(null);
+  expect(read({ ...endpoint, OTEL_SDK_DISABLED: "true" }).tracing).toBe(null);
+});
+
+test.each([
+  [{ OTEL_TRACES_EXPORTER: "otlp" }, { exporter: "otlp", protocol: "http/protobuf" }],
+  [{ OTEL_TRACES_EXPORTER: "console" }, { exporter: "console" }],
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: "http://c:4318/" }, { url: "http://c:4318/v1/traces" }],
+  [
+    { OTEL_EXPORTER_OTLP_ENDPOINT: "http://c", OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "https://t/x" },
+    { exporter: "otlp", url: "https://t/x" },
+  ],
+  [
+    { OTEL_TRACES_EXPORTER: "otlp", OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" },
+    { protocol: "http/json", serviceName: "experience-bus" },
+  ],
+  [
+    {
+      OTEL_TRACES_EXPORTER: "otlp",
+      OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
+      OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: "http/json",
+      OTEL_SERVICE_NAME: "bus",
+    },
+    { protocol: "http/json", serviceName: "bus" },
+  ],
+])("%j says how to trace", (env, expected) => {
+  expect(read(env).tracing).toMatchObject(expected);
+});
+
+test("a protocol without an exporter here is refused, and so is an endpoint that is none", () => {
+  const endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
+  expect(problemsOf({ [endpoint]: "http://c", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" })).toEqual([
+    "1 problem in the settings:",
+    "OTEL_EXPORTER_OTLP_PROTOCOL=grpc must be one of http/protobuf, http/json",
+  ]);
+  const [, problem] = problemsOf({ [endpoint]: "user:secret@collector" });
+  expect(problem).toBe("OTEL_EXPORTER_OTLP_ENDPOINT must be like http://127.0.0.1:4318");
 });
 
 test("an empty variable is one that is not set", () => {

@@ -1,20 +1,13 @@
-import { headers, Match, type MsgHdrs } from "@nats-io/transport-node";
-import {
-  type Context,
-  ROOT_CONTEXT,
-  type Span,
-  SpanKind,
-  SpanStatusCode,
-  TraceFlags,
-  trace,
-} from "@opentelemetry/api";
+import { headers, type MsgHdrs } from "@nats-io/transport-node";
+import { type Context, ROOT_CONTEXT, type Span, SpanKind, trace } from "@opentelemetry/api";
 import { BusError } from "../errors.ts";
 import type { Tracing } from "../tracing.ts";
 import { Delivery, headersOf, type StoredMessage } from "./delivery.ts";
+import { contextIn, errorType, fail, sampledLink, within } from "./spans.ts";
 
 /**
- * Spans as OpenTelemetry's semantic conventions for messaging have them (1.45, in development). They
- * continue traces and begin none: a message without a valid `traceparent` has no span of its own.
+ * Spans as OpenTelemetry's semantic conventions for messaging have them (1.45, in development). A batch
+ * has one of its own; all others continue a trace, so a message without a valid `traceparent` has none.
  */
 const system = { "messaging.system": "nats" } as const;
 
@@ -204,46 +197,8 @@ export function traceRequest(
       const status = failed instanceof BusError ? failed.status : 500;
       if (failed !== undefined) span.setAttribute("rpc.response.status_code", String(status));
       // What the caller got wrong is no failure of the server.
-      if (failed !== undefined && status >= 500) fail(span, codeOf(failed));
+      if (failed !== undefined && status >= 500) fail(span, errorType(failed));
       span.end();
     },
   };
-}
-
-/** Null without a valid `traceparent`. */
-function contextIn({ propagator }: Tracing, from: MsgHdrs | undefined): Context | null {
-  if (from === undefined) return null;
-  const context = propagator.extract(ROOT_CONTEXT, from, {
-    keys: (all) => all.keys(),
-    // Clients that write headers as HTTP does begin them with a capital letter.
-    get: (all, name) => all.get(name, Match.IgnoreCase),
-  });
-  return trace.getSpan(context) === undefined ? null : context;
-}
-
-/** A link to what nobody exports would lead nowhere. */
-function sampledLink(span: Span | undefined) {
-  const context = span?.spanContext();
-  return context && context.traceFlags & TraceFlags.SAMPLED ? [{ context }] : [];
-}
-
-async function within<R>(span: Span, work: () => Promise<R>): Promise<R> {
-  try {
-    return await work();
-  } catch (error) {
-    fail(span, codeOf(error));
-    throw error;
-  } finally {
-    span.end();
-  }
-}
-
-function fail(span: Span, code: string): void {
-  span.setAttribute("error.type", code);
-  span.setStatus({ code: SpanStatusCode.ERROR, message: code });
-}
-
-function codeOf(error: unknown): string {
-  if (error instanceof BusError) return error.code;
-  return error instanceof Error ? error.constructor.name : "_OTHER";
 }

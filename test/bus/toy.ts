@@ -3,6 +3,7 @@ import { type RunningConsumer, startConsumer } from "../../src/bus/consumer.ts";
 import { openDeadLetters } from "../../src/bus/dead-letters.ts";
 import type { StoredMessage } from "../../src/bus/delivery.ts";
 import { ensureDurable, provision } from "../../src/bus/provision.ts";
+import type { ConsumerTracing } from "../../src/bus/tracing.ts";
 import { neededFor, wantedFrom } from "../../src/bus/wanted.ts";
 import { type AttemptsLog, noAttempts, openAttemptsLog } from "../../src/kv/attempts.ts";
 import { openDocuments } from "../../src/kv/documents.ts";
@@ -34,6 +35,7 @@ export interface ToyOptions {
   readonly decode?: (message: StoredMessage) => string | null;
   readonly batch?: number;
   readonly maxDeliver?: number;
+  readonly tracing?: ConsumerTracing;
 }
 
 export interface ToyConsumer extends RunningConsumer {
@@ -92,7 +94,7 @@ export async function openToy(env: Record<string, string> = {}): Promise<Toy> {
     async publish(...texts) {
       await Promise.all(texts.map((text) => js.publish("toy.box", text)));
     },
-    start({ handle, decode, batch = 256, maxDeliver = 20 }) {
+    start({ handle, decode, batch = 256, maxDeliver = 20, tracing }) {
       const fatal: unknown[] = [];
       const deliveries: boolean[] = [];
       const consumer = startConsumer<string>(
@@ -118,6 +120,7 @@ export async function openToy(env: Record<string, string> = {}): Promise<Toy> {
             deadLettered: () => undefined,
             batchDone: () => undefined,
           },
+          ...(tracing && { tracing }),
           log,
           onFatal: (error) => fatal.push(error),
         },
