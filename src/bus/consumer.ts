@@ -92,6 +92,8 @@ interface Arrival<T> {
   readonly error: unknown;
 }
 
+const deliveryOf = ({ delivery }: { readonly delivery: Delivery }) => delivery;
+
 /** Ends a hold when the consumer must stop before the outage is over. */
 class Stopped extends Error {}
 
@@ -155,12 +157,8 @@ export function startConsumer<T>(
       if (taken.length === 0) return;
       const startedAt = performance.now();
       const batch = taken;
-      if (!tracing) await process(batch);
-      else
-        await tracing.batch(
-          batch.map(({ delivery }) => delivery),
-          () => process(batch),
-        );
+      const work = () => process(batch);
+      await (tracing ? tracing.batch(batch.map(deliveryOf), work) : work());
       const { inOrder } = consumption;
       const last = taken.at(-1)?.delivery;
       if (inOrder && last) await throughOutages(() => inOrder.advance(last));

@@ -13,6 +13,7 @@ const system = { "messaging.system": "nats" } as const;
 
 /** What a consumer needs in order to be traced; without it nothing is done for any message. */
 export interface ConsumerTracing {
+  /** Deliveries that have a span. */
   readonly deliveries: typeof Delivery;
   decoding<T>(decode: (message: StoredMessage) => T | null): (message: StoredMessage) => T | null;
   /** Runs `work` within a span of the batch. Each message has its span from now until it is settled. */
@@ -176,8 +177,8 @@ export interface TracedRequest {
 }
 
 /**
- * A span of a request, as the conventions for RPC have it: somebody waits for the answer, and what
- * they call a server, those for messaging have no kind of span for. Null for one that brings no trace.
+ * The span of a request, by the conventions for RPC: somebody waits for the answer, and those for
+ * messaging have no span of kind server. Null for a request that brings no trace.
  */
 export function traceRequest(
   tracing: Tracing,
