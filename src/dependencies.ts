@@ -15,6 +15,7 @@ import { type Database, openDatabase } from "./db/client.ts";
 import { migrate, pendingMigrations } from "./db/migrate.ts";
 import { BusError, isOutage, messageOf } from "./errors.ts";
 import type { Logger } from "./log.ts";
+import { type Metrics, statementDone } from "./metrics.ts";
 import type { Settings } from "./settings.ts";
 
 /** What every concern stands on, connected, migrated and provisioned. */
@@ -37,6 +38,7 @@ export async function openDependencies(
   log: Logger,
   signal: AbortSignal,
   waiting: Map<string, string>,
+  metrics: Metrics,
 ): Promise<Dependencies> {
   const untilThere = <T>(what: string, attempt: () => Promise<T>) =>
     waitFor(what, log, signal, attempt, waiting);
@@ -56,7 +58,7 @@ export async function openDependencies(
     judgeDrift(await nats(() => provision(manager, needed, settings.provision)), log);
     return manager;
   });
-  const database = openDatabase({ url, log });
+  const database = openDatabase({ url, log, done: statementDone(metrics) });
   const repair = async () => {
     await nats(() => provision(jsm, needed, settings.provision));
   };

@@ -1,10 +1,11 @@
 import { pause } from "./backoff.ts";
+import type { Lessons } from "./db/lessons.ts";
 import type { Runs } from "./db/runs.ts";
 import type { HealthReply } from "./handlers/health.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 
-/** Runs are counted one by one: not for every scrape. */
+/** Rows are counted one by one: not for every scrape. */
 const countEveryMs = 10_000;
 /** A scrape waits no longer for a count; it comes with the next one. */
 const scrapePatienceMs = 1_000;
@@ -13,22 +14,26 @@ const scrapePatienceMs = 1_000;
 export function openGauges(options: {
   readonly metrics: Metrics;
   readonly health: () => Promise<HealthReply>;
+  /** Null where this replica learns no lessons. */
+  readonly lessons: Pick<Lessons, "countUnpublished"> | null;
   /** Null where this replica hosts no runs. */
   readonly runs: Pick<Runs, "countByStatus"> | null;
   readonly log: Logger;
 }): () => Promise<void> {
-  const { metrics, health, runs, log } = options;
+  const { metrics, health, lessons, runs, log } = options;
   let counting: Promise<void> | null = null;
   let countAgainAt = 0;
 
   /** One count at a time, however slow. */
-  async function countRuns(store: Pick<Runs, "countByStatus">): Promise<void> {
+  async function countRows(): Promise<void> {
     try {
-      const counts = await store.countByStatus();
+      if (lessons) metrics.lessonsUnpublished.set(await lessons.countUnpublished());
+      if (runs === null) return;
+      const counts = await runs.countByStatus();
       metrics.runs.reset();
       for (const [status, count] of Object.entries(counts)) metrics.runs.set({ status }, count);
     } catch (error) {
-      log.warn({ err: error }, "runs cannot be counted");
+      log.warn({ err: error }, "lessons and runs cannot be counted");
     } finally {
       counting = null;
       countAgainAt = performance.now() + countEveryMs;
@@ -36,14 +41,20 @@ export function openGauges(options: {
   }
 
   return async () => {
-    if (runs !== null && performance.now() >= countAgainAt) counting ??= countRuns(runs);
+    if (performance.now() >= countAgainAt) counting ??= countRows();
     const patience = new AbortController();
     const counted = Promise.race([counting, pause(scrapePatienceMs, patience.signal)]);
-    const [{ checks }] = await Promise.all([health(), counted]);
+    const [{ status, checks }] = await Promise.all([health(), counted]);
     patience.abort();
-    for (const [name, { pending }] of Object.entries(checks.consumers)) {
+    metrics.ready.set(status === "down" ? 0 : 1);
+    for (const dependency of ["nats", "postgres", "kv"] as const) {
+      metrics.dependencyUp.set({ dependency }, checks[dependency] === "ok" ? 1 : 0);
+    }
+    for (const [name, figures] of Object.entries(checks.consumers)) {
       const [stream = "", consumer = ""] = name.split("/");
-      metrics.pending.set({ stream, consumer }, pending);
+      metrics.pending.set({ stream, consumer }, figures.pending);
+      metrics.ackPending.set({ stream, consumer }, figures.ack_pending);
+      metrics.consumerRedelivered.set({ stream, consumer }, figures.redelivered);
     }
     if (checks.dead_letters === null) return;
     metrics.deadLettersOpen.reset();

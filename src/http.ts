@@ -50,8 +50,10 @@ export async function startHttp(port: number, sources: HttpSources): Promise<Htt
     return c.json(health, health.status === "down" ? 503 : 200);
   });
   app.get("/metrics", async (c) => {
-    await sources.served()?.updateGauges();
-    const { registry } = sources.metrics;
+    const served = sources.served();
+    const { registry, ready } = sources.metrics;
+    if (served === null) ready.set(0);
+    else await served.updateGauges();
     return c.text(await registry.metrics(), 200, { "Content-Type": registry.contentType });
   });
   app.get("/runs/:run_id/events", async (c) => {

@@ -1,5 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { ConsumerEvents } from "./bus/consumer.ts";
+import type { StatementDone } from "./db/client.ts";
+import { BusError } from "./errors.ts";
+import { version } from "./version.ts";
 
 /** All metrics of a replica (contract, section 5), in a registry of their own. */
 export function createMetrics() {
@@ -8,6 +11,9 @@ export function createMetrics() {
   collectDefaultMetrics({ register: registry });
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
     new Counter<L>({ name, help, labelNames, registers });
+  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Gauge<L>({ name, help, labelNames, registers });
+  gauge("experience_bus_info", "1, with the version that runs", ["version"]).set({ version }, 1);
   return {
     registry,
     lessonsExtracted: counter("lessons_extracted_total", "Lessons that evidence called for", [
@@ -39,17 +45,8 @@ export function createMetrics() {
       "kind",
     ]),
     runStreamsCut: counter("run_streams_cut_total", "Readers cut off because they did not read"),
-    runStreams: new Gauge({
-      name: "run_streams",
-      help: "Readers that follow a run right now",
-      registers,
-    }),
-    runs: new Gauge({
-      name: "runs",
-      help: "Runs kept, by status",
-      labelNames: ["status"] as const,
-      registers,
-    }),
+    runStreams: gauge("run_streams", "Readers that follow a run right now"),
+    runs: gauge("runs", "Runs kept, by status", ["status"]),
     runDelay: new Histogram({
       name: "run_event_delay_seconds",
       help: "From the event stored in the stream to the event stored in PostgreSQL",
@@ -58,18 +55,46 @@ export function createMetrics() {
     }),
     deadLettersReplayed: counter("dead_letters_replayed_total", "Dead letters published again"),
     deadLettersPurged: counter("dead_letters_purged_total", "Dead letters removed by request"),
-    deadLettersOpen: new Gauge({
-      name: "dead_letters_open",
-      help: "Dead letters that have not been replayed",
-      labelNames: ["stream", "consumer"] as const,
+    deadLettersOpen: gauge("dead_letters_open", "Dead letters that have not been replayed", [
+      "stream",
+      "consumer",
+    ]),
+    pending: gauge(
+      "js_consumer_pending",
+      "Messages in the stream that the durable has not been given yet",
+      ["stream", "consumer"],
+    ),
+    ackPending: gauge("js_consumer_ack_pending", "Messages given to a replica and not acked yet", [
+      "stream",
+      "consumer",
+    ]),
+    consumerRedelivered: gauge(
+      "js_consumer_redelivered",
+      "Messages given more than once and not acked yet",
+      ["stream", "consumer"],
+    ),
+    lessonsUnpublished: gauge(
+      "lessons_unpublished",
+      "Lessons stored whose publication is not confirmed yet",
+    ),
+    casConflicts: counter(
+      "kv_cas_conflicts_total",
+      "Writes to KV that another one was ahead of, and that were done again",
+      ["bucket"],
+    ),
+    ready: gauge("experience_bus_ready", "1 while the replica is ready, as /readyz says, else 0"),
+    dependencyUp: gauge("dependency_up", "1 while the dependency answers this replica, else 0", [
+      "dependency",
+    ]),
+    postgresDuration: new Histogram({
+      name: "postgres_statement_duration_seconds",
+      help: "From a call of PostgreSQL to its answer, failed ones and waiting for a connection included",
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
       registers,
     }),
-    pending: new Gauge({
-      name: "js_consumer_pending",
-      help: "Messages in the stream that the durable has not been given yet",
-      labelNames: ["stream", "consumer"] as const,
-      registers,
-    }),
+    postgresErrors: counter("postgres_errors_total", "Calls of PostgreSQL that failed, by code", [
+      "code",
+    ]),
     batchDuration: new Histogram({
       name: "experience_batch_duration_seconds",
       help: "From a batch in hand to all of it acked",
@@ -93,8 +118,13 @@ export function createMetrics() {
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
-/** What a consumer reports, counted under its stream. */
+/**
+ * What a consumer reports, counted under its stream. The counters begin at 0: Prometheus takes no notice of
+ * how far one had come when it was first seen.
+ */
 export function consumerEvents(metrics: Metrics, stream: string): ConsumerEvents {
+  const { acked, naked, redelivered, deadLettered } = metrics;
+  for (const counter of [acked, naked, redelivered, deadLettered]) counter.inc({ stream }, 0);
   return {
     delivered: (again) => {
       if (again) metrics.redelivered.inc({ stream });
@@ -104,6 +134,24 @@ export function consumerEvents(metrics: Metrics, stream: string): ConsumerEvents
     deadLettered: () => metrics.deadLettered.inc({ stream }),
     batchDone: (seconds) => metrics.batchDuration.observe(seconds),
   };
+}
+
+/** What a database reports. */
+export function statementDone({ postgresDuration, postgresErrors }: Metrics): StatementDone {
+  for (const code of ["unavailable", "timeout", "bad_request", "internal"]) {
+    postgresErrors.inc({ code }, 0);
+  }
+  return (seconds, error) => {
+    postgresDuration.observe(seconds);
+    if (error === null) return;
+    postgresErrors.inc({ code: error instanceof BusError ? error.code : "internal" });
+  };
+}
+
+/** What the documents of a bucket report: a compare-and-set was lost. */
+export function conflictOf({ casConflicts }: Metrics, bucket: string): () => void {
+  casConflicts.inc({ bucket }, 0);
+  return () => casConflicts.inc({ bucket });
 }
 
 /** Every counter of ours, as `name{label="value"}`; not the defaults of the process. */

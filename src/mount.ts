@@ -82,6 +82,7 @@ export async function mount(
     updateGauges: openGauges({
       ...{ metrics, log },
       health: () => checkHealth(sources),
+      lessons: settings.concerns.includes("extractor") ? stores.lessons : null,
       runs: settings.concerns.includes("runs") ? runs : null,
     }),
     async stop(deadlineMs: number) {

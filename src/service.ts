@@ -42,7 +42,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   });
   let opened: Dependencies;
   try {
-    opened = await openDependencies(settings, log, signal, waiting);
+    opened = await openDependencies(settings, log, signal, waiting, metrics);
   } catch (error) {
     await http.close();
     throw error;

@@ -7,6 +7,7 @@ import { explain } from "../handlers/explain.ts";
 import { createExtraction } from "../handlers/extraction.ts";
 import { extractor, messageDecoder } from "../handlers/extractor.ts";
 import { coverageKey, openEvidenceBucket } from "../kv/evidence.ts";
+import { conflictOf } from "../metrics.ts";
 import { evidenceBucket } from "../subjects.ts";
 import { attemptsOf, type Base, type Hosted } from "./hosted.ts";
 
@@ -18,10 +19,11 @@ export async function openExtractor(base: Base): Promise<Hosted> {
   const windowMs = Math.round(windowSeconds * 1_000);
   const maxFutureMs = settings.maxFutureSeconds * 1_000;
   const rules = rulesFor(settings);
+  const name = evidenceBucket(durable);
   const bucket = await whenThere(() =>
     openEvidenceBucket({
       ...{ js, recreate: repair, log },
-      ...{ bucket: evidenceBucket(durable), windowMs },
+      ...{ bucket: name, windowMs, conflict: conflictOf(metrics, name) },
     }),
   );
   const attempts = await attemptsOf(base, durable);

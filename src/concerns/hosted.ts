@@ -6,7 +6,7 @@ import type { RunStreams } from "../handlers/run-streams.ts";
 import { type AttemptsLog, noAttempts, openAttemptsLog } from "../kv/attempts.ts";
 import { openDocuments } from "../kv/documents.ts";
 import type { Logger } from "../log.ts";
-import type { Metrics } from "../metrics.ts";
+import { conflictOf, type Metrics } from "../metrics.ts";
 import type { Settings } from "../settings.ts";
 import { attemptsBucket } from "../subjects.ts";
 import type { Tracing } from "../tracing.ts";
@@ -39,13 +39,14 @@ export interface Hosted {
 }
 
 export async function attemptsOf(
-  { opened, log, whenThere }: Base,
+  { opened, metrics, log, whenThere }: Base,
   name: string,
 ): Promise<AttemptsLog> {
   const { js, repair: recreate } = opened;
   const bucket = attemptsBucket(name);
   const options = { js, recreate, log, bucket, prefix: "attempts.", empty: noAttempts };
-  return openAttemptsLog(await whenThere(() => openDocuments(options)));
+  const conflict = conflictOf(metrics, bucket);
+  return openAttemptsLog(await whenThere(() => openDocuments({ ...options, conflict })));
 }
 
 /** No message has this identity. */

@@ -47,7 +47,11 @@ export interface DatabaseOptions {
   /** How long one call may take, connecting included. Default 10,000. */
   readonly deadlineMs?: number;
   readonly log: DatabaseLog;
+  readonly done?: StatementDone;
 }
+
+/** Told of each call: how long it took, and the error it rejected with. */
+export type StatementDone = (seconds: number, error: unknown) => void;
 
 interface Pool {
   readonly client: postgres.Sql;
@@ -61,7 +65,7 @@ const closeSeconds = 2;
 
 /** Connects lazily: the first call opens the first connection. */
 export function openDatabase(options: DatabaseOptions): Database {
-  const { log, deadlineMs: defaultDeadlineMs = 10_000 } = options;
+  const { log, deadlineMs: defaultDeadlineMs = 10_000, done = () => undefined } = options;
   let closed = false;
   let current = openPool(options, defaultDeadlineMs);
 
@@ -88,14 +92,20 @@ export function openDatabase(options: DatabaseOptions): Database {
     if (closed) throw new BusError("unavailable", "the PostgreSQL client is closed");
     const pool = current;
     const deadline = startDeadline(deadlineMs);
+    const startedAt = performance.now();
+    const seconds = () => (performance.now() - startedAt) / 1_000;
     pool.running += 1;
     try {
-      return await Promise.race([work(pool.statements), deadline.passed]);
+      const result = await Promise.race([work(pool.statements), deadline.passed]);
+      done(seconds(), null);
+      return result;
     } catch (error) {
       if (error === deadline.error || isBrokenConnection(error)) {
         retire(pool, error === deadline.error ? "deadline" : "connection lost");
       }
-      throw translate(error);
+      const translated = translate(error);
+      done(seconds(), translated);
+      throw translated;
     } finally {
       deadline.clear();
       release(pool).catch((error) => log.warn({ err: translate(error) }, "old connections linger"));

@@ -19,6 +19,8 @@ export interface DocumentsOptions<T> {
   /** Makes the bucket again after it was deleted under us. */
   readonly recreate: () => Promise<void>;
   readonly log: Logger;
+  /** Told of each compare-and-set that was lost. */
+  readonly conflict?: () => void;
 }
 
 /**
@@ -65,8 +67,9 @@ export async function openDocuments<T extends object>(
         return remember(key, { value, revision: written, writtenAt: Date.now() }, text.length);
       } catch (error) {
         cache.delete(key);
-        if (isConflict(error)) return null;
-        throw error;
+        if (!isConflict(error)) throw error;
+        options.conflict?.();
+        return null;
       }
     },
   };

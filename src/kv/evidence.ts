@@ -37,6 +37,7 @@ export async function openEvidenceBucket(options: {
   readonly windowMs: number;
   readonly recreate: () => Promise<void>;
   readonly log: Logger;
+  readonly conflict?: () => void;
 }): Promise<EvidenceBucket> {
   const { windowMs, ...shared } = options;
   const [evidence, successes, coverage] = await Promise.all([

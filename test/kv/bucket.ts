@@ -23,6 +23,8 @@ export interface Bucket {
   destroy(): Promise<void>;
   /** How often it was made again. */
   readonly recreated: () => number;
+  /** How many compare-and-sets were lost, in all stores. */
+  readonly conflicts: () => number;
   readonly log: readonly LogLine[];
   /** A log that is for nobody. */
   readonly silent: Logger;
@@ -36,6 +38,7 @@ export async function openBucket(): Promise<Bucket> {
   const create = () => new Kvm(js).create(name);
   const kv = await create();
   let recreated = 0;
+  let conflicts = 0;
   const { log, lines } = recordingLog();
   return {
     broker,
@@ -46,6 +49,9 @@ export async function openBucket(): Promise<Bucket> {
         prefix,
         empty,
         log,
+        conflict: () => {
+          conflicts++;
+        },
         async recreate() {
           recreated++;
           await create();
@@ -59,6 +65,7 @@ export async function openBucket(): Promise<Bucket> {
       await jsm.streams.delete(`KV_${name}`);
     },
     recreated: () => recreated,
+    conflicts: () => conflicts,
     log: lines,
     silent: recordingLog().log,
   };

@@ -35,6 +35,15 @@ test("a write at an old revision is null and changes nothing", async () => {
   expect((await first.get("k"))?.value).toEqual(two);
 });
 
+test("a lost compare-and-set is told, a write that went well is not", async () => {
+  const bucket = await openBucket();
+  const [first, second] = [await bucket.open(), await bucket.open()];
+  await first.put("k", one, 0);
+  expect(bucket.conflicts()).toBe(0);
+  await second.put("k", two, 0);
+  expect(bucket.conflicts()).toBe(1);
+});
+
 test("a write of a document that has vanished is null", async () => {
   const bucket = await openBucket();
   const documents = await bucket.open();
