@@ -12,7 +12,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: "unit",
-          include: ["test/{core,schema}/**/*.test.ts", "test/*.test.ts"],
+          include: ["test/{core,deploy,schema}/**/*.test.ts", "test/*.test.ts"],
         },
       },
       {
