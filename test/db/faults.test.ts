@@ -1,6 +1,6 @@
 import postgres from "postgres";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { type Database, openDatabase } from "../../src/db/client.ts";
+import { type Database, openDatabase, type StatementDone } from "../../src/db/client.ts";
 import { openLessonStore } from "../../src/db/lessons.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { BusError, isOutage } from "../../src/errors.ts";
@@ -29,7 +29,7 @@ afterEach(async () => {
 
 afterAll(() => server?.remove());
 
-function openWith(options: { url?: string; deadlineMs?: number }): Database {
+function openWith(options: { url?: string; deadlineMs?: number; done?: StatementDone }): Database {
   const one = openDatabase({ url: server.url(), log: silentLog, ...options });
   open.push(one);
   return one;
@@ -71,6 +71,22 @@ test("a backend that is terminated in mid-statement makes its call unavailable, 
   await terminateAll();
   await expect(call).rejects.toMatchObject({ code: "unavailable" });
   await database.ping();
+});
+
+test("each call is told once, with how long it took and what it rejected with", async () => {
+  const told: { seconds: number; code: string | null }[] = [];
+  const done = (seconds: number, error: unknown) => {
+    told.push({ seconds, code: error instanceof BusError ? error.code : null });
+  };
+  const one = openWith({ done });
+  await one.ping();
+  const late = one.run(async ({ sql }) => sql`SELECT pg_sleep(60)`, { deadlineMs: 200 });
+  await expect(late).rejects.toMatchObject({ code: "timeout" });
+  const refused = one.run(async ({ sql }) => sql`SELECT 1 / 0`);
+  await expect(refused).rejects.toMatchObject({ code: "bad_request" });
+  expect(told.map(({ code }) => code)).toEqual([null, "timeout", "bad_request"]);
+  expect(told[1]?.seconds).toBeGreaterThanOrEqual(0.19);
+  expect(told[1]?.seconds).toBeLessThan(5);
 });
 
 test("a call on another connection survives the loss of one", async () => {
