@@ -166,7 +166,7 @@ describe("the alerts", () => {
     expect(["critical", "warning"]).toContain(rule.labels.severity);
     expect(rule.annotations).toEqual({
       summary: expect.stringMatching(/./),
-      description: expect.stringMatching(/\{\{ \$(labels|value)/),
+      description: expect.stringMatching(/\$(labels|value)\b/),
       runbook_url: `docs/runbook.md#${rule.alert.toLowerCase()}`,
     });
   });
