@@ -69,7 +69,8 @@ test("it waits for both at once, alive and not ready", async () => {
   expect(await get(port, "/livez")).toEqual({ status: 200, text: "ok" });
   expect((await get(port, "/readyz")).status).toBe(503);
   expect((await get(port, "/health")).status).toBe(503);
-  expect((await get(port, "/metrics")).status).toBe(200);
+  const metrics = await get(port, "/metrics");
+  expect([metrics.status, metrics.text]).toEqual([200, expect.stringContaining("_ready 0\n")]);
   await Promise.all([link.restore(), stack.broker.restart()]);
   await replica.ready();
   await eventually(async () => (await get(port, "/readyz")).status === 200);
