@@ -11,7 +11,7 @@ describe("README.md", () => {
   const readme = file("README.md");
 
   it("lists exactly the settings that the service reads", () => {
-    const read = all(file("src/settings.ts") + file("src/environment.ts"), /"((?:NATS|EXPERIENCE|LEARNER|LESSON|HTTP|LOG|JETSTREAM|NODE|FEATURE|RUN)_[A-Z_]+)"/g); // biome-ignore format: one pattern
+    const read = all(file("src/settings.ts") + file("src/environment.ts"), /"((?:NATS|EXPERIENCE|LEARNER|LESSON|HTTP|LOG|JETSTREAM|NODE|FEATURE|RUN|OTEL)_[A-Z_]+)"/g); // biome-ignore format: one pattern
     const table = readme.slice(readme.indexOf("## Settings"), readme.indexOf("Exit codes:"));
     expect(all(table, /`([A-Z]+_[A-Z_]+)`/g)).toEqual(read);
   });
