@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { endpoints } from "../src/subjects.ts";
 import { version } from "../src/version.ts";
+import { settingNames } from "./setting-names.ts";
 
 const file = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
 const all = (text: string, pattern: RegExp) =>
@@ -11,9 +12,8 @@ describe("README.md", () => {
   const readme = file("README.md");
 
   it("lists exactly the settings that the service reads", () => {
-    const read = all(file("src/settings.ts") + file("src/environment.ts"), /"((?:NATS|EXPERIENCE|LEARNER|LESSON|HTTP|LOG|JETSTREAM|NODE|FEATURE|RUN|OTEL)_[A-Z_]+)"/g); // biome-ignore format: one pattern
     const table = readme.slice(readme.indexOf("## Settings"), readme.indexOf("Exit codes:"));
-    expect(all(table, /`([A-Z]+_[A-Z_]+)`/g)).toEqual(read);
+    expect(all(table, /`([A-Z]+_[A-Z_]+)`/g)).toEqual(settingNames());
   });
 
   it("lists exactly the endpoints", () => {
@@ -51,25 +51,5 @@ describe("the command line", () => {
 describe("CHANGELOG.md", () => {
   it("begins with the version of the package", () => {
     expect(/^## (\S+)/m.exec(file("CHANGELOG.md"))?.[1]).toBe(version);
-  });
-});
-
-describe("deploy/kubernetes/deployment.yaml", () => {
-  const manifest = file("deploy/kubernetes/deployment.yaml");
-
-  it("probes paths that the service answers, on the port that it is told", () => {
-    const served = all(file("src/http.ts"), /app\.get\("(\/\w+)"/g);
-    for (const path of all(manifest, /path: (\/\w+)/g)) expect(served).toContain(path);
-    const port = /name: HTTP_PORT\n\s+value: "(\d+)"/.exec(manifest)?.[1];
-    expect(manifest).toContain(`containerPort: ${port}`);
-  });
-
-  it("gives a stop longer than it may take", () => {
-    const grace = Number(/terminationGracePeriodSeconds: (\d+)/.exec(manifest)?.[1]);
-    expect(grace).toBeGreaterThan(10);
-  });
-
-  it("runs this version", () => {
-    expect(manifest).toContain(`image: experience-bus:${version}`);
   });
 });

@@ -23,8 +23,12 @@ export interface Replica {
 }
 
 /** `env` over a clean environment: nothing of the test's own surroundings reaches the service. */
-export function startReplica(env: Record<string, string>, main = builtMain): Replica {
-  const child = spawn(process.execPath, [main], {
+export function startReplica(
+  env: Record<string, string>,
+  main = builtMain,
+  args: readonly string[] = [],
+): Replica {
+  const child = spawn(process.execPath, [main, ...args], {
     env: {
       ...{ PATH: process.env["PATH"] ?? "", HTTP_PORT: "0" },
       ...{ NODE_ENV: "production", EXPERIENCE_PROVISION: "apply" },
