@@ -124,15 +124,12 @@ describe("deploy/compose/compose.yaml", () => {
   const sources = Object.values<{ volumes?: string[] }>(services).flatMap(({ volumes = [] }) =>
     volumes.map((volume) => String(volume.split(":")[0])),
   );
-  // The dashboard is made apart from this; where it is missing, Compose says so.
-  const dashboard = "../grafana/dashboard.json";
 
   it("mounts files and volumes that are there", () => {
-    for (const source of sources.filter((one) => one !== dashboard)) {
+    for (const source of sources) {
       if (source.startsWith(".")) expect(existsSync(new URL(source, place)), source).toBe(true);
       else expect(Object.keys(compose.volumes)).toContain(source);
     }
-    expect(sources).toContain(dashboard);
   });
 
   it("has Grafana load the dashboard, and ask Prometheus", () => {
@@ -145,5 +142,18 @@ describe("deploy/compose/compose.yaml", () => {
     expect(target).toContain(`:${provider.options.path}/`);
     const [source] = read("datasources/prometheus.yaml").datasources;
     expect(source).toMatchObject({ type: "prometheus", url: "http://prometheus:9090" });
+  });
+
+  it("has Prometheus scrape the replicas by the name of their service, with the alerts", () => {
+    const path = new URL("../prometheus/prometheus.yaml", place);
+    const { rule_files, scrape_configs } = parse(readFileSync(path, "utf8"));
+    expect(rule_files).toEqual(["rules.yaml"]);
+    const [{ dns_sd_configs }] = scrape_configs;
+    expect(dns_sd_configs).toMatchObject([{ names: ["experience-bus"], port: 9_109 }]);
+    const shared = services.prometheus.networks.filter((one: string) =>
+      services["experience-bus"].networks.includes(one),
+    );
+    expect(shared).toEqual(["monitoring"]);
+    expect(services.prometheus.command[0]).toBe("--config.file=/etc/prometheus/prometheus.yaml");
   });
 });
