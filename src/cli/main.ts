@@ -21,12 +21,14 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   doctor: async () => (await import("./doctor.ts")).addDoctorCommand,
   probe: async () => (await import("./probe.ts")).addProbeCommand,
   dlq: async () => (await import("./dlq.ts")).addDeadLetterCommands,
+  config: async () => (await import("./config.ts")).addConfigCommands,
 };
 
 /** Only what is asked for is read: a probe runs often, and most commands bring much along. */
 async function addCommands(program: Command, args: readonly string[]): Promise<void> {
-  const named = commands[args[0] ?? ""];
-  for (const command of named ? [named] : Object.values(commands)) (await command())(program);
+  const named = Object.entries(commands).filter(([name]) => name === args[0]);
+  const wanted = named.length > 0 ? named : Object.entries(commands);
+  for (const [, command] of wanted) (await command())(program);
 }
 
 const program = new Command("experience-bus")
