@@ -5,8 +5,7 @@ import { startReplica } from "../rig/replica.ts";
 import { openStack, type Stack } from "../rig/service.ts";
 import { run, startCommand } from "./command.ts";
 
-const probe = ({ broker }: Stack, args = "") =>
-  run(`probe ${args}`, { NATS_URL: broker.url });
+const probe = ({ broker }: Stack, args = "") => run(`probe ${args}`, { NATS_URL: broker.url });
 
 test("a healthy replica is one line and 0, whichever way it is found", async () => {
   const stack = await openStack();
