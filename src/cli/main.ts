@@ -20,6 +20,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   migrate: async () => (await import("./migrate.ts")).addMigrateCommand,
   doctor: async () => (await import("./doctor.ts")).addDoctorCommand,
   probe: async () => (await import("./probe.ts")).addProbeCommand,
+  lessons: async () => (await import("./lessons.ts")).addLessonCommands,
   publish: async () => (await import("./publish.ts")).addPublishCommand,
   dlq: async () => (await import("./dlq.ts")).addDeadLetterCommands,
   config: async () => (await import("./config.ts")).addConfigCommands,

@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 
 const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -11,10 +10,11 @@ export function startCommand(args: readonly string[], env: Record<string, string
     env: { PATH: process.env["PATH"] ?? "", ...env },
     stdio: ["pipe", "pipe", "pipe"],
   });
-  const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]).then(
-    ([out, complaints, [code]]) => ({ out, complaints, code: code as number | null }),
-  );
-  return { child, ended };
+  const said = { out: "", complaints: "" };
+  child.stdout.setEncoding("utf8").on("data", (text) => (said.out += text));
+  child.stderr.setEncoding("utf8").on("data", (text) => (said.complaints += text));
+  const ended = once(child, "close").then(([code]) => ({ ...said, code: code as number | null }));
+  return { child, ended, out: () => said.out, complaints: () => said.complaints };
 }
 
 /** Runs it to its end; `args` are separated by spaces. */
