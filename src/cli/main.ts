@@ -13,6 +13,9 @@ NATS_TOKEN, NATS_CA, NATS_CERT, NATS_KEY, as the nats command reads them. NO_COL
 Exit codes: 0 done; 1 the service refused, failed or cannot be reached, or something was left undone;
 2 bad usage or settings; 3 not found (probe: nobody answers).`;
 
+/** Must see all others. */
+const completion = "completion";
+
 /** In the order in which --help lists them. */
 const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   serve: async () => (await import("./serve.ts")).addServeCommand,
@@ -20,15 +23,19 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   migrate: async () => (await import("./migrate.ts")).addMigrateCommand,
   doctor: async () => (await import("./doctor.ts")).addDoctorCommand,
   probe: async () => (await import("./probe.ts")).addProbeCommand,
+  status: async () => (await import("./status.ts")).addStatusCommand,
   lessons: async () => (await import("./lessons.ts")).addLessonCommands,
   publish: async () => (await import("./publish.ts")).addPublishCommand,
   dlq: async () => (await import("./dlq.ts")).addDeadLetterCommands,
   config: async () => (await import("./config.ts")).addConfigCommands,
+  [completion]: async () => (await import("./completion.ts")).addCompletionCommand,
 };
 
 /** Only what is asked for is read: a probe runs often, and most commands bring much along. */
 async function addCommands(program: Command, args: readonly string[]): Promise<void> {
-  const named = Object.entries(commands).filter(([name]) => name === args[0]);
+  const named = Object.entries(commands).filter(
+    ([name]) => name === args[0] && name !== completion,
+  );
   const wanted = named.length > 0 ? named : Object.entries(commands);
   for (const [, command] of wanted) (await command())(program);
 }

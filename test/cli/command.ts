@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+export const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 /** Starts the command as people run it: a process of its own, from the build, in a clean environment. */
 export function startCommand(args: readonly string[], env: Record<string, string> = {}) {
