@@ -52,10 +52,12 @@ const program = new Command("experience-bus")
   .showHelpAfterError("(--help shows how it is used)")
   .exitOverride();
 // A reader that has seen enough, like head, is no error.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit(process.exitCode ?? exitCodes.done);
-});
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(process.exitCode ?? exitCodes.done);
+  });
+}
 
 try {
   await addCommands(program, process.argv.slice(2));

@@ -23,7 +23,7 @@ export function addProbeCommand(program: Command): void {
         .argParser(token)
         .conflicts("host"),
     )
-    .option("--host <name>", "the one that runs on the host (in the pod) of this name")
+    .option("--host <name>", "the one that runs on the host (in the pod) of this name", hostName)
     .addHelpText(
       "after",
       examples(
@@ -41,6 +41,12 @@ export function addProbeCommand(program: Command): void {
 function token(text: string): string {
   if (/^[A-Za-z0-9_-]+$/.test(text)) return text;
   throw new InvalidArgumentError("an instance id, as nats micro ls shows it.");
+}
+
+/** Empty where a variable is not set; then any other replica would do, and a dead one would seem alive. */
+function hostName(text: string): string {
+  if (text.trim() !== "") return text;
+  throw new InvalidArgumentError("the name of a host.");
 }
 
 async function probe(asker: Asker, { json }: GlobalOptions, options: Probing): Promise<void> {

@@ -125,7 +125,9 @@ interface Input {
 
 async function openInput(file: string): Promise<Input> {
   if (file === "-") {
-    return { chunks: process.stdin, progress: noProgress, stop: () => process.stdin.destroy() };
+    const isWatched = process.stderr.isTTY === true;
+    const progress = isWatched ? await startProgress(0, "publishing: {value} bytes") : noProgress;
+    return { chunks: process.stdin, progress, stop: () => process.stdin.destroy() };
   }
   let handle: FileHandle;
   let bytes: number;

@@ -79,6 +79,10 @@ test.each(["--instance a.b", "--instance >", "--timeout soon", "--instance a --h
   async (args) => expect(await run(`probe ${args}`)).toMatchObject({ code: 2, out: "" }),
 );
 
+test("--host with nothing in it, as from a variable that is not set, is bad usage", async () => {
+  expect((await startCommand(["probe", "--host", ""]).ended).code).toBe(2);
+});
+
 test("serve is the service: it is probed, and ends with 0 after SIGTERM", async () => {
   const stack = await openStack();
   const env = stack.env({ EXPERIENCE_PROVISION: "apply", NODE_ENV: "production" });

@@ -130,6 +130,13 @@ test("interrupted, it says what was stored and ends with 1", async () => {
   expect(code).toBe(1);
 });
 
+test("of a file that takes its time, progress is shown on standard error", async () => {
+  const file = fileOf(linesOf(...failures(6_000)));
+  const { out, complaints } = await run(`publish ${file} --dry-run`);
+  expect(out).toBe("6000 valid, 0 invalid.\n");
+  expect(complaints).toMatch(/publishing #+ 100 %/);
+});
+
 test("a file that cannot be read is bad usage", async () => {
   for (const file of ["/nowhere.jsonl", tmpdir()]) {
     const { complaints, code } = await run(`publish ${file}`);
