@@ -75,8 +75,9 @@ export function reader(env: Environment, problems: string[], readings: Reading[]
       const text = env[name] || fallback;
       return note(name, pattern.test(text) ? text : refuse(name, wanted, fallback), fallback);
     },
-    /** As it is; empty where it is not set. */
-    text: (name: string): string => note(name, env[name] || "", null),
+    /** As it is. */
+    text: (name: string, fallback = ""): string =>
+      note(name, env[name] || fallback, fallback || null),
     optional: <const N extends Record<string, string>>(names: N): { [K in keyof N]?: string } =>
       Object.fromEntries(
         Object.entries(names).flatMap(([key, name]) => {

@@ -283,8 +283,8 @@ function tracingSettings(
   problems: string[],
 ): TracingSettings | null {
   if (read.boolean("OTEL_SDK_DISABLED", false)) return null;
-  const base = env["OTEL_EXPORTER_OTLP_ENDPOINT"] || undefined;
-  const own = env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] || undefined;
+  const base = read.text("OTEL_EXPORTER_OTLP_ENDPOINT") || undefined;
+  const own = read.text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") || undefined;
   const exporters = ["otlp", "console", "none"] as const;
   const exporter = read.oneOf("OTEL_TRACES_EXPORTER", (own ?? base) ? "otlp" : "none", exporters);
   if (exporter === "none") return null;
@@ -300,7 +300,7 @@ function tracingSettings(
     exporter,
     protocol: read.oneOf(protocol, "http/protobuf", otlpProtocols),
     ...(url !== undefined && { url }),
-    serviceName: env["OTEL_SERVICE_NAME"] || "experience-bus",
+    serviceName: read.text("OTEL_SERVICE_NAME", "experience-bus"),
   };
 }
 

@@ -57,7 +57,9 @@ async function publishFile(file: string, dryRun: boolean, global: GlobalOptions)
   };
   const { signal } = interrupted;
   const timeoutMs = global.timeout * 1_000;
-  const publisher = dryRun ? null : await openEventPublisher({ nats, timeoutMs, signal, complain });
+  const publisher = dryRun
+    ? null
+    : await openEventPublisher({ nats, subjects, timeoutMs, signal, complain });
   const lines = linesOf(input.chunks, maxEventBytes);
 
   async function work(): Promise<void> {

@@ -57,6 +57,8 @@ export interface EventPublisher {
 
 interface Options {
   readonly nats: NatsSettings;
+  /** `EXPERIENCE_SUBJECT`. */
+  readonly subjects: string;
   /** For how long NATS may be away. */
   readonly timeoutMs: number;
   /** Ends the waiting. */
@@ -67,12 +69,17 @@ interface Options {
 export async function openEventPublisher(options: Options): Promise<EventPublisher> {
   const patience = startPatience(options);
   const nc = await connected(options, patience);
-  const publisher = experiencePublisher(jetstream(nc, { timeout: options.timeoutMs }));
+  const publisher = experiencePublisher(
+    jetstream(nc, { timeout: options.timeoutMs }),
+    options.subjects,
+    null,
+  );
   return {
-    async publish({ subject, payload, eventId }) {
+    async publish(event) {
+      const { subject, payload, eventId } = event;
       for (let attempt = 0; ; attempt++) {
         try {
-          const result = await publisher.publish(subject, payload, eventId);
+          const result = await publisher.publish(subject, payload, eventId, event);
           patience.renew();
           return result;
         } catch (error) {
@@ -98,7 +105,7 @@ async function connected(options: Options, patience: Patience): Promise<NatsConn
     try {
       return await connectNats(options.nats, log);
     } catch (error) {
-      await patience.wait(attempt, cannotConnect(options.nats, error));
+      await patience.wait(attempt, await cannotConnect(options.nats, error));
     }
   }
 }

@@ -4,7 +4,7 @@ import { accessSync, constants } from "node:fs";
 export function redacted(name: string, value: string): string {
   if (/(PASSWORD|TOKEN|SECRET)S?$/.test(name)) return hidden;
   if (/^NATS_(CREDS|NKEY|CA|CERT|KEY)$/.test(name)) return readablePath(value);
-  return /_URL$/.test(name) ? redactedUrl(value) : value;
+  return /_(URL|ENDPOINT)$/.test(name) ? redactedUrl(value) : value;
 }
 
 const hidden = "(set, not shown)";
@@ -32,10 +32,10 @@ function redactedUrl(text: string): string {
 
 /** What comes before the `@` can be a token as well as a user. */
 function redactedServer(text: string): string {
-  const server = /^\s*(\w+:\/\/)?(?:([^@/?#]*)@)?([^@/?#]+)\/?\s*$/.exec(text);
+  const server = /^\s*(\w+:\/\/)?(?:([^@/?#]*)@)?([^@/?#]+)(\/v1\/traces)?\/?\s*$/.exec(text);
   if (server === null) return hidden;
-  const [, scheme = "", login, host] = server;
-  return `${scheme}${login === undefined ? "" : "***@"}${host}`;
+  const [, scheme = "", login, host, path = ""] = server;
+  return `${scheme}${login === undefined ? "" : "***@"}${host}${path}`;
 }
 
 function redactedQuery(query: string): string {

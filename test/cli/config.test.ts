@@ -77,6 +77,8 @@ test.each<Record<string, string>>([
   { LEARNER_DATABASE_URL: `postgres://u:12/${secret}@h/db` },
   { LEARNER_DATABASE_URL: `postgres://u:${secret}#%@h:x/db` },
   { LEARNER_DATABASE_URL: `mysql://u:${secret}@h/db` },
+  { OTEL_EXPORTER_OTLP_ENDPOINT: `http://u:${secret}@collector:4318` },
+  { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://collector:4318/${secret}/v1/traces` },
   { LEARNER_DATABASE_URL: `u:${secret}@h/db` },
 ])("%j shows no secret", async (env) => {
   for (const how of ["", " --json"]) {
