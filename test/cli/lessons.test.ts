@@ -3,7 +3,7 @@ import { freshDatabase, type TestDatabase } from "../rig/database.ts";
 import { eventually } from "../rig/eventually.ts";
 import { openStack } from "../rig/service.ts";
 import { failures, publish } from "../rig/traffic.ts";
-import { run, startCommand } from "./command.ts";
+import { run } from "./command.ts";
 
 async function database(): Promise<TestDatabase> {
   const fresh = await freshDatabase();
@@ -154,15 +154,4 @@ test("control characters of a lesson do not reach the terminal", async () => {
   expect(out).toContain("bad ");
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
   expect(out + listed.out).not.toMatch(/[\u001b\u202e]/);
-});
-
-test("a reader that has seen enough is no error", async () => {
-  const fresh = await database();
-  await insert(fresh, 2_000);
-  const { child, ended, complaints } = startCommand(["lessons", "ls", "--limit", "2000"], {
-    LEARNER_DATABASE_URL: fresh.url,
-  });
-  child.stdout.once("data", () => child.stdout.destroy());
-  expect((await ended).code).toBe(0);
-  expect(complaints()).toBe("");
 });

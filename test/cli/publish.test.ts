@@ -131,9 +131,9 @@ test("interrupted, it says what was stored and ends with 1", async () => {
 });
 
 test("of a file that takes its time, progress is shown on standard error", async () => {
-  const file = fileOf(linesOf(...failures(6_000)));
+  const file = fileOf(linesOf(...failures(9_000)));
   const { out, complaints } = await run(`publish ${file} --dry-run`);
-  expect(out).toBe("6000 valid, 0 invalid.\n");
+  expect(out).toBe("9000 valid, 0 invalid.\n");
   expect(complaints).toMatch(/publishing #+ 100 %/);
 });
 
@@ -154,7 +154,7 @@ test("of a large input, and of a line without an end, only a little is held at o
   const write = (text: string) =>
     new Promise<void>((resolve) => child.stdin.write(text, () => resolve()));
   for (let i = 0; i < 200; i++) await write(chunk);
-  for (let i = 0; i < 100; i++) await write("x".repeat(1_000_000));
+  for (let i = 0; i < 250; i++) await write("x".repeat(1_000_000));
   child.stdin.end();
   const { out, complaints } = await ended;
   expect(out).toBe("50000 valid, 1 invalid.\n");
