@@ -60,7 +60,7 @@ export async function openAsker(options: GlobalOptions): Promise<Asker> {
     async askAll<Reply>(subject: string, isEnough: (reply: Reply) => boolean = () => false) {
       const replies: Reply[] = [];
       try {
-        const options = { strategy: "stall", maxWait: timeoutMs, noMux: true } as const;
+        const options = { strategy: "stall", maxWait: timeoutMs } as const;
         for await (const message of await nc.requestMany(subject, Empty, options)) {
           const reply = message.json<Reply>();
           replies.push(reply);

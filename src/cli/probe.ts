@@ -1,4 +1,6 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { BusError } from "../errors.ts";
 import type { HealthReply } from "../handlers/health.ts";
 import { endpoints, serviceName } from "../subjects.ts";
 import { type Asker, asking, type GlobalOptions, isNobody } from "./ask.ts";
@@ -33,8 +35,19 @@ export function addProbeCommand(program: Command): void {
       ),
     )
     .action((options: Probing, command: Command) =>
-      asking(command, (asker, of) => probe(asker, of, options)),
+      withinTimeout(
+        command.optsWithGlobals<GlobalOptions>(),
+        asking(command, (asker, of) => probe(asker, of, options)),
+      ),
     );
+}
+
+/** The time is for all of it, connecting included: whoever runs a probe has a limit of its own. */
+async function withinTimeout({ timeout }: GlobalOptions, work: Promise<void>): Promise<void> {
+  const late = pause(timeout * 1_000).then(() => {
+    throw new BusError("timeout", `no answer within ${timeout} s`);
+  });
+  await Promise.race([work, late]);
 }
 
 /** A subject could otherwise hold wildcards or more tokens than one. */

@@ -1,4 +1,6 @@
-import { hostname } from "node:os";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { eventually } from "../rig/eventually.ts";
 import { startReplica } from "../rig/replica.ts";
@@ -66,12 +68,38 @@ test("NATS away is 1, and so is a server or a replica that does not answer in ti
   const stack = await openStack();
   stack.broker.nc.subscribe("experience.health");
   const silent = await probe(stack, "--timeout 300ms");
-  expect(silent.complaints).toContain("NATS did not answer in time");
+  expect(silent.complaints).toMatch(/no answer within 0.3 s|NATS did not answer in time/);
   expect(silent.code).toBe(1);
   stack.broker.freeze();
   const frozen = await probe(stack, "--timeout 0.3");
   stack.broker.thaw();
   expect(frozen.code).toBe(1);
+});
+
+test("what NATS does not permit is named, and 1", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "experience-bus-probe-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const config = join(folder, "nats.conf");
+  writeFileSync(
+    config,
+    `authorization: { users: [
+      { user: all, password: all }
+      { user: few, password: few, permissions: { publish: "nothing", subscribe: "_INBOX.>" } }
+    ] }
+    no_auth_user: all`,
+  );
+  const stack = await openStack(["--config", config]);
+  await stack.start();
+  const env = { NATS_URL: stack.broker.url, NATS_USER: "few", NATS_PASSWORD: "few" };
+  for (const [how, subject] of [
+    ["", "experience.health"],
+    ["--host x", "$SRV.PING.experience-bus"],
+  ]) {
+    const { complaints, code } = await run(`probe ${how}`, env);
+    expect(complaints).toMatch(/permissions violation for publish/i);
+    expect(complaints).toContain(subject);
+    expect(code).toBe(1);
+  }
 });
 
 test.each(["--instance a.b", "--instance >", "--timeout soon", "--instance a --host b", "extra"])(
