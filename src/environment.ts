@@ -1,13 +1,31 @@
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type Reader = ReturnType<typeof reader>;
 
-/** Reads variables of the environment; a value that is not as wanted adds a line to `problems`. */
-export function reader(env: Environment, problems: string[]) {
+/** A variable that was read, and what it amounts to. */
+export interface Reading {
+  readonly name: string;
+  /** Null: nothing is set, and there is no default. */
+  readonly value: string | null;
+  readonly fallback: string | null;
+  readonly isSet: boolean;
+}
+
+/**
+ * Reads variables of the environment; a value that is not as wanted adds a line to `problems`. Each that is
+ * read is noted in `readings`.
+ */
+export function reader(env: Environment, problems: string[], readings: Reading[] = []) {
+  const note = <T>(name: string, value: T, fallback: T | null): T => {
+    const isSet = Boolean(env[name]);
+    const text = (given: T | null) => (given === null || given === "" ? null : String(given));
+    readings.push({ name, value: text(value), fallback: text(fallback), isSet });
+    return value;
+  };
   const refuse = <T>(name: string, wanted: string, fallback: T): T => {
     problems.push(`${name}=${env[name]} must be ${wanted}`);
     return fallback;
   };
-  const number = (name: string, fallback: number, least: number, most: number): number => {
+  const readNumber = (name: string, fallback: number, least: number, most: number): number => {
     const text = env[name];
     if (text === undefined || text === "") return fallback;
     const value = /^[0-9.eE+-]+$/.test(text) ? Number(text) : Number.NaN;
@@ -15,7 +33,11 @@ export function reader(env: Environment, problems: string[]) {
       ? value
       : refuse(name, `a number from ${least} to ${most}`, fallback);
   };
-  const oneOf = <const T extends string>(name: string, fallback: T, values: readonly T[]): T => {
+  const readOneOf = <const T extends string>(
+    name: string,
+    fallback: T,
+    values: readonly T[],
+  ): T => {
     const text = env[name];
     if (text === undefined || text === "") return fallback;
     return (
@@ -24,7 +46,7 @@ export function reader(env: Environment, problems: string[]) {
     );
   };
   /** A list separated by commas; `all`, and nothing, stand for every one. */
-  const someOf = <const T extends string>(name: string, values: readonly T[]): readonly T[] => {
+  const readSomeOf = <const T extends string>(name: string, values: readonly T[]): readonly T[] => {
     const given = (env[name] ?? "").split(",").map((value) => value.trim().toLowerCase());
     const wanted = given.filter((value) => value !== "");
     if (wanted.length === 0 || wanted.includes("all")) return values;
@@ -32,25 +54,36 @@ export function reader(env: Environment, problems: string[]) {
     if (unknown) return refuse(name, `all, or some of ${values.join(", ")}`, values);
     return values.filter((value) => wanted.includes(value));
   };
+  const readInteger = (name: string, fallback: number, least: number, most: number): number => {
+    const value = readNumber(name, fallback, least, most);
+    return Number.isInteger(value)
+      ? value
+      : refuse(name, `a whole number from ${least} to ${most}`, fallback);
+  };
   return {
-    number,
-    oneOf,
-    someOf,
-    integer: (name: string, fallback: number, least: number, most: number): number => {
-      const value = number(name, fallback, least, most);
-      return Number.isInteger(value)
-        ? value
-        : refuse(name, `a whole number from ${least} to ${most}`, fallback);
-    },
+    number: (name: string, fallback: number, least: number, most: number): number =>
+      note(name, readNumber(name, fallback, least, most), fallback),
+    integer: (name: string, fallback: number, least: number, most: number): number =>
+      note(name, readInteger(name, fallback, least, most), fallback),
+    oneOf: <const T extends string>(name: string, fallback: T, values: readonly T[]): T =>
+      note(name, readOneOf(name, fallback, values), fallback),
+    someOf: <const T extends string>(name: string, values: readonly T[]): readonly T[] =>
+      note(name, readSomeOf(name, values), values),
     boolean: (name: string, fallback: boolean): boolean =>
-      oneOf(name, String(fallback), ["true", "false"]) === "true",
+      note(name, readOneOf(name, String(fallback), ["true", "false"]) === "true", fallback),
     matching: (name: string, fallback: string, pattern: RegExp, wanted: string): string => {
       const text = env[name] || fallback;
-      return pattern.test(text) ? text : refuse(name, wanted, fallback);
+      return note(name, pattern.test(text) ? text : refuse(name, wanted, fallback), fallback);
     },
+    /** As it is. */
+    text: (name: string, fallback = ""): string =>
+      note(name, env[name] || fallback, fallback || null),
     optional: <const N extends Record<string, string>>(names: N): { [K in keyof N]?: string } =>
       Object.fromEntries(
-        Object.entries(names).flatMap(([key, name]) => (env[name] ? [[key, env[name]]] : [])),
+        Object.entries(names).flatMap(([key, name]) => {
+          const text = note(name, env[name] || "", null);
+          return text === "" ? [] : [[key, text]];
+        }),
       ) as { [K in keyof N]?: string },
   };
 }

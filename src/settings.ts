@@ -1,6 +1,6 @@
 import { accessSync, constants } from "node:fs";
 import { connectorFor } from "./db/connector.ts";
-import { type Environment, type Reader, reader } from "./environment.ts";
+import { type Environment, type Reader, type Reading, reader } from "./environment.ts";
 import { BusError, messageOf } from "./errors.ts";
 
 /** All settings, validated together; times in the unit that the name ends in. */
@@ -92,17 +92,30 @@ export function wantsEmbeddedServers(env: Environment): boolean {
 
 /** The servers that a program talks to; it need not be told where the others are. */
 type Server = "nats" | "postgres";
+const allServers: readonly Server[] = ["nats", "postgres"];
 
 /**
  * Reads the settings from the environment. Throws one `BusError` `bad_request` that names every
  * problem, one a line. Values of secrets never appear in it.
  */
-export function readSettings(
+export function readSettings(env: Environment, servers: readonly Server[] = allServers): Settings {
+  const { settings, problems } = surveySettings(env, servers);
+  refuseProblems(problems);
+  return settings;
+}
+
+/** The same without a refusal: with every problem, and every variable that was read. */
+export function surveySettings(
   env: Environment,
-  servers: readonly Server[] = ["nats", "postgres"],
-): Settings {
+  servers: readonly Server[] = allServers,
+): {
+  readonly settings: Settings;
+  readonly problems: readonly string[];
+  readonly readings: readonly Reading[];
+} {
   const problems: string[] = [];
-  const read = reader(env, problems);
+  const readings: Reading[] = [];
+  const read = reader(env, problems, readings);
   const settings: Settings = {
     nats: natsSettings(env, read, problems),
     stream: read.matching(
@@ -111,12 +124,7 @@ export function readSettings(
       /^[^\s.*>/\\]+$/,
       "a stream name",
     ),
-    subject: read.matching(
-      "EXPERIENCE_SUBJECT",
-      "agent.experience.v1.>",
-      /^[^\s.]+(\.[^\s.]+)*$/,
-      "a subject",
-    ),
+    subject: experienceSubjects(read),
     durable: read.matching("EXPERIENCE_DURABLE", "experience-learner-v1", ...durableName),
     ackWaitSeconds: read.number("EXPERIENCE_ACK_WAIT_SECONDS", 30, 1, 3_600),
     maxDeliver: read.integer("EXPERIENCE_MAX_DELIVER", 20, 1, 1_000),
@@ -130,7 +138,7 @@ export function readSettings(
     latencyThreshold: read.integer("EXPERIENCE_LATENCY_THRESHOLD", 3, 1, 256),
     evidenceTtlSeconds: read.number("EXPERIENCE_EVENT_DEDUP_TTL_SECONDS", 3_600, 0.1, 63_072_000),
     maxFutureSeconds: read.number("EXPERIENCE_MAX_FUTURE_SECONDS", 300, 0, 31_536_000),
-    databaseUrl: servers.includes("postgres") ? databaseUrl(env, problems) : "",
+    databaseUrl: servers.includes("postgres") ? databaseUrl(read, problems) : "",
     lessonSubject: read.matching(
       "LESSON_SUBJECT",
       "agent.lesson.v1",
@@ -143,7 +151,7 @@ export function readSettings(
     replicas: read.integer("JETSTREAM_REPLICAS", 1, 1, 5),
     provision: read.oneOf(
       "EXPERIENCE_PROVISION",
-      env["NODE_ENV"] === "production" ? "verify" : "apply",
+      read.text("NODE_ENV") === "production" ? "verify" : "apply",
       provisionModes,
     ),
     concerns: read.someOf("EXPERIENCE_CONCERNS", concernNames),
@@ -166,8 +174,28 @@ export function readSettings(
       `NATS_DURABLE_PREFIX=${settings.durablePrefix} must differ from EXPERIENCE_DURABLE: both name a bucket`,
     );
   }
+  return { settings, problems, readings };
+}
+
+/** Only what the service reads events from (`EXPERIENCE_SUBJECT`), for a program that publishes some. */
+export function readExperienceSubjects(env: Environment): string {
+  const problems: string[] = [];
+  const subjects = experienceSubjects(reader(env, problems));
   refuseProblems(problems);
-  return settings;
+  return subjects;
+}
+
+/** Only where PostgreSQL is. */
+export function readDatabaseUrl(env: Environment): string {
+  const problems: string[] = [];
+  const url = databaseUrl(reader(env, problems), problems);
+  refuseProblems(problems);
+  return url;
+}
+
+function experienceSubjects(read: Reader): string {
+  const pattern = /^[^\s.]+(\.[^\s.]+)*$/;
+  return read.matching("EXPERIENCE_SUBJECT", "agent.experience.v1.>", pattern, "a subject");
 }
 
 /** Only where and how to connect to NATS, for the command line; throws as `readSettings` does. */
@@ -179,13 +207,16 @@ export function readNatsSettings(env: Environment): NatsSettings {
 }
 
 function refuseProblems(problems: readonly string[]): void {
-  if (problems.length === 0) return;
+  if (problems.length > 0) throw new BusError("bad_request", refusalOf(problems));
+}
+
+export function refusalOf(problems: readonly string[]): string {
   const count = `${problems.length} problem${problems.length === 1 ? "" : "s"} in the settings:`;
-  throw new BusError("bad_request", [count, ...problems].join("\n  "));
+  return [count, ...problems].join("\n  ");
 }
 
 function natsSettings(env: Environment, read: Reader, problems: string[]): NatsSettings {
-  const { url, ...inUrl } = natsServers(env, problems);
+  const { url, ...inUrl } = natsServers(read, problems);
   for (const name of ["NATS_CREDS", "NATS_NKEY", "NATS_CA", "NATS_CERT", "NATS_KEY"]) {
     const problem = env[name] ? unreadable(env[name]) : null;
     // Somebody may have put the secret itself here, so the value is not shown.
@@ -218,10 +249,10 @@ function natsSettings(env: Environment, read: Reader, problems: string[]): NatsS
  * `nats` CLI reads them): the client would drop them, and take digits in them for the port.
  */
 function natsServers(
-  env: Environment,
+  read: Reader,
   problems: string[],
 ): Pick<NatsSettings, "url" | "user" | "password" | "token"> {
-  const text = env["NATS_URL"] || "";
+  const text = read.text("NATS_URL");
   const example = "nats://127.0.0.1:4222, several separated by commas";
   if (text === "") {
     problems.push(`NATS_URL is required (like ${example})`);
@@ -252,8 +283,8 @@ function tracingSettings(
   problems: string[],
 ): TracingSettings | null {
   if (read.boolean("OTEL_SDK_DISABLED", false)) return null;
-  const base = env["OTEL_EXPORTER_OTLP_ENDPOINT"] || undefined;
-  const own = env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] || undefined;
+  const base = read.text("OTEL_EXPORTER_OTLP_ENDPOINT") || undefined;
+  const own = read.text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") || undefined;
   const exporters = ["otlp", "console", "none"] as const;
   const exporter = read.oneOf("OTEL_TRACES_EXPORTER", (own ?? base) ? "otlp" : "none", exporters);
   if (exporter === "none") return null;
@@ -269,7 +300,7 @@ function tracingSettings(
     exporter,
     protocol: read.oneOf(protocol, "http/protobuf", otlpProtocols),
     ...(url !== undefined && { url }),
-    serviceName: env["OTEL_SERVICE_NAME"] || "experience-bus",
+    serviceName: read.text("OTEL_SERVICE_NAME", "experience-bus"),
   };
 }
 
@@ -283,8 +314,8 @@ function unreadable(file: string): string | null {
   }
 }
 
-function databaseUrl(env: Environment, problems: string[]): string {
-  const url = env["LEARNER_DATABASE_URL"] || "";
+function databaseUrl(read: Reader, problems: string[]): string {
+  const url = read.text("LEARNER_DATABASE_URL");
   const example = "postgres://user:password@127.0.0.1:5432/experience_bus";
   if (url === "") {
     problems.push(`LEARNER_DATABASE_URL is required (for example ${example})`);

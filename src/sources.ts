@@ -121,13 +121,14 @@ export function statsSources(
 }
 
 function figuresOf({ state }: StreamInfo): StreamFigures {
-  const { messages, bytes, first_ts, last_ts } = state;
+  const { messages, bytes, first_ts, last_ts, last_seq } = state;
   const empty = messages === 0;
   return {
     messages,
     bytes,
     first_ts: empty ? null : first_ts,
     last_ts: empty ? null : last_ts,
+    last_seq,
   };
 }
 

@@ -18,7 +18,10 @@ import { serviceName } from "../subjects.ts";
  * after ten attempts, notice a half-open link after minutes, and close for good after two equal
  * authentication errors. Rejects only when aborted or when the credentials cannot be read.
  */
-export async function connectNats(settings: NatsSettings, log: Logger): Promise<NatsConnection> {
+export async function connectNats(
+  settings: NatsSettings,
+  log: Pick<Logger, "info" | "warn">,
+): Promise<NatsConnection> {
   const nc = await connect(await connectionOptions(settings));
   void rejectUnanswerable(nc);
   void logStatus(nc, log);
@@ -96,7 +99,7 @@ async function rejectUnanswerable(nc: NatsConnection): Promise<void> {
   }
 }
 
-async function logStatus(nc: NatsConnection, log: Logger): Promise<void> {
+async function logStatus(nc: NatsConnection, log: Pick<Logger, "info" | "warn">): Promise<void> {
   for await (const status of nc.status()) {
     if (status.type === "disconnect") log.warn({ server: status.server }, "NATS connection lost");
     else if (status.type === "reconnect") log.info({ server: status.server }, "NATS reconnected");

@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { type Service, type ServiceMsg, Svcm } from "@nats-io/services";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { headers, nuid } from "@nats-io/transport-node";
@@ -56,6 +57,8 @@ export async function startEndpoints(options: EndpointsOptions): Promise<Running
     version,
     description: "Turns what happened to fleets of AI agents into lessons",
     queue: queueGroup,
+    // By which a probe finds the replica of its own pod.
+    metadata: { host: hostname() },
   });
   const inWork = new Set<Promise<void>>();
   let stopping = false;

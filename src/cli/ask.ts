@@ -1,7 +1,6 @@
-import { ServiceError } from "@nats-io/services";
-import { Empty, errors, type NatsConnection } from "@nats-io/transport-node";
+import { Empty, errors, type Msg, type NatsConnection } from "@nats-io/transport-node";
+import type { Command } from "commander";
 import { connectOnce } from "../bus/connect.ts";
-import { causeOf, translateNats } from "../bus/errors.ts";
 import { BusError, type ErrorCode, errorStatus } from "../errors.ts";
 import { type NatsSettings, readNatsSettings } from "../settings.ts";
 
@@ -17,6 +16,11 @@ export interface GlobalOptions {
 export interface Asker {
   /** Rejects with the `BusError` that the service replied, or `unavailable` where nobody answers. */
   ask<Reply>(subject: string, request: object): Promise<Reply>;
+  /**
+   * What everybody answers, until `isEnough`, or nobody has answered any more for 300 ms; empty where
+   * nobody answers.
+   */
+  askAll<Reply>(subject: string, isEnough?: (reply: Reply) => boolean): Promise<Reply[]>;
   close(): Promise<void>;
 }
 
@@ -34,8 +38,7 @@ export async function connectFor(
   try {
     return await connectOnce(settings, timeout * 1_000);
   } catch (error) {
-    const text = `cannot connect to NATS at ${settings.url}`;
-    throw new BusError("unavailable", `${text}: ${causeOf(error)}`, { cause: error });
+    throw await cannotConnect(settings, error);
   }
 }
 
@@ -45,31 +48,77 @@ export async function openAsker(options: GlobalOptions): Promise<Asker> {
   return {
     async ask(subject, request) {
       const payload = Object.keys(request).length === 0 ? Empty : JSON.stringify(request);
+      let message: Msg;
       try {
-        const message = await nc.request(subject, payload, { timeout: timeoutMs });
-        const refused = ServiceError.toServiceError(message);
-        if (refused) throw new BusError(codeOf(refused.code), refused.message);
-        return message.json();
+        message = await nc.request(subject, payload, { timeout: timeoutMs });
       } catch (error) {
-        if (isNobody(error)) {
-          throw new BusError(
-            "unavailable",
-            `nobody answers on ${subject}: is the service running?`,
-          );
-        }
-        throw translateNats(error);
+        throw await translated(error, subject);
       }
+      refuseError(message);
+      return message.json();
+    },
+    async askAll<Reply>(subject: string, isEnough: (reply: Reply) => boolean = () => false) {
+      const replies: Reply[] = [];
+      try {
+        const options = { strategy: "stall", maxWait: timeoutMs } as const;
+        for await (const message of await nc.requestMany(subject, Empty, options)) {
+          const reply = message.json<Reply>();
+          replies.push(reply);
+          if (isEnough(reply)) break;
+        }
+      } catch (error) {
+        if (!isNobody(error)) throw await translated(error, subject);
+      }
+      return replies;
     },
     close: () => nc.close(),
   };
 }
 
+/** Opens an asker for one piece of work of a command. */
+export async function asking(
+  command: Command,
+  work: (asker: Asker, options: GlobalOptions) => Promise<void>,
+): Promise<void> {
+  const options = command.optsWithGlobals<GlobalOptions>();
+  const asker = await openAsker(options);
+  try {
+    await work(asker, options);
+  } finally {
+    await asker.close();
+  }
+}
+
+// What reads errors is imported only then: it brings the JetStream client along, and a probe does without.
+export async function cannotConnect({ url }: NatsSettings, error: unknown): Promise<BusError> {
+  const { causeOf } = await import("../bus/errors.ts");
+  const text = `cannot connect to NATS at ${url}: ${causeOf(error)}`;
+  return new BusError("unavailable", text, { cause: error });
+}
+
+/** True where NATS says that nobody has subscribed to what was asked. */
+export function isNobody(error: unknown): boolean {
+  if (error instanceof errors.NoRespondersError) return true;
+  return error instanceof Error && error.cause !== undefined && isNobody(error.cause);
+}
+
+async function translated(error: unknown, subject: string): Promise<unknown> {
+  if (isNobody(error)) {
+    const text = `nobody answers on ${subject}: is the service running?`;
+    return new BusError("unavailable", text, { cause: error });
+  }
+  const { translateNats } = await import("../bus/errors.ts");
+  return translateNats(error);
+}
+
+/** Throws what a reply with the error headers of the micro protocol (ADR-32) says. */
+function refuseError({ headers }: Msg): void {
+  const status = headers?.get("Nats-Service-Error-Code") ?? "";
+  if (status === "") return;
+  throw new BusError(codeOf(Number(status)), headers?.get("Nats-Service-Error") || status);
+}
+
 function codeOf(status: number): ErrorCode {
   const entries = Object.entries(errorStatus) as [ErrorCode, number][];
   return entries.find(([, of]) => of === status)?.[0] ?? "internal";
-}
-
-function isNobody(error: unknown): boolean {
-  const cause = error instanceof Error && error.cause ? error.cause : error;
-  return cause instanceof errors.NoRespondersError || error instanceof errors.NoRespondersError;
 }

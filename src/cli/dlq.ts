@@ -1,5 +1,4 @@
-import { SingleBar } from "cli-progress";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { BusError } from "../errors.ts";
 import type {
   GetReply,
@@ -9,9 +8,12 @@ import type {
   WireLetter,
 } from "../schema/dead-letter.ts";
 import { endpoints } from "../subjects.ts";
-import { type Asker, type GlobalOptions, openAsker } from "./ask.ts";
+import { type Asker, asking, type GlobalOptions } from "./ask.ts";
 import { Ended, exitCodes } from "./exit.ts";
+import { examples, printJson } from "./print.ts";
+import { noProgress, type Progress, startProgress } from "./progress.ts";
 import { printable, table } from "./table.ts";
+import { atLeastOne, moment } from "./time.ts";
 
 interface Filter {
   readonly stream?: string;
@@ -43,7 +45,10 @@ interface Purging extends Filter {
 
 /** `dlq ls|show|replay|purge`: dead letters, by way of the service's endpoints. */
 export function addDeadLetterCommands(program: Command): void {
-  const dlq = program.command("dlq").description("dead letters: what could not be processed");
+  const dlq = program
+    .command("dlq")
+    .description("dead letters: what could not be processed")
+    .addHelpText("after", examples("dlq ls --open", "dlq replay --all --dry-run"));
 
   withFilter(dlq.command("ls"))
     .description("lists dead letters, the newest first")
@@ -51,7 +56,10 @@ export function addDeadLetterCommands(program: Command): void {
     .option("--replayed", "only those that have been replayed")
     .option("--limit <count>", "how many at most", atLeastOne, 50)
     .option("--cursor <cursor>", "go on where an earlier listing ended")
-    .addHelpText("after", examples("ls", "ls --open --since 2h", "ls --reason timeout --json"))
+    .addHelpText(
+      "after",
+      examples("dlq ls", "dlq ls --open --since 2h", "dlq ls --reason timeout --json"),
+    )
     .action((options: Listing, command: Command) =>
       asking(command, (asker, of) => list(asker, of, options)),
     );
@@ -59,7 +67,7 @@ export function addDeadLetterCommands(program: Command): void {
   dlq
     .command("show <id>")
     .description("shows one dead letter: where it came from, why, its headers and its payload")
-    .addHelpText("after", examples("show 42", "show 42 --json"))
+    .addHelpText("after", examples("dlq show 42", "dlq show 42 --json"))
     .action((id: string, _: object, command: Command) =>
       asking(command, (asker, of) => show(asker, of, id)),
     );
@@ -70,7 +78,11 @@ export function addDeadLetterCommands(program: Command): void {
     .option("--dry-run", "only say how many there are")
     .addHelpText(
       "after",
-      examples("replay 42", "replay --stream SIGNALS --since 1d", "replay --all --dry-run"),
+      examples(
+        "dlq replay 42",
+        "dlq replay --stream SIGNALS --since 1d",
+        "dlq replay --all --dry-run",
+      ),
     )
     .action((ids: string[], options: Replaying, command: Command) =>
       asking(command, (asker, of) => replay(asker, of, ids, options)),
@@ -85,7 +97,7 @@ export function addDeadLetterCommands(program: Command): void {
     .option("--note <text>", "why, for the service's log")
     .addHelpText(
       "after",
-      examples("purge --replayed --until 7d --yes", "purge 42 --yes --note 'a test'"),
+      examples("dlq purge --replayed --until 7d --yes", "dlq purge 42 --yes --note 'a test'"),
     )
     .action((ids: string[], options: Purging, command: Command) =>
       asking(command, (asker, of) => purge(asker, of, ids, options)),
@@ -101,37 +113,6 @@ function withFilter(command: Command): Command {
     .option("--until <time>", "given up before: the same", moment);
 }
 
-function examples(...lines: string[]): string {
-  return ["", "Examples:", ...lines.map((line) => `  experience-bus dlq ${line}`)].join("\n");
-}
-
-function atLeastOne(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value > 0) return value;
-  throw new InvalidArgumentError("a whole number from 1 on.");
-}
-
-const unitMs: Readonly<Record<string, number>> = { s: 1e3, m: 60e3, h: 3_600e3, d: 86_400e3 };
-
-/** So long ago, as epoch ms; anything else is for the service to read. */
-function moment(text: string): string | number {
-  const [, count, unit = ""] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text) ?? [];
-  return count === undefined ? text : Date.now() - Number(count) * (unitMs[unit] ?? 0);
-}
-
-async function asking(
-  command: Command,
-  work: (asker: Asker, options: GlobalOptions) => Promise<void>,
-): Promise<void> {
-  const options = command.optsWithGlobals<GlobalOptions>();
-  const asker = await openAsker(options);
-  try {
-    await work(asker, options);
-  } finally {
-    await asker.close();
-  }
-}
-
 async function list(asker: Asker, { json }: GlobalOptions, options: Listing): Promise<void> {
   const { limit, cursor: from, ...filter } = options;
   const letters: WireLetter[] = [];
@@ -145,7 +126,7 @@ async function list(asker: Asker, { json }: GlobalOptions, options: Listing): Pr
     letters.push(...reply.dead_letters);
     cursor = reply.cursor;
   } while (cursor !== null && letters.length < limit);
-  if (json) return print({ dead_letters: letters, cursor });
+  if (json) return printJson({ dead_letters: letters, cursor });
   if (letters.length === 0) return console.error("There are no dead letters like that.");
   console.log(
     table(["ID", "AT", "FROM", "SUBJECT", "REPLAYED", "CODE", "REASON"], letters.map(row)),
@@ -161,7 +142,7 @@ function row(letter: WireLetter): string[] {
 
 async function show(asker: Asker, { json }: GlobalOptions, id: string): Promise<void> {
   const letter = await asker.ask<GetReply>(endpoints.deadLettersGet, { id });
-  if (json) return print(letter);
+  if (json) return printJson(letter);
   const { headers, payload, payload_encoding, payload_shown_bytes, ...fields } = letter;
   const lines = Object.entries(fields).map(([name, value]) => [name, String(value ?? "-")]);
   console.log(table(["FIELD", "VALUE"], lines));
@@ -201,10 +182,10 @@ async function replay(
         skipped.push(...reply.skipped);
         return sum.matched;
       },
-      startProgress("replaying", total),
+      await progressOf("replaying", total),
     );
   }
-  if (json) print({ ...sum, skipped, dry_run: dryRun });
+  if (json) printJson({ ...sum, skipped, dry_run: dryRun });
   else if (dryRun) console.log(`${sum.matched} would be replayed.`);
   else console.log(`${sum.replayed} of ${sum.matched} replayed.`);
   if (!json && skipped.length > 0) {
@@ -245,10 +226,10 @@ async function purge(
         sum.purged += reply.purged;
         return sum.matched;
       },
-      startProgress("purging", total),
+      await progressOf("purging", total),
     );
   }
-  if (json) return print({ ...sum, dry_run: dryRun });
+  if (json) return printJson({ ...sum, dry_run: dryRun });
   console.log(dryRun ? `${sum.matched} would be purged.` : `${sum.purged} purged.`);
 }
 
@@ -276,7 +257,7 @@ async function eachPage<Reply extends Page>(
   subject: string,
   requests: readonly object[],
   take: (reply: Reply) => number,
-  progress = startProgress("", 0),
+  progress: Progress = noProgress,
 ): Promise<void> {
   try {
     for (const request of requests) {
@@ -305,25 +286,11 @@ function wireFilter({
   };
 }
 
-function print(value: object): void {
-  console.log(JSON.stringify(value, null, 2));
-}
-
-/** On standard error; where that is no terminal, a line now and then. */
-function startProgress(what: string, total: number): Pick<SingleBar, "update" | "stop"> {
-  if (total < leastForProgress) return { update: () => undefined, stop: () => undefined };
-  const bar = new SingleBar({
-    format: `${what} {bar} {value}/{total} ({percentage} %), {eta_formatted} left`,
-    stream: process.stderr,
-    noTTYOutput: true,
-    notTTYSchedule: 1_000,
-    barCompleteChar: "#",
-    barIncompleteChar: ".",
-    hideCursor: true,
-  });
-  bar.start(total, 0);
-  return bar;
-}
-
 /** Fewer are done before anybody could look. */
 const leastForProgress = 100;
+
+async function progressOf(what: string, total: number): Promise<Progress> {
+  if (total < leastForProgress) return noProgress;
+  const format = `${what} {bar} {value}/{total} ({percentage} %), {eta_formatted} left`;
+  return await startProgress(total, format);
+}

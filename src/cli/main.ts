@@ -1,46 +1,71 @@
 #!/usr/bin/env node
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError } from "commander";
 import { BusError, messageOf } from "../errors.ts";
 import { version } from "../version.ts";
-import { addDeadLetterCommands } from "./dlq.ts";
-import { addDoctorCommand } from "./doctor.ts";
 import { Ended, exitCodes } from "./exit.ts";
-import { addMigrateCommand } from "./migrate.ts";
-import { addProvisionCommand } from "./provision.ts";
+import { examples } from "./print.ts";
+import { seconds } from "./time.ts";
 
 const environment = `
 Environment: NATS_URL (nats://127.0.0.1:4222), NATS_CREDS, NATS_NKEY, NATS_USER, NATS_PASSWORD,
 NATS_TOKEN, NATS_CA, NATS_CERT, NATS_KEY, as the nats command reads them. NO_COLOR is respected.
 
 Exit codes: 0 done; 1 the service refused, failed or cannot be reached, or something was left undone;
-2 bad usage or settings; 3 not found.`;
+2 bad usage or settings; 3 not found (probe: nobody answers).`;
 
-function seconds(text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && value <= 3_600)) throw new InvalidArgumentError("a number of seconds.");
-  return value;
+/** Must see all others. */
+const completion = "completion";
+
+/** In the order in which --help lists them. */
+const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  serve: async () => (await import("./serve.ts")).addServeCommand,
+  provision: async () => (await import("./provision.ts")).addProvisionCommand,
+  migrate: async () => (await import("./migrate.ts")).addMigrateCommand,
+  doctor: async () => (await import("./doctor.ts")).addDoctorCommand,
+  probe: async () => (await import("./probe.ts")).addProbeCommand,
+  status: async () => (await import("./status.ts")).addStatusCommand,
+  lessons: async () => (await import("./lessons.ts")).addLessonCommands,
+  publish: async () => (await import("./publish.ts")).addPublishCommand,
+  dlq: async () => (await import("./dlq.ts")).addDeadLetterCommands,
+  config: async () => (await import("./config.ts")).addConfigCommands,
+  [completion]: async () => (await import("./completion.ts")).addCompletionCommand,
+};
+
+/** Only what is asked for is read: a probe runs often, and most commands bring much along. */
+async function addCommands(program: Command, args: readonly string[]): Promise<void> {
+  const named = Object.entries(commands).filter(
+    ([name]) => name === args[0] && name !== completion,
+  );
+  const wanted = named.length > 0 ? named : Object.entries(commands);
+  for (const [, command] of wanted) (await command())(program);
 }
 
 const program = new Command("experience-bus")
-  .description("Looks after an Experience Bus.")
+  .description("Runs an Experience Bus and looks after a running one.")
   .version(version)
   .option("-s, --server <url>", "NATS server, several separated by commas")
-  .option("--timeout <seconds>", "how long to wait for an answer", seconds, 10)
+  .option("--timeout <time>", "how long to wait for an answer: 2s, 500ms, or seconds", seconds, 10)
   .option("--json", "print JSON for programs", false)
+  .addHelpText("after", examples("serve", "status", "lessons ls --since 2h", "dlq ls --open"))
   .addHelpText("after", environment)
   .configureHelp({ showGlobalOptions: true })
   .showHelpAfterError("(--help shows how it is used)")
   .exitOverride();
-addProvisionCommand(program);
-addMigrateCommand(program);
-addDoctorCommand(program);
-addDeadLetterCommands(program);
+// A reader that has seen enough, like head, is no error.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(process.exitCode ?? exitCodes.done);
+  });
+}
 
 try {
+  await addCommands(program, process.argv.slice(2));
   await program.parseAsync();
-  process.exitCode = exitCodes.done;
+  process.exit(exitCodes.done);
 } catch (error) {
-  process.exitCode = codeOf(error);
+  // A server that does not answer can leave a socket open, which would keep the process alive.
+  process.exit(codeOf(error));
 }
 
 /** Says what went wrong, where it has not been said, and how that ends. */

@@ -11,6 +11,7 @@ const streamSchema = Type.Object({
   bytes: Type.Integer(),
   first_ts: Type.Union([Type.String(), Type.Null()]),
   last_ts: Type.Union([Type.String(), Type.Null()]),
+  last_seq: Type.Integer({ description: "grows by one with each message ever stored" }),
 });
 
 const durableSchema = Type.Object({
@@ -45,6 +46,7 @@ export const statsSchema = Type.Object({
   }),
 });
 
+export type StatsReply = Type.Static<typeof statsSchema>;
 export type StreamFigures = Type.Static<typeof streamSchema>;
 export type DurableFigures = Type.Static<typeof durableSchema>;
 

@@ -38,8 +38,8 @@ test("figures of the fleet are those of JetStream, KV and PostgreSQL", async () 
   const body = await stats(stack);
   const { jsm } = stack.broker;
   for (const name of ["EXPERIENCE", "SIGNALS", "FEEDBACK", "LESSONS", "DEAD_LETTERS"]) {
-    const { messages, bytes, first_ts, last_ts } = (await jsm.streams.info(name)).state;
-    expect(body.streams[name]).toEqual({ messages, bytes, first_ts, last_ts });
+    const { messages, bytes, first_ts, last_ts, last_seq } = (await jsm.streams.info(name)).state;
+    expect(body.streams[name]).toEqual({ messages, bytes, first_ts, last_ts, last_seq });
   }
   const idle = { pending: 0, ack_pending: 0, redelivered: 0 };
   const { state } = await jsm.streams.info("KV_experience-learner-v1-evidence");
@@ -107,7 +107,7 @@ test("a replica's own counters are under instance", async () => {
 test("on an empty system all figures are zero and no time is made up", async () => {
   const stack = await openStack();
   await stack.start();
-  const none = { messages: 0, bytes: 0, first_ts: null, last_ts: null };
+  const none = { messages: 0, bytes: 0, first_ts: null, last_ts: null, last_seq: 0 };
   expect(await stats(stack)).toMatchObject({
     streams: Object.fromEntries(
       ["EXPERIENCE", "SIGNALS", "FEEDBACK", "LESSONS", "DEAD_LETTERS"].map((name) => [name, none]),

@@ -1,0 +1,56 @@
+import type { Command, Option } from "commander";
+
+/** A word that can come next, and what it means. */
+export interface Word {
+  readonly text: string;
+  readonly meaning: string;
+}
+
+/** What can follow a command, as the program itself declares it. */
+export interface CommandNode {
+  /** The words that lead to it, without the program's name: empty for the program itself. */
+  readonly path: string;
+  readonly subcommands: readonly Word[];
+  readonly options: readonly Word[];
+  /** The values of its argument, where these are known. */
+  readonly values: readonly string[];
+  /** It takes an argument that only the user knows, such as a file. */
+  readonly isOpen: boolean;
+}
+
+/** The program first, then every command below it. */
+export function commandTree(program: Command): CommandNode[] {
+  return nodesOf(program, "");
+}
+
+/** Options, of whichever command, that are followed by a value. */
+export function optionsWithValue(program: Command): string[] {
+  const found = optionsOf(program).filter(({ required, optional }) => required || optional);
+  const below = program.commands.flatMap(optionsWithValue);
+  return [...new Set([...found.flatMap(namesOf), ...below])];
+}
+
+function nodesOf(command: Command, path: string): CommandNode[] {
+  const visible = command.createHelp().visibleCommands(command);
+  const choices = command.registeredArguments.map(({ argChoices }) => argChoices);
+  const node: CommandNode = {
+    path,
+    subcommands: visible.map((one) => ({ text: one.name(), meaning: one.description() })),
+    options: optionsOf(command).flatMap((option) =>
+      namesOf(option).map((text) => ({ text, meaning: option.description })),
+    ),
+    values: choices.flatMap((of) => of ?? []),
+    isOpen: choices.some((of) => of === undefined),
+  };
+  const below = command.commands.flatMap((one) => nodesOf(one, `${path} ${one.name()}`.trim()));
+  return [node, ...below];
+}
+
+function optionsOf(command: Command): Option[] {
+  const help = command.createHelp();
+  return [...help.visibleOptions(command), ...help.visibleGlobalOptions(command)];
+}
+
+function namesOf({ short, long }: Option): string[] {
+  return [long, short].filter((name) => name !== undefined);
+}

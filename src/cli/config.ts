@@ -1,0 +1,68 @@
+import type { Command } from "commander";
+import type { Environment, Reading } from "../environment.ts";
+import { refusalOf, surveySettings, wantsEmbeddedServers } from "../settings.ts";
+import type { GlobalOptions } from "./ask.ts";
+import { Ended, exitCodes } from "./exit.ts";
+import { examples, printJson } from "./print.ts";
+import { redacted } from "./redacted.ts";
+import { table } from "./table.ts";
+
+/** `config print`: what `serve` would run with. */
+export function addConfigCommands(program: Command): void {
+  const config = program
+    .command("config")
+    .description("the settings of the service")
+    .addHelpText("after", examples("config print", "config print --json"));
+  config
+    .command("print")
+    .description(
+      "shows every setting as serve would read it here, without secrets; 2 where it would refuse",
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "config print",
+        "config print --json",
+        "config print --server nats://127.0.0.1:4222",
+      ),
+    )
+    .action((_: object, command: Command) => print(command.optsWithGlobals<GlobalOptions>()));
+}
+
+interface Setting {
+  readonly name: string;
+  readonly value: string | null;
+  readonly source: "environment" | "option" | "default" | "embedded servers" | "not set";
+  readonly default: string | null;
+}
+
+function print({ server, json }: GlobalOptions): void {
+  const env: Environment = { ...process.env, ...(server && { NATS_URL: server }) };
+  const embedded = wantsEmbeddedServers(env);
+  const { readings, problems } = surveySettings(embedded ? { ...env, ...placeholders } : env);
+  const settings = readings.map((reading): Setting => {
+    const { name, value, fallback } = reading;
+    const isEmbedded = embedded && name in placeholders;
+    const source = isEmbedded ? "embedded servers" : sourceOf(reading, server);
+    const shown = isEmbedded || value === null ? null : redacted(name, value);
+    return { name, value: shown, source, default: fallback };
+  });
+  settings.sort((a, b) => (a.name < b.name ? -1 : 1));
+  if (json) printJson({ settings, problems });
+  else {
+    const rows = settings.map(({ name, value, source }) => [name, value ?? "-", source]);
+    console.log(table(["NAME", "VALUE", "FROM"], rows));
+  }
+  if (problems.length === 0) return;
+  console.error(`experience-bus: ${refusalOf(problems)}`);
+  throw new Ended(exitCodes.usage);
+}
+
+/** Stand for the addresses that embedded servers will have. */
+const placeholders = { NATS_URL: "nats://embedded", LEARNER_DATABASE_URL: "postgres://embedded" };
+
+function sourceOf({ name, isSet, fallback }: Reading, server?: string): Setting["source"] {
+  if (name === "NATS_URL" && server) return "option";
+  if (isSet) return "environment";
+  return fallback === null ? "not set" : "default";
+}

@@ -1,0 +1,57 @@
+/** A line without its end; null where it is longer than the limit, and so was not kept. */
+export interface Line {
+  /** Counted from 1. */
+  readonly number: number;
+  readonly bytes: Uint8Array | null;
+  /** How much of the input is read by its end. */
+  readonly readBytes: number;
+}
+
+const newline = 10;
+const carriageReturn = 13;
+
+/** Of a line no more is held than the limit, however long it is. Lines that are empty are left out. */
+export async function* linesOf(
+  chunks: AsyncIterable<Uint8Array>,
+  limitBytes: number,
+): AsyncGenerator<Line> {
+  let parts: Uint8Array[] = [];
+  let held = 0;
+  let number = 1;
+  let readBytes = 0;
+  const add = (part: Uint8Array) => {
+    held += part.length;
+    if (held <= limitBytes) parts.push(part);
+    else parts = [];
+  };
+  const end = (): Line | null => {
+    const bytes = held <= limitBytes ? withoutReturn(Buffer.concat(parts)) : null;
+    const line = { number, bytes, readBytes };
+    parts = [];
+    held = 0;
+    number += 1;
+    return bytes !== null && isBlank(bytes) ? null : line;
+  };
+  for await (const chunk of chunks) {
+    let start = 0;
+    for (let at = chunk.indexOf(newline); at !== -1; at = chunk.indexOf(newline, start)) {
+      add(chunk.subarray(start, at));
+      readBytes += at + 1 - start;
+      start = at + 1;
+      const line = end();
+      if (line !== null) yield line;
+    }
+    add(chunk.subarray(start));
+    readBytes += chunk.length - start;
+  }
+  const last = end();
+  if (last !== null) yield last;
+}
+
+function withoutReturn(bytes: Uint8Array): Uint8Array {
+  return bytes.at(-1) === carriageReturn ? bytes.subarray(0, -1) : bytes;
+}
+
+function isBlank(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 32 || byte === 9);
+}

@@ -1,0 +1,148 @@
+import { type FileHandle, open } from "node:fs/promises";
+import type { Command } from "commander";
+import { BusError, messageOf } from "../errors.ts";
+import { readExperienceSubjects, readNatsSettings } from "../settings.ts";
+import { environmentFor, type GlobalOptions } from "./ask.ts";
+import { Ended, exitCodes } from "./exit.ts";
+import { linesOf } from "./lines.ts";
+import { examples, printJson } from "./print.ts";
+import { noProgress, type Progress, startProgress } from "./progress.ts";
+import { printable } from "./table.ts";
+
+const about = `
+One experience event, a JSON object, a line; empty lines are passed over. Each is checked as the service would
+check it, then published to where EXPERIENCE_SUBJECT (agent.experience.v1.>) says for its agent. A line without
+an event_id gets one from its text and its number: a file that is published again counts no event twice. Lines
+that are invalid are listed with their number, and the others are published all the same. While NATS is away it
+is tried again for as long as --timeout says.`;
+
+/** `publish FILE|-`: experience events, checked and published. */
+export function addPublishCommand(program: Command): void {
+  program
+    .command("publish <file>")
+    .description(
+      "publishes experience events, one JSON object a line, from a file or standard input (-)",
+    )
+    .option("--dry-run", "only check them")
+    .addHelpText("after", about)
+    .addHelpText(
+      "after",
+      examples(
+        "publish events.jsonl",
+        "publish events.jsonl --dry-run",
+        "publish - --json < events.jsonl",
+      ),
+    )
+    .action((file: string, { dryRun = false }: { dryRun?: boolean }, command: Command) =>
+      publishFile(file, dryRun, command.optsWithGlobals<GlobalOptions>()),
+    );
+}
+
+async function publishFile(file: string, dryRun: boolean, global: GlobalOptions): Promise<void> {
+  const { openEventPublisher, readEvent, maxEventBytes } = await import("./publishing.ts");
+  const env = environmentFor(global);
+  const subjects = readExperienceSubjects(env);
+  const nats = readNatsSettings(env);
+  const input = await openInput(file);
+  const interrupted = new AbortController();
+  const stop = () => {
+    interrupted.abort();
+    input.stop();
+  };
+  process.once("SIGINT", stop).once("SIGTERM", stop);
+  const sum = { valid: 0, stored: 0, duplicates: 0, invalid: 0 };
+  const refuse = (number: number, reason: string) => {
+    sum.invalid += 1;
+    complain(`line ${number}: ${reason}`);
+  };
+  const { signal } = interrupted;
+  const timeoutMs = global.timeout * 1_000;
+  const publisher = dryRun
+    ? null
+    : await openEventPublisher({ nats, subjects, timeoutMs, signal, complain });
+  const lines = linesOf(input.chunks, maxEventBytes);
+
+  async function work(): Promise<void> {
+    for await (const line of lines) {
+      input.progress.update(line.readBytes);
+      const event = readEvent(line, subjects);
+      const result = "reason" in event ? event : await publisher?.publish(event);
+      if (typeof result === "object") refuse(line.number, result.reason);
+      else sum.valid += 1;
+      if (result === "stored") sum.stored += 1;
+      if (result === "duplicate") sum.duplicates += 1;
+    }
+  }
+  let failure: unknown = null;
+  try {
+    await Promise.all(Array.from({ length: inFlight }, work));
+  } catch (error) {
+    failure = error;
+  } finally {
+    input.progress.stop();
+    await publisher?.close();
+  }
+  report(sum, dryRun, global.json);
+  if (signal.aborted) throw new BusError("unavailable", `interrupted; ${goOn}`);
+  if (failure instanceof BusError && failure.code === "unavailable") {
+    throw new BusError("unavailable", `${failure.message}; ${goOn}`);
+  }
+  if (failure !== null) throw failure;
+  if (sum.invalid > 0) throw new Ended(exitCodes.failed);
+}
+
+const goOn = "not every line was published: publish the file again, no event counts twice";
+/** Events that are under way at once. */
+const inFlight = 256;
+/** Less is published before anybody could look. */
+const leastForProgressBytes = 1_000_000;
+
+function report(
+  {
+    valid,
+    stored,
+    duplicates,
+    invalid,
+  }: Record<"valid" | "stored" | "duplicates" | "invalid", number>,
+  dryRun: boolean,
+  json: boolean,
+): void {
+  if (json) printJson(dryRun ? { valid, invalid, dry_run: true } : { stored, duplicates, invalid });
+  else if (dryRun) console.log(`${valid} valid, ${invalid} invalid.`);
+  else console.log(`${stored} stored, ${duplicates} duplicates, ${invalid} invalid.`);
+}
+
+/** Above the progress line, where there is one. */
+function complain(text: string): void {
+  const clear = process.stderr.isTTY ? "\r\u001b[K" : "";
+  process.stderr.write(`${clear}experience-bus: ${printable(text)}\n`);
+}
+
+interface Input {
+  readonly chunks: AsyncIterable<Uint8Array>;
+  readonly progress: Progress;
+  /** Ends `chunks`. */
+  readonly stop: () => void;
+}
+
+async function openInput(file: string): Promise<Input> {
+  if (file === "-") {
+    const isWatched = process.stderr.isTTY === true;
+    const progress = isWatched ? await startProgress(0, "publishing: {value} bytes") : noProgress;
+    return { chunks: process.stdin, progress, stop: () => process.stdin.destroy() };
+  }
+  let handle: FileHandle;
+  let bytes: number;
+  try {
+    handle = await open(file);
+    const stat = await handle.stat();
+    if (stat.isDirectory()) throw new Error("it is a directory");
+    bytes = stat.size;
+  } catch (error) {
+    throw new BusError("bad_request", `cannot read ${printable(file)}: ${messageOf(error)}`);
+  }
+  const format = "publishing {bar} {percentage} %, {eta_formatted} left";
+  const progress = bytes < leastForProgressBytes ? noProgress : await startProgress(bytes, format);
+  const chunks = handle.createReadStream();
+  return { chunks, progress, stop: () => chunks.destroy() };
+}

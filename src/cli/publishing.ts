@@ -1,0 +1,131 @@
+import { hash } from "node:crypto";
+import { jetstream } from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { backoffMs, pause } from "../backoff.ts";
+import { connectNats } from "../bus/connect.ts";
+import { experiencePublisher } from "../bus/publishers.ts";
+import { BusError, isOutage, isRefusal } from "../errors.ts";
+import { decodeEvent, maxEventBytes } from "../schema/experience-event.ts";
+import type { NatsSettings } from "../settings.ts";
+import { experienceSubject } from "../subjects.ts";
+import { cannotConnect, isNobody } from "./ask.ts";
+import type { Line } from "./lines.ts";
+
+export { maxEventBytes } from "../schema/experience-event.ts";
+
+export interface ReadEvent {
+  readonly subject: string;
+  readonly payload: Uint8Array;
+  readonly eventId: string;
+}
+
+export interface Refused {
+  readonly reason: string;
+}
+
+/** Reads a line as the service reads a message; `subjects` is `EXPERIENCE_SUBJECT`. */
+export function readEvent({ number, bytes }: Line, subjects: string): ReadEvent | Refused {
+  if (bytes === null) return { reason: `has more than ${maxEventBytes} bytes` };
+  try {
+    const { agentId, eventId } = decodeEvent(bytes, {
+      defaultAgentId: "unknown",
+      defaultEventId: lineId(number, bytes),
+      storedAt: Date.now(),
+      // No time is refused for being far ahead, and the time is the service's to read.
+      maxFutureMs: Number.POSITIVE_INFINITY,
+    });
+    return { subject: experienceSubject(subjects, agentId), payload: bytes, eventId };
+  } catch (error) {
+    if (isRefusal(error)) return { reason: error.message };
+    throw error;
+  }
+}
+
+/**
+ * The same for the same line at the same place, so that a file can be published again; and another one for
+ * a line that says the same further down, which is another event.
+ */
+function lineId(number: number, bytes: Uint8Array): string {
+  return `line-${number}-${hash("sha256", bytes, "hex")}`;
+}
+
+export interface EventPublisher {
+  /** Tries again while NATS is away; rejects with what is wrong when that has lasted for too long. */
+  publish(event: ReadEvent): Promise<"stored" | "duplicate" | Refused>;
+  close(): Promise<void>;
+}
+
+interface Options {
+  readonly nats: NatsSettings;
+  /** `EXPERIENCE_SUBJECT`. */
+  readonly subjects: string;
+  /** For how long NATS may be away. */
+  readonly timeoutMs: number;
+  /** Ends the waiting. */
+  readonly signal: AbortSignal;
+  readonly complain: (text: string) => void;
+}
+
+export async function openEventPublisher(options: Options): Promise<EventPublisher> {
+  const patience = startPatience(options);
+  const nc = await connected(options, patience);
+  const publisher = experiencePublisher(
+    jetstream(nc, { timeout: options.timeoutMs }),
+    options.subjects,
+    null,
+  );
+  return {
+    async publish(event) {
+      const { subject, payload, eventId } = event;
+      for (let attempt = 0; ; attempt++) {
+        try {
+          const result = await publisher.publish(subject, payload, eventId, event);
+          patience.renew();
+          return result;
+        } catch (error) {
+          // The stream may have a limit of its own.
+          if (isRefusal(error)) return { reason: error.message };
+          if (!isOutage(error)) throw error;
+          await patience.wait(attempt, isNobody(error) ? noStream(subject) : error);
+        }
+      }
+    },
+    close: () => nc.close(),
+  };
+}
+
+function noStream(subject: string): BusError {
+  const text = `no stream stores ${subject} (experience-bus provision makes it)`;
+  return new BusError("unavailable", text);
+}
+
+async function connected(options: Options, patience: Patience): Promise<NatsConnection> {
+  const log = { info: () => undefined, warn: () => undefined };
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await connectNats(options.nats, log);
+    } catch (error) {
+      await patience.wait(attempt, await cannotConnect(options.nats, error));
+    }
+  }
+}
+
+type Patience = ReturnType<typeof startPatience>;
+
+function startPatience({ timeoutMs, signal, complain }: Options) {
+  let since = performance.now();
+  let hasComplained = false;
+  return {
+    renew() {
+      since = performance.now();
+      hasComplained = false;
+    },
+    /** Waits before the next attempt; throws what is wrong when there is to be none. */
+    async wait(attempt: number, error: BusError): Promise<void> {
+      if (signal.aborted || performance.now() - since > timeoutMs) throw error;
+      if (!hasComplained) complain(`${error.message}; trying for ${timeoutMs / 1_000} s`);
+      hasComplained = true;
+      await pause(backoffMs(attempt, 50, 1_000), signal);
+    },
+  };
+}

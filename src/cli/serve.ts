@@ -1,0 +1,24 @@
+import type { Command } from "commander";
+import type { GlobalOptions } from "./ask.ts";
+import { examples } from "./print.ts";
+
+/** `serve`: the service itself, as `node dist/main.js` runs it. */
+export function addServeCommand(program: Command): void {
+  program
+    .command("serve")
+    .description("runs the service until SIGTERM or SIGINT; settings come from the environment")
+    .addHelpText(
+      "after",
+      examples(
+        "serve",
+        "serve --server nats://127.0.0.1:4222   # instead of NATS_URL",
+        "config print                           # with which settings it would run",
+      ),
+    )
+    .action(async (_: object, command: Command) => {
+      const { server } = command.optsWithGlobals<GlobalOptions>();
+      const { serve } = await import("../serve.ts");
+      const env = { ...process.env, ...(server && { NATS_URL: server }) };
+      process.exit(await serve({ env, exit: process.exit }));
+    });
+}

@@ -1,0 +1,29 @@
+import { InvalidArgumentError } from "commander";
+
+const unitMs: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1e3,
+  m: 60e3,
+  h: 3_600e3,
+  d: 86_400e3,
+};
+
+/** Seconds, from a plain number of them or a duration (`500ms`, `2s`, `1m`); an hour at most. */
+export function seconds(text: string): number {
+  const [, count, unit = "s"] = /^(\d*\.?\d+)(ms|s|m|h)?$/.exec(text) ?? [];
+  const value = (Number(count) * (unitMs[unit] ?? 0)) / 1_000;
+  if (value >= 0.001 && value <= 3_600) return value;
+  throw new InvalidArgumentError("a time like 2s, 500ms or 1m, or a number of seconds.");
+}
+
+/** So long ago, as epoch ms; anything else as it is. */
+export function moment(text: string): string | number {
+  const [, count, unit = ""] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text) ?? [];
+  return count === undefined ? text : Date.now() - Number(count) * (unitMs[unit] ?? 0);
+}
+
+export function atLeastOne(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new InvalidArgumentError("a whole number from 1 on.");
+}

@@ -1,0 +1,128 @@
+import { fileURLToPath } from "node:url";
+import { type SpawnedServers, spawnServers } from "./embedded/spawn.ts";
+import type { Environment } from "./environment.ts";
+import { BusError, messageOf } from "./errors.ts";
+import { type Logger, openLog } from "./log.ts";
+import { type RunningService, startService } from "./service.ts";
+import { readSettings, type Settings, settingsAdvice, wantsEmbeddedServers } from "./settings.ts";
+import { version } from "./version.ts";
+
+const cliPath = fileURLToPath(new URL("./cli/main.js", import.meta.url));
+/** Where embedded servers keep their data. */
+export const embeddedData = ".experience-bus";
+/** A stop that takes longer than this is stuck; what it still holds comes back after ack_wait. */
+const stopLimitMs = 9_500;
+const echoMs = 200;
+export const exitCodes = { clean: 0, fatal: 1, badSettings: 2 } as const;
+
+/** What the program around the service gives it: only that reads the environment and exits. */
+export interface Surroundings {
+  readonly env: Environment;
+  /** For an end that waits for nothing any more. */
+  readonly exit: (code: number) => never;
+}
+
+/**
+ * The service as a program: on servers of its own where none are named, until a signal. Resolves to the
+ * exit code: 0 after a clean stop, 1 on a fatal error, 2 on bad settings; what went wrong has been said.
+ */
+export async function serve(surroundings: Surroundings): Promise<number> {
+  try {
+    return await serveOnServers(surroundings);
+  } catch (error) {
+    console.error(messageOf(error));
+    const refused = error instanceof BusError && error.code === "bad_request";
+    return refused ? exitCodes.badSettings : exitCodes.fatal;
+  }
+}
+
+async function serveOnServers({ env, exit }: Surroundings): Promise<number> {
+  const stop = stopSignals(exit);
+  const servers = wantsEmbeddedServers(env)
+    ? await spawnServers({ dataDir: embeddedData, log: (line) => console.error(line) })
+    : null;
+  try {
+    const settings = readSettings({
+      ...env,
+      ...(servers && { NATS_URL: servers.natsUrl, LEARNER_DATABASE_URL: servers.databaseUrl }),
+    });
+    const log = openLog(settings.logLevel, process.stdout.isTTY === true || servers !== null);
+    return await run({ settings, servers, log, stop, exit });
+  } finally {
+    await servers?.stop();
+  }
+}
+
+/** Runs until a signal asks to stop or something fatal happens. */
+async function run(options: {
+  readonly settings: Settings;
+  readonly servers: SpawnedServers | null;
+  readonly log: Logger;
+  readonly stop: { readonly signal: AbortSignal; readonly requested: Promise<void> };
+  readonly exit: (code: number) => never;
+}): Promise<number> {
+  const { settings, servers, log, stop, exit } = options;
+  let fail: (error: unknown) => void = () => undefined;
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  void servers?.failed.then((why) => fail(new Error(`an embedded server ended: ${why}`)));
+  let service: RunningService | undefined;
+  // On servers of one's own machine nobody else is there to be warned of.
+  if (servers === null) for (const advice of settingsAdvice(settings)) log.warn(advice);
+  try {
+    service = await startService({ settings, log, signal: stop.signal, onFatal: fail });
+    log.info({ version, instance: service.instance, httpPort: service.httpPort }, "serving");
+    if (servers) console.log(welcome(service, servers));
+    await Promise.race([stop.requested, failed]);
+  } catch (error) {
+    if (stop.signal.aborted && service === undefined) return exitCodes.clean;
+    log.fatal({ err: error }, messageOf(error));
+    const refused = error instanceof BusError && error.code === "bad_request";
+    return refused && service === undefined ? exitCodes.badSettings : exitCodes.fatal;
+  }
+  log.info("stopping");
+  setTimeout(() => {
+    log.fatal("stopping took too long");
+    exit(exitCodes.fatal);
+  }, stopLimitMs).unref();
+  await service.stop();
+  log.info("stopped");
+  return exitCodes.clean;
+}
+
+/**
+ * The first SIGTERM or SIGINT asks to stop; a second one ends the process at once. One Ctrl-C can
+ * arrive twice, from the terminal and from npm, so what follows at once is not a second one.
+ */
+function stopSignals(exit: (code: number) => never) {
+  const controller = new AbortController();
+  let firstAt = 0;
+  const requested = new Promise<void>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.on(signal, () => {
+        if (!controller.signal.aborted) firstAt = performance.now();
+        else if (performance.now() - firstAt > echoMs) exit(exitCodes.fatal);
+        controller.abort();
+        resolve();
+      });
+    }
+  });
+  return { signal: controller.signal, requested };
+}
+
+function welcome(service: RunningService, servers: SpawnedServers): string {
+  const event = `{"result":{"ok":false,"error_class":"timeout"},"tool":{"name":"search"}}`;
+  return `
+Experience Bus ${version} is running on embedded servers; their data is in ${embeddedData}/.
+
+  Publish an event (three of one kind make a lesson):
+    nats --server ${servers.natsUrl} pub agent.experience.v1.demo '${event}'
+  Watch lessons:    nats --server ${servers.natsUrl} sub agent.lesson.v1
+  Ask the service:  nats --server ${servers.natsUrl} micro ls
+  Dead letters:     node ${cliPath} --server ${servers.natsUrl} dlq ls
+  Health, metrics:  http://127.0.0.1:${service.httpPort}/health  http://127.0.0.1:${service.httpPort}/metrics
+  Database:         psql ${servers.databaseUrl}
+  Stop with Ctrl-C.
+`;
+}
