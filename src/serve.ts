@@ -1,9 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { type SpawnedServers, spawnServers } from "./embedded/spawn.ts";
-import type { Environment } from "./environment.ts";
 import { BusError, messageOf } from "./errors.ts";
 import { type Logger, openLog } from "./log.ts";
 import { type RunningService, startService } from "./service.ts";
+import type { Environment } from "./settings/environment.ts";
 import { readSettings, type Settings, settingsAdvice, wantsEmbeddedServers } from "./settings.ts";
 import { version } from "./version.ts";
 

@@ -1,7 +1,11 @@
-import { accessSync, constants } from "node:fs";
 import { connectorFor } from "./db/connector.ts";
-import { type Environment, type Reader, type Reading, reader } from "./environment.ts";
 import { BusError, messageOf } from "./errors.ts";
+import { type Environment, type Reader, type Reading, reader } from "./settings/environment.ts";
+import { type NatsSettings, natsSettings } from "./settings/nats.ts";
+import { type TracingSettings, tracingSettings } from "./settings/tracing.ts";
+
+export type { NatsSettings } from "./settings/nats.ts";
+export type { TracingSettings } from "./settings/tracing.ts";
 
 /** All settings, validated together; times in the unit that the name ends in. */
 export interface Settings {
@@ -41,17 +45,6 @@ export interface Settings {
   readonly tracing: TracingSettings | null;
 }
 
-/** Those of OpenTelemetry's standard names that the service must know; its SDK reads the others. */
-export interface TracingSettings {
-  readonly exporter: "otlp" | "console";
-  readonly protocol: (typeof otlpProtocols)[number];
-  /** Absent: the exporter's default, http://localhost:4318/v1/traces. */
-  readonly url?: string;
-  readonly serviceName: string;
-}
-
-const otlpProtocols = ["http/protobuf", "http/json"] as const;
-
 /**
  * `apply`: create streams, buckets and durables that are missing, and migrate the database. `verify`: create
  * none, compare those that are there with the settings. `none`: neither. What exists is never changed. The
@@ -63,22 +56,6 @@ export type ProvisionMode = (typeof provisionModes)[number];
 /** What a replica can host; health, stats and HTTP are there always. */
 export const concernNames = ["extractor", "features", "runs", "deadletters"] as const;
 export type ConcernName = (typeof concernNames)[number];
-
-/** Named as the `nats` CLI names them; files are paths. */
-export interface NatsSettings {
-  /** Separated by commas, without credentials. */
-  readonly url: string;
-  readonly creds?: string;
-  readonly nkey?: string;
-  readonly user?: string;
-  readonly password?: string;
-  readonly token?: string;
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-  /** Replies to this connection's requests go to subjects below it. */
-  readonly inboxPrefix: string;
-}
 
 const durableName = [/^[A-Za-z0-9_-]{1,64}$/, "1 to 64 of letters, digits, - and _"] as const;
 
@@ -213,105 +190,6 @@ function refuseProblems(problems: readonly string[]): void {
 export function refusalOf(problems: readonly string[]): string {
   const count = `${problems.length} problem${problems.length === 1 ? "" : "s"} in the settings:`;
   return [count, ...problems].join("\n  ");
-}
-
-function natsSettings(env: Environment, read: Reader, problems: string[]): NatsSettings {
-  const { url, ...inUrl } = natsServers(read, problems);
-  for (const name of ["NATS_CREDS", "NATS_NKEY", "NATS_CA", "NATS_CERT", "NATS_KEY"]) {
-    const problem = env[name] ? unreadable(env[name]) : null;
-    // Somebody may have put the secret itself here, so the value is not shown.
-    if (problem !== null) problems.push(`${name} must name a file that can be read (${problem})`);
-  }
-  if (env["NATS_PASSWORD"] && !env["NATS_USER"]) problems.push("NATS_PASSWORD needs NATS_USER");
-  if (Boolean(env["NATS_CERT"]) !== Boolean(env["NATS_KEY"])) {
-    problems.push("NATS_CERT and NATS_KEY go together");
-  }
-  const ways = ["NATS_CREDS", "NATS_NKEY", "NATS_USER", "NATS_TOKEN"].filter((way) => env[way]);
-  if (inUrl.user || inUrl.token) ways.push("credentials in NATS_URL");
-  if (ways.length > 1) problems.push(`${ways.join(", ")}: choose one way to authenticate`);
-  return {
-    url,
-    ...inUrl,
-    ...read.optional({ creds: "NATS_CREDS", nkey: "NATS_NKEY" }),
-    ...read.optional({ user: "NATS_USER", password: "NATS_PASSWORD", token: "NATS_TOKEN" }),
-    ...read.optional({ ca: "NATS_CA", cert: "NATS_CERT", key: "NATS_KEY" }),
-    inboxPrefix: read.matching(
-      "NATS_INBOX_PREFIX",
-      "_INBOX",
-      /^[^\s.*>$]+(\.[^\s.*>$]+)*$/,
-      "a subject without wildcards",
-    ),
-  };
-}
-
-/**
- * The servers, and the credentials of the first that brings some (`user:password@` or `token@`, as the
- * `nats` CLI reads them): the client would drop them, and take digits in them for the port.
- */
-function natsServers(
-  read: Reader,
-  problems: string[],
-): Pick<NatsSettings, "url" | "user" | "password" | "token"> {
-  const text = read.text("NATS_URL");
-  const example = "nats://127.0.0.1:4222, several separated by commas";
-  if (text === "") {
-    problems.push(`NATS_URL is required (like ${example})`);
-    return { url: "" };
-  }
-  try {
-    const servers = text.split(",").map((server) => server.trim());
-    const urls = servers.map((one) => new URL(one.includes("://") ? one : `nats://${one}`));
-    if (!urls.every(({ protocol, host }) => /^(nats|tls):$/.test(protocol) && host !== "")) {
-      throw new TypeError("not a NATS server");
-    }
-    const url = urls.map(({ protocol, host }) => `${protocol}//${host}`).join(",");
-    const { username = "", password = "" } = urls.find((one) => one.username !== "") ?? {};
-    const [first, second] = [decodeURIComponent(username), decodeURIComponent(password)];
-    if (second !== "") return { url, user: first, password: second };
-    return { url, ...(first !== "" && { token: first }) };
-  } catch {
-    // The error would show the text, and there may be a password in it.
-    problems.push(`NATS_URL must be like ${example}`);
-    return { url: "" };
-  }
-}
-
-/** Traced is where an exporter is named, or where to export to. */
-function tracingSettings(
-  env: Environment,
-  read: Reader,
-  problems: string[],
-): TracingSettings | null {
-  if (read.boolean("OTEL_SDK_DISABLED", false)) return null;
-  const base = read.text("OTEL_EXPORTER_OTLP_ENDPOINT") || undefined;
-  const own = read.text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") || undefined;
-  const exporters = ["otlp", "console", "none"] as const;
-  const exporter = read.oneOf("OTEL_TRACES_EXPORTER", (own ?? base) ? "otlp" : "none", exporters);
-  if (exporter === "none") return null;
-  const url = own ?? (base && `${base.replace(/\/+$/, "")}/v1/traces`);
-  if (url !== undefined && !(URL.canParse(url) && /^https?:$/.test(new URL(url).protocol))) {
-    const name = own ? "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" : "OTEL_EXPORTER_OTLP_ENDPOINT";
-    // There may be a password in it.
-    problems.push(`${name} must be like http://127.0.0.1:4318`);
-  }
-  const ownProtocol = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL";
-  const protocol = env[ownProtocol] ? ownProtocol : "OTEL_EXPORTER_OTLP_PROTOCOL";
-  return {
-    exporter,
-    protocol: read.oneOf(protocol, "http/protobuf", otlpProtocols),
-    ...(url !== undefined && { url }),
-    serviceName: read.text("OTEL_SERVICE_NAME", "experience-bus"),
-  };
-}
-
-/** Why a file cannot be read, or null. */
-function unreadable(file: string): string | null {
-  try {
-    accessSync(file, constants.R_OK);
-    return null;
-  } catch (error) {
-    return String((error as NodeJS.ErrnoException).code);
-  }
 }
 
 function databaseUrl(read: Reader, problems: string[]): string {

@@ -42,9 +42,11 @@ describe("the command line", () => {
     const { bin } = JSON.parse(file("package.json"));
     const source = bin["experience-bus"].replace("dist/", "src/").replace(".js", ".ts");
     expect(existsSync(new URL(`../${source}`, import.meta.url))).toBe(true);
-    const commands = all(file("src/cli/dlq.ts"), /dlq\s*\.command\("(\w+)/g);
-    expect(commands.size).toBe(4);
-    for (const command of commands) expect(file("README.md")).toContain(`dlq ${command}`);
+    const commands = all(file("src/cli/main.ts"), /^ {2}\[?(\w+)\]?: async \(\) =>/gm);
+    expect(commands.size).toBe(11);
+    for (const command of commands) {
+      expect(file("README.md")).toContain(`\nexperience-bus ${command}`);
+    }
   });
 });
 

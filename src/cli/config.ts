@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Environment, Reading } from "../environment.ts";
+import type { Environment, Reading } from "../settings/environment.ts";
 import { refusalOf, surveySettings, wantsEmbeddedServers } from "../settings.ts";
 import type { GlobalOptions } from "./ask.ts";
 import { Ended, exitCodes } from "./exit.ts";

@@ -9,7 +9,7 @@ const number = (source: string, pattern: RegExp) =>
 /** What the service itself says about the figures that manifests repeat. */
 const service = {
   port: number("src/settings.ts", /"HTTP_PORT", ([\d_]+)/),
-  stopMs: number("src/main.ts", /stopLimitMs = ([\d_]+)/),
+  stopMs: number("src/serve.ts", /stopLimitMs = ([\d_]+)/),
   probeMs: number("src/handlers/health.ts", /probeMs = ([\d_]+)/),
   paths: [...file("src/http.ts").matchAll(/app\.get\("(\/[^"]+)"/g)].map(([, path]) => path),
 };

@@ -1,0 +1,90 @@
+import { accessSync, constants } from "node:fs";
+import type { Environment, Reader } from "./environment.ts";
+
+/** Named as the `nats` CLI names them; files are paths. */
+export interface NatsSettings {
+  /** Separated by commas, without credentials. */
+  readonly url: string;
+  readonly creds?: string;
+  readonly nkey?: string;
+  readonly user?: string;
+  readonly password?: string;
+  readonly token?: string;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  /** Replies to this connection's requests go to subjects below it. */
+  readonly inboxPrefix: string;
+}
+
+/** Adds a line to `problems` for each thing that is not as it must be. */
+export function natsSettings(env: Environment, read: Reader, problems: string[]): NatsSettings {
+  const { url, ...inUrl } = natsServers(read, problems);
+  for (const name of ["NATS_CREDS", "NATS_NKEY", "NATS_CA", "NATS_CERT", "NATS_KEY"]) {
+    const problem = env[name] ? unreadable(env[name]) : null;
+    // Somebody may have put the secret itself here, so the value is not shown.
+    if (problem !== null) problems.push(`${name} must name a file that can be read (${problem})`);
+  }
+  if (env["NATS_PASSWORD"] && !env["NATS_USER"]) problems.push("NATS_PASSWORD needs NATS_USER");
+  if (Boolean(env["NATS_CERT"]) !== Boolean(env["NATS_KEY"])) {
+    problems.push("NATS_CERT and NATS_KEY go together");
+  }
+  const ways = ["NATS_CREDS", "NATS_NKEY", "NATS_USER", "NATS_TOKEN"].filter((way) => env[way]);
+  if (inUrl.user || inUrl.token) ways.push("credentials in NATS_URL");
+  if (ways.length > 1) problems.push(`${ways.join(", ")}: choose one way to authenticate`);
+  return {
+    url,
+    ...inUrl,
+    ...read.optional({ creds: "NATS_CREDS", nkey: "NATS_NKEY" }),
+    ...read.optional({ user: "NATS_USER", password: "NATS_PASSWORD", token: "NATS_TOKEN" }),
+    ...read.optional({ ca: "NATS_CA", cert: "NATS_CERT", key: "NATS_KEY" }),
+    inboxPrefix: read.matching(
+      "NATS_INBOX_PREFIX",
+      "_INBOX",
+      /^[^\s.*>$]+(\.[^\s.*>$]+)*$/,
+      "a subject without wildcards",
+    ),
+  };
+}
+
+/**
+ * The servers, and the credentials of the first that brings some (`user:password@` or `token@`, as the
+ * `nats` CLI reads them): the client would drop them, and take digits in them for the port.
+ */
+function natsServers(
+  read: Reader,
+  problems: string[],
+): Pick<NatsSettings, "url" | "user" | "password" | "token"> {
+  const text = read.text("NATS_URL");
+  const example = "nats://127.0.0.1:4222, several separated by commas";
+  if (text === "") {
+    problems.push(`NATS_URL is required (like ${example})`);
+    return { url: "" };
+  }
+  try {
+    const servers = text.split(",").map((server) => server.trim());
+    const urls = servers.map((one) => new URL(one.includes("://") ? one : `nats://${one}`));
+    if (!urls.every(({ protocol, host }) => /^(nats|tls):$/.test(protocol) && host !== "")) {
+      throw new TypeError("not a NATS server");
+    }
+    const url = urls.map(({ protocol, host }) => `${protocol}//${host}`).join(",");
+    const { username = "", password = "" } = urls.find((one) => one.username !== "") ?? {};
+    const [first, second] = [decodeURIComponent(username), decodeURIComponent(password)];
+    if (second !== "") return { url, user: first, password: second };
+    return { url, ...(first !== "" && { token: first }) };
+  } catch {
+    // The error would show the text, and there may be a password in it.
+    problems.push(`NATS_URL must be like ${example}`);
+    return { url: "" };
+  }
+}
+
+/** Why a file cannot be read, or null. */
+function unreadable(file: string): string | null {
+  try {
+    accessSync(file, constants.R_OK);
+    return null;
+  } catch (error) {
+    return String((error as NodeJS.ErrnoException).code);
+  }
+}
