@@ -1,0 +1,137 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { connect, errors, type NatsConnection } from "@nats-io/transport-node";
+import { onTestFinished } from "vitest";
+import { startNatsServer } from "../../src/embedded/nats-server.ts";
+import { eventually } from "../rig/eventually.ts";
+
+export const users = ["service", "provisioner", "agent", "producer", "reader", "operator"] as const;
+export type User = (typeof users)[number];
+
+const shipped = new URL("../../deploy/nats/nats-server.conf", import.meta.url);
+
+/** A nats-server on the configuration that is shipped, with one user more, who may do everything. */
+export interface SecuredBroker {
+  readonly url: string;
+  /** Of the environment: how the service connects as that user. */
+  env(user: User): Record<string, string>;
+  connect(user: User | "admin"): Promise<NatsConnection>;
+  /** Every violation that the server has logged, and every one that these connections were told of. */
+  violations(): string[];
+  /** The shipped configuration, changed, is what counts from now on. */
+  reload(change: (config: string) => string): Promise<void>;
+}
+
+const passwordOf = (user: string) => `secret-of-${user}`;
+
+/** Call it within a test: the server goes when the test has finished. */
+export async function startSecuredBroker(
+  binary: string,
+  change = (config: string) => config,
+): Promise<SecuredBroker> {
+  const folder = mkdtempSync(join(tmpdir(), "experience-bus-secured-"));
+  const [config, log, program] = ["nats.conf", "nats.log", "nats-server.sh"].map((name) =>
+    join(folder, name),
+  ) as [string, string, string];
+  const write = (changed: typeof change) => {
+    const admin = `users: [\n{ user: admin, password: "${passwordOf("admin")}" }\n`;
+    const text = readFileSync(shipped, "utf8").replace("users: [\n", admin);
+    writeFileSync(config, changed(text));
+  };
+  write(change);
+  const passwords = users.map((user) => `NATS_${user.toUpperCase()}_PASSWORD=${passwordOf(user)}`);
+  writeFileSync(program, `#!/bin/sh\nexec env ${passwords.join(" ")} ${binary} "$@"\n`);
+  chmodSync(program, 0o755);
+  const server = await startNatsServer({
+    binary: program,
+    dataDir: join(folder, "data"),
+    args: ["-c", config, "-l", log],
+  });
+  const connections: NatsConnection[] = [];
+  const told: string[] = [];
+  onTestFinished(async () => {
+    await Promise.all(connections.map((nc) => nc.close()));
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const logged = (what: RegExp) =>
+    readFileSync(log, "utf8")
+      .split("\n")
+      .filter((line) => what.test(line));
+  return {
+    url: server.url,
+    env: (user) => ({
+      NATS_URL: server.url,
+      NATS_USER: user,
+      NATS_PASSWORD: passwordOf(user),
+      NATS_INBOX_PREFIX: `_INBOX_${user}`,
+    }),
+    async connect(user) {
+      const nc = await connect({
+        servers: server.url,
+        user,
+        pass: passwordOf(user),
+        inboxPrefix: `_INBOX_${user}`,
+      });
+      connections.push(nc);
+      void (async () => {
+        for await (const status of nc.status()) {
+          if (status.type === "error") told.push(`${user}: ${status.error.message}`);
+        }
+      })();
+      return nc;
+    },
+    violations: () => [...logged(/violation|not authorized/i), ...told],
+    async reload(changed) {
+      const reloads = () => logged(/Reloaded server configuration/).length;
+      const before = reloads();
+      write(changed);
+      process.kill(server.pid, "SIGHUP");
+      await eventually(() => reloads() > before);
+    },
+  };
+}
+
+/** Without the entry that permits this. */
+export function without(entry: string): (config: string) => string {
+  return (config) => {
+    const text = JSON.stringify(entry);
+    if (config.split(text).length !== 2) throw new Error(`${text} is not there, or not once`);
+    return config.replace(text, "");
+  };
+}
+
+/** Whether the server refuses it to that connection; what it does not refuse is done. */
+export async function isRefused(
+  nc: NatsConnection,
+  operation: "publish" | "subscribe",
+  subject: string,
+): Promise<boolean> {
+  if (operation === "publish") {
+    const failed = await nc.request(subject, "", { timeout: 1_000 }).then(
+      () => null,
+      (error: unknown) => error,
+    );
+    return isViolation(failed);
+  }
+  let refused = false;
+  const subscription = nc.subscribe(subject, {
+    callback: (error) => {
+      if (error) refused = isViolation(error);
+    },
+  });
+  await nc.flush();
+  if (!refused) subscription.unsubscribe();
+  return refused;
+}
+
+function isViolation(error: unknown): boolean {
+  if (error instanceof errors.PermissionViolationError) return true;
+  return error instanceof Error && isViolation(error.cause);
+}
+
+export async function streamsOf(nc: NatsConnection) {
+  return { js: jetstream(nc), jsm: await jetstreamManager(nc) };
+}
