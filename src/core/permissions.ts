@@ -79,7 +79,8 @@ function maySubscribe({ allow, deny }: SubjectLists, subject: string, queue?: st
   const isOurs = (one: Entry) =>
     one.queue !== undefined && queue !== undefined && includesSubject(one.queue, queue);
   const isPlain = (one: Entry) => one.queue === undefined;
-  // Entries that name queue groups decide alone about a subscription in one.
+  // Entries that name queue groups decide alone about a subscription in one. A server 2.10 tells of entries
+  // without their queue groups: what it denies to one then counts as denied.
   const queued = queue === undefined ? [] : wide.filter((one) => !isPlain(one));
   const isAllowed = queued.length > 0 ? queued.some(isOurs) : wide.some(isPlain);
   return isAllowed && !narrow.some((one) => isPlain(one) || isOurs(one));

@@ -37,7 +37,10 @@ export async function startSecuredBroker(
   ) as [string, string, string];
   const write = (changed: typeof change) => {
     const admin = `users: [\n{ user: admin, password: "${passwordOf("admin")}" }\n`;
-    const text = readFileSync(shipped, "utf8").replace("users: [\n", admin);
+    const text = readFileSync(shipped, "utf8")
+      .replace("users: [\n", admin)
+      // The folder comes on the command line, and the server takes one only.
+      .replace(/^ *store_dir:.*$/m, "");
     writeFileSync(config, changed(text));
   };
   write(change);
@@ -117,7 +120,9 @@ export async function isRefused(
     return isViolation(failed);
   }
   let refused = false;
-  const subscription = nc.subscribe(subject, {
+  const [name = "", queue] = subject.split(" ");
+  const subscription = nc.subscribe(name, {
+    ...(queue !== undefined && { queue }),
     callback: (error) => {
       if (error) refused = isViolation(error);
     },
