@@ -48,6 +48,8 @@ export function openPermissions(
   /** When the server refused it last. */
   const refused = new Map<Permission, number>();
   let isReadable = true;
+  /** A subscription of ours has ended at the server; up to 2.10 the client does not learn which. */
+  let isDeaf = false;
   let readAt = Number.NEGATIVE_INFINITY;
   let missing: readonly Permission[] = [];
 
@@ -62,6 +64,7 @@ export function openPermissions(
     const one = refusedOf(error, needed);
     if (one !== undefined && one.subject !== userInfoSubject) {
       refused.set(one, performance.now());
+      if (one.operation === "subscribe") isDeaf = true;
     }
   }
 
@@ -84,6 +87,14 @@ export function openPermissions(
     }
   }
 
+  /** Subscribes to everything anew. */
+  async function hearAgain(): Promise<void> {
+    if (!isDeaf) return;
+    isDeaf = false;
+    log.warn("a subscription was refused that is permitted now: connecting anew");
+    await nats(() => nc.reconnect());
+  }
+
   void followRefusals();
   return {
     async check() {
@@ -91,7 +102,7 @@ export function openPermissions(
       const since = performance.now() - refusedMs;
       for (const [one, at] of refused) if (at < since) refused.delete(one);
       const all = new Set([...missing, ...refused.keys()]);
-      if (all.size === 0) return;
+      if (all.size === 0) return await hearAgain();
       const names = [...all].map(nameOfPermission).join("; ");
       throw new BusError("unavailable", `missing permission: ${names}`);
     },

@@ -35,21 +35,21 @@ export async function startSecuredBroker(
   const [config, log, program] = ["nats.conf", "nats.log", "nats-server.sh"].map((name) =>
     join(folder, name),
   ) as [string, string, string];
+  const dataDir = join(folder, "data");
   const write = (changed: typeof change) => {
     const admin = `users: [\n{ user: admin, password: "${passwordOf("admin")}" }\n`;
     const text = readFileSync(shipped, "utf8")
       .replace("users: [\n", admin)
-      // The folder comes on the command line, and the server takes one only.
-      .replace(/^ *store_dir:.*$/m, "");
+      .replace('store_dir: "./data"', `store_dir: ${JSON.stringify(dataDir)}`);
     writeFileSync(config, changed(text));
   };
   write(change);
   const passwords = users.map((user) => `NATS_${user.toUpperCase()}_PASSWORD=${passwordOf(user)}`);
-  writeFileSync(program, `#!/bin/sh\nexec env ${passwords.join(" ")} ${binary} "$@"\n`);
+  writeFileSync(program, programText(`env ${passwords.join(" ")} ${binary}`));
   chmodSync(program, 0o755);
   const server = await startNatsServer({
     binary: program,
-    dataDir: join(folder, "data"),
+    dataDir,
     args: ["-c", config, "-l", log],
   });
   const connections: NatsConnection[] = [];
@@ -97,12 +97,27 @@ export async function startSecuredBroker(
   };
 }
 
-/** Without the entry that permits this. */
-export function without(entry: string): (config: string) => string {
+/**
+ * Runs a server without the folder that is named on its command line: it is in the configuration, and a server
+ * 2.10 that finds it in one place only reloads nothing.
+ */
+const programText = (command: string) => `#!/bin/sh
+left=$#
+while [ $left -gt 0 ]; do
+  word=$1; shift; left=$((left - 1))
+  if [ "$word" = --store_dir ]; then shift; left=$((left - 1)); else set -- "$@" "$word"; fi
+done
+exec ${command} "$@"
+`;
+
+/** Without the entry of the service that permits this; a reason beside it tells it from others. */
+export function without(entry: string, reason = ""): (config: string) => string {
   return (config) => {
-    const text = JSON.stringify(entry);
-    if (config.split(text).length !== 2) throw new Error(`${text} is not there, or not once`);
-    return config.replace(text, "");
+    const line = config
+      .split("\n")
+      .find((one) => one.trim().startsWith(JSON.stringify(entry)) && one.includes(reason));
+    if (line === undefined) throw new Error(`${entry} is not there`);
+    return config.replace(`${line}\n`, "");
   };
 }
 
