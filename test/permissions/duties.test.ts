@@ -1,8 +1,10 @@
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { readGranted } from "../../src/bus/permissions.ts";
 import { provision } from "../../src/bus/provision.ts";
 import { neededFor, wantedFrom } from "../../src/bus/wanted.ts";
+import { includesSubject } from "../../src/core/subject-pattern.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { startService } from "../../src/service.ts";
 import { concernNames, readSettings } from "../../src/settings.ts";
@@ -72,6 +74,12 @@ async function followToItsEnd(port: number, run: string): Promise<string> {
 const logged = (lines: readonly LogLine[], sentence: RegExp) =>
   lines.some(({ msg }) => sentence.test(msg));
 
+const isDenied = (line: LogLine) => JSON.stringify(line).includes("permission denied");
+
+/** A server 2.10 tells of its entries without their queue groups. */
+const includesEntry = (entry: string, used: string) =>
+  includesSubject(entry.replace(/ .*/, ""), used.replace(/ .*/, ""));
+
 describe.each(await serversToTest())("on %s", (_, binary) => {
   const onServer = binary === null ? test.skip : test;
 
@@ -95,7 +103,10 @@ describe.each(await serversToTest())("on %s", (_, binary) => {
       // An event that has been delivered again and again is a suspect: its attempts are noted.
       const toAgents = jetstream(agent);
       await toAgents.publish("agent.experience.v1.scout", JSON.stringify(failure()));
-      await deliveredAgain(admin, 3);
+      await deliveredAgain(admin, "EXPERIENCE", "experience-learner-v1");
+      const toStreams = jetstream(producer);
+      await toStreams.publish("signals.page.opened", JSON.stringify({ user_id: "bob" }));
+      await deliveredAgain(admin, "SIGNALS", "feature-pipeline-signals");
       const manager = await jetstreamManager(admin);
       const attempts = async () =>
         (await manager.streams.info("KV_experience-learner-v1-attempts")).state.last_seq;
@@ -126,7 +137,6 @@ describe.each(await serversToTest())("on %s", (_, binary) => {
       expect(extracted.error).toBe("");
 
       // Features.
-      const toStreams = jetstream(producer);
       await toStreams.publish("signals.page.opened", JSON.stringify({ user_id: "ada" }));
       await toStreams.publish("feedback.given", JSON.stringify({ user_id: "ada" }));
       const ada = () => ask(operator, "experience.features.get", { user_id: "ada" });
@@ -226,21 +236,39 @@ describe.each(await serversToTest())("on %s", (_, binary) => {
         problems: [],
       });
 
+      // A server that was restarted has forgotten when it delivered last, so the messages are asked.
+      await broker.restart();
+      await eventually(async () => {
+        const { text } = await get(second.service.httpPort, "/health");
+        const { status, checks } = JSON.parse(text);
+        return status === "ok" && checks.consumers["RUNS/run-recorder-v1"].last_msg_at !== null;
+      }, 15_000);
+
       hearing.unsubscribe();
       expect([...first.fatal, ...second.fatal]).toEqual([]);
       const reported = [...first.lines, ...second.lines].filter(({ msg }) =>
         /NATS reported/.test(msg),
       );
       expect(reported).toEqual([]);
+      expect([...first.lines, ...second.lines].filter(isDenied)).toEqual([]);
       expect(broker.violations()).toEqual([]);
+
+      // All that it did, and nothing that it may do is for nothing.
+      const granted = await readGranted(await broker.connect("service"));
+      const used = broker.used("service");
+      for (const operation of ["publish", "subscribe"] as const) {
+        const isUsed = (entry: string) => used[operation].some((one) => includesEntry(entry, one));
+        const entries = granted?.[operation]?.allow ?? [];
+        expect(entries.filter((entry) => !isUsed(entry))).toEqual([]);
+      }
     },
   );
 });
 
 /** As if replicas had died with it. */
-async function deliveredAgain(admin: NatsConnection, times: number): Promise<void> {
-  const consumer = await jetstream(admin).consumers.get("EXPERIENCE", "experience-learner-v1");
-  for (let i = 0; i < times; i++) (await consumer.next())?.nak();
+async function deliveredAgain(admin: NatsConnection, stream: string, durable: string) {
+  const consumer = await jetstream(admin).consumers.get(stream, durable);
+  for (let i = 0; i < 3; i++) (await consumer.next())?.nak();
   await admin.flush();
 }
 

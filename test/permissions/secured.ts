@@ -20,6 +20,9 @@ export interface SecuredBroker {
   connect(user: User | "admin"): Promise<NatsConnection>;
   /** Every violation that the server has logged, and every one that these connections were told of. */
   violations(): string[];
+  /** What that user has published and subscribed to by now: entries of its permissions, as they would have to be. */
+  used(user: User): { readonly publish: readonly string[]; readonly subscribe: readonly string[] };
+  restart(): Promise<void>;
   /** The shipped configuration, changed, is what counts from now on. */
   reload(change: (config: string) => string): Promise<void>;
 }
@@ -47,11 +50,14 @@ export async function startSecuredBroker(
   const passwords = users.map((user) => `NATS_${user.toUpperCase()}_PASSWORD=${passwordOf(user)}`);
   writeFileSync(program, programText(`env ${passwords.join(" ")} ${binary}`));
   chmodSync(program, 0o755);
-  const server = await startNatsServer({
-    binary: program,
-    dataDir,
-    args: ["-c", config, "-l", log],
-  });
+  const launch = (port?: number) =>
+    startNatsServer({
+      binary: program,
+      dataDir,
+      ...(port !== undefined && { port }),
+      args: ["-c", config, "-l", log, "-V"],
+    });
+  let server = await launch();
   const connections: NatsConnection[] = [];
   const told: string[] = [];
   onTestFinished(async () => {
@@ -77,6 +83,8 @@ export async function startSecuredBroker(
         user,
         pass: passwordOf(user),
         inboxPrefix: `_INBOX_${user}`,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: 50,
       });
       connections.push(nc);
       void (async () => {
@@ -87,6 +95,11 @@ export async function startSecuredBroker(
       return nc;
     },
     violations: () => [...logged(/violation|not authorized/i), ...told],
+    used: (user) => usedBy(user, logged(/<<- \[/)),
+    async restart() {
+      await server.stop();
+      server = await launch(server.port);
+    },
     async reload(changed) {
       const reloads = () => logged(/Reloaded server configuration/).length;
       const before = reloads();
@@ -95,6 +108,24 @@ export async function startSecuredBroker(
       await eventually(() => reloads() > before);
     },
   };
+}
+
+/** From the trace of what clients sent: `cid:7 … <<- [PUB subject …]`. */
+function usedBy(user: User, trace: readonly string[]) {
+  const clientOf = (line: string) => / (cid:\d+) /.exec(line)?.[1];
+  const isTheirs = (line: string) =>
+    line.includes("[CONNECT ") && line.includes(`"user":"${user}"`);
+  const clients = new Set(trace.filter(isTheirs).map(clientOf));
+  const publish = new Set<string>();
+  const subscribe = new Set<string>();
+  for (const line of trace) {
+    if (!clients.has(clientOf(line))) continue;
+    const [, verb, subject = "", queue] =
+      /<<- \[(H?PUB|SUB) (\S+)(?: ([a-z-]+) \d+)?/.exec(line) ?? [];
+    if (verb === "SUB") subscribe.add(queue === undefined ? subject : `${subject} ${queue}`);
+    else if (verb !== undefined) publish.add(subject);
+  }
+  return { publish: [...publish], subscribe: [...subscribe] };
 }
 
 /**
