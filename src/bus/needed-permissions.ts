@@ -35,7 +35,7 @@ export function neededPermissions(settings: Settings): readonly Permission[] {
   ]);
 }
 
-/** What whoever provisions does: looks what is there, and creates what is missing. */
+/** What whoever provisions does: looks what is there, creates what is missing, updates what differs. */
 export function provisionerPermissions(settings: Settings): readonly Permission[] {
   const { streams, durables } = neededFor(wantedFrom(settings), settings.concerns);
   return distinct([
@@ -45,6 +45,7 @@ export function provisionerPermissions(settings: Settings): readonly Permission[
       .filter(({ inOrder }) => !inOrder)
       .map((one) => call("CONSUMER.INFO", namesOf(one), "looks whether it is there")),
     ...creating(settings),
+    ...streams.map(({ stream }) => call("STREAM.UPDATE", [stream.name], "updates what differs")),
   ]);
 }
 

@@ -1,6 +1,9 @@
+import { jetstreamManager } from "@nats-io/jetstream";
 import { describe, expect, test } from "vitest";
 import { neededPermissions, provisionerPermissions } from "../../src/bus/needed-permissions.ts";
 import { readGranted } from "../../src/bus/permissions.ts";
+import { plan } from "../../src/bus/plan.ts";
+import { neededFor, wantedFrom } from "../../src/bus/wanted.ts";
 import { type Granted, missingPermissions, type Permission } from "../../src/core/permissions.ts";
 import { includesSubject } from "../../src/core/subject-pattern.ts";
 import { readSettings } from "../../src/settings.ts";
@@ -70,7 +73,7 @@ const refused: Record<User, { publish: readonly string[]; subscribe: readonly st
   provisioner: {
     publish: [
       "$JS.API.STREAM.CREATE.OTHER",
-      "$JS.API.STREAM.UPDATE.EXPERIENCE",
+      "$JS.API.STREAM.UPDATE.OTHER",
       "$JS.API.STREAM.DELETE.EXPERIENCE",
       "$JS.API.STREAM.PURGE.EXPERIENCE",
       "$JS.API.STREAM.MSG.GET.EXPERIENCE",
@@ -159,6 +162,32 @@ describe.each(await serversToTest())("on %s", (name, binary) => {
     expect(granted?.responses).toBeUndefined();
   });
 
+  onServer("the provisioner creates what is missing, and updates what differs", async () => {
+    const broker = await startSecuredBroker(String(binary));
+    const admin = await jetstreamManager(await broker.connect("admin"));
+    await admin.streams.add({ name: "LESSONS", subjects: ["agent.lesson.v1"] });
+    await admin.streams.add({ name: "SIGNALS", subjects: ["signals.>"] });
+    await admin.consumers.add("SIGNALS", {
+      durable_name: "feature-pipeline-signals",
+      filter_subject: "signals.>",
+      ack_policy: "explicit",
+    });
+    const jsm = await jetstreamManager(await broker.connect("provisioner"));
+    const settings = settingsOf("provisioner");
+    const needed = neededFor(wantedFrom(settings), settings.concerns);
+    const steps = await plan(jsm, needed);
+    expect(steps.map(({ action, what }) => `${action} ${what}`)).toEqual(
+      expect.arrayContaining([
+        "create stream EXPERIENCE",
+        "update stream LESSONS",
+        "update consumer SIGNALS/feature-pipeline-signals",
+      ]),
+    );
+    for (const step of steps) await step.run?.();
+    expect(await plan(jsm, needed)).toEqual([]);
+    expect(broker.violations()).toEqual([]);
+  });
+
   onServer.each(users)("%s is refused what it should not do", async (user) => {
     const broker = await startSecuredBroker(String(binary));
     const nc = await broker.connect(user);
@@ -188,9 +217,10 @@ test("what a replica does not host it needs no permission for", () => {
   );
 });
 
-test("a service that provisions needs what the provisioner needs", () => {
+test("a service that provisions creates as the provisioner does, and updates nothing", () => {
   const env = { EXPERIENCE_PROVISION: "apply" };
   const needed = neededPermissions(settingsOf("service", env)).map(({ subject }) => subject);
   const provisioner = provisionerPermissions(settingsOf("service")).map(({ subject }) => subject);
-  expect(needed).toEqual(expect.arrayContaining(provisioner));
+  const updates = provisioner.filter((subject) => subject.includes(".UPDATE."));
+  expect(provisioner.filter((subject) => !needed.includes(subject))).toEqual(updates);
 });

@@ -29,10 +29,11 @@ export interface SecuredBroker {
 
 const passwordOf = (user: string) => `secret-of-${user}`;
 
-/** Call it within a test: the server goes when the test has finished. */
+/** Call it within a test: the server goes when the test has finished. `certificates`: where `tls.conf` has them. */
 export async function startSecuredBroker(
   binary: string,
   change = (config: string) => config,
+  certificates = "certs",
 ): Promise<SecuredBroker> {
   const folder = mkdtempSync(join(tmpdir(), "experience-bus-secured-"));
   const [config, log, program] = ["nats.conf", "nats.log", "nats-server.sh"].map((name) =>
@@ -47,6 +48,8 @@ export async function startSecuredBroker(
     writeFileSync(config, changed(text));
   };
   write(change);
+  const tls = readFileSync(new URL("tls.conf", shipped), "utf8");
+  writeFileSync(join(folder, "tls.conf"), tls.replaceAll('"certs/', `"${certificates}/`));
   const passwords = users.map((user) => `NATS_${user.toUpperCase()}_PASSWORD=${passwordOf(user)}`);
   writeFileSync(program, programText(`env ${passwords.join(" ")} ${binary}`));
   chmodSync(program, 0o755);

@@ -85,6 +85,10 @@ test("the service sees what the migrator has still to do, and cannot do it", asy
   expect(await pendingMigrations(url)).not.toEqual([]);
   await expect(migrate(url, { log: silent })).rejects.toThrow("permission denied");
   await migrate(database.urlOf("experience_migrator"), { log: silent });
+  await expect(pendingMigrations(url)).rejects.toMatchObject({
+    code: "unavailable",
+    message: expect.stringContaining("permission denied"),
+  });
   await database.grant();
   expect(await pendingMigrations(url)).toEqual([]);
 });
