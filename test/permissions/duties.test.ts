@@ -8,12 +8,15 @@ import { includesSubject } from "../../src/core/subject-pattern.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { startService } from "../../src/service.ts";
 import { concernNames, readSettings } from "../../src/settings.ts";
-import { eventually } from "../rig/eventually.ts";
+import { eventually as within } from "../rig/eventually.ts";
 import { get, type LogLine, recordingLog } from "../rig/service.ts";
 import { ask, failure } from "../rig/traffic.ts";
 import { openSecuredDatabase, type SecuredDatabase } from "./roles.ts";
 import { type SecuredBroker, startSecuredBroker } from "./secured.ts";
 import { serversToTest } from "./servers.ts";
+
+/** A whole deployment is at work here, and beside it other tests. */
+const eventually = (ask: () => Promise<boolean> | boolean) => within(ask, 20_000);
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined };
 
@@ -60,7 +63,7 @@ async function learnsFrom(agent: NatsConnection, fields: object, sql: SecuredDat
   for (let i = 0; i < 3; i++) {
     await js.publish("agent.experience.v1.scout", JSON.stringify(failure({ ...fields })));
   }
-  await eventually(async () => (await lessonsIn(sql)) === before + 1, 15_000);
+  await eventually(async () => (await lessonsIn(sql)) === before + 1);
 }
 
 const lessonsIn = async (sql: SecuredDatabase["sql"]) =>
@@ -166,7 +169,7 @@ describe.each(await serversToTest())("on %s", (_, binary) => {
       await ask(producer, "experience.runs.append", { run_id: "r2", type: "token" });
       const statusOf = async (run: string) =>
         (await sql`SELECT status FROM agent_runs WHERE run_id = ${run}`)[0]?.["status"];
-      await eventually(async () => (await statusOf("r2")) === "failed", 15_000);
+      await eventually(async () => (await statusOf("r2")) === "failed");
 
       // Dead letters of every stream: listed, shown, replayed, purged.
       const bad = [
@@ -196,7 +199,7 @@ describe.each(await serversToTest())("on %s", (_, binary) => {
         "agent.experience.v1.scout",
         JSON.stringify(failure({ task_type: "half" })),
       );
-      await eventually(() => logged(first.lines, /^events read again$/), 15_000);
+      await eventually(() => logged(first.lines, /^events read again$/));
 
       // The bucket itself lost: it is waited for, and whoever provisions makes it anew.
       await manager.streams.delete("KV_experience-learner-v1-evidence");
@@ -229,7 +232,7 @@ describe.each(await serversToTest())("on %s", (_, binary) => {
       await sql`UPDATE agent_runs SET completed_at = '2020-01-01', updated_at = '2020-01-01' WHERE run_id = 'r1'`;
       await toStreams.publish("agent.run.v1.r3", JSON.stringify({ run_id: "r3", type: "token" }));
       const second = await start(broker, database);
-      await eventually(async () => (await statusOf("r3")) !== undefined, 15_000);
+      await eventually(async () => (await statusOf("r3")) !== undefined);
       await eventually(async () => (await statusOf("r1")) === undefined);
       expect(JSON.parse((await get(second.service.httpPort, "/health")).text)).toMatchObject({
         status: "ok",
@@ -242,7 +245,7 @@ describe.each(await serversToTest())("on %s", (_, binary) => {
         const { text } = await get(second.service.httpPort, "/health");
         const { status, checks } = JSON.parse(text);
         return status === "ok" && checks.consumers["RUNS/run-recorder-v1"].last_msg_at !== null;
-      }, 15_000);
+      });
 
       hearing.unsubscribe();
       expect([...first.fatal, ...second.fatal]).toEqual([]);
