@@ -19,7 +19,9 @@ export default defineConfig({
         test: {
           ...shared,
           name: "servers",
-          include: ["test/{bench,bus,cli,db,embedded,handlers,kv,service}/**/*.test.ts"],
+          include: [
+            "test/{bench,bus,cli,db,embedded,handlers,kv,permissions,service}/**/*.test.ts",
+          ],
         },
       },
       {

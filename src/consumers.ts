@@ -59,6 +59,7 @@ export function startConsumers(
     const batch = settings.fetchBatch * (served.ordered ? orderedBatches : 1);
     const consumer = startConsumer(consumption, {
       nc,
+      inboxPrefix: settings.nats.inboxPrefix,
       open: (stop) => openDurable(jsm, served, batch, settings.provision, log, stop),
       ...{ repair, batch },
       expiresMs: settings.fetchTimeoutSeconds * 1_000,

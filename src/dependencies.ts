@@ -9,6 +9,8 @@ import { backoffMs, pause } from "./backoff.ts";
 import { connectNats } from "./bus/connect.ts";
 import { judgeDrift } from "./bus/drift.ts";
 import { nats } from "./bus/errors.ts";
+import { neededPermissions } from "./bus/needed-permissions.ts";
+import { openPermissions, type Permissions } from "./bus/permissions.ts";
 import { provision } from "./bus/provision.ts";
 import { neededFor, type Wanted, wantedFrom } from "./bus/wanted.ts";
 import { type Database, openDatabase } from "./db/client.ts";
@@ -21,6 +23,7 @@ import type { Settings } from "./settings.ts";
 /** What every concern stands on, connected, migrated and provisioned. */
 export interface Dependencies {
   readonly nc: NatsConnection;
+  readonly permissions: Permissions;
   readonly js: JetStreamClient;
   readonly jsm: JetStreamManager;
   readonly database: Database;
@@ -43,10 +46,17 @@ export async function openDependencies(
   const untilThere = <T>(what: string, attempt: () => Promise<T>) =>
     waitFor(what, log, signal, attempt, waiting);
   const url = settings.databaseUrl;
-  const [nc] = await Promise.all([
-    untilThere(`NATS at ${placeOf(settings.nats.url)}`, () =>
+  const connected = async () => {
+    const place = placeOf(settings.nats.url);
+    const nc = await untilThere(`NATS at ${place}`, () =>
       nats(() => connectNats(settings.nats, log)),
-    ),
+    );
+    const permissions = openPermissions(nc, neededPermissions(settings), log);
+    await untilThere("NATS permissions", () => permissions.check());
+    return { nc, permissions };
+  };
+  const [{ nc, permissions }] = await Promise.all([
+    connected(),
     untilThere(`PostgreSQL at ${placeOf(url)}`, () =>
       settings.provision === "apply" ? migrate(url, { log }) : requireMigrated(url, settings),
     ),
@@ -62,7 +72,7 @@ export async function openDependencies(
   const repair = async () => {
     await nats(() => provision(jsm, needed, settings.provision));
   };
-  return { nc, js: jetstream(nc), jsm, database, wanted, repair };
+  return { nc, permissions, js: jetstream(nc), jsm, database, wanted, repair };
 }
 
 /** Somebody else migrates: rejects with `unavailable` until that is done. */

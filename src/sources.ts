@@ -11,7 +11,7 @@ import { version } from "./version.ts";
 
 /** Where health gets its answers. Consumers are looked up when asked: they start after the endpoints. */
 export function healthSources(
-  { nc, jsm, database, wanted }: Dependencies,
+  { nc, permissions, jsm, database, wanted }: Dependencies,
   probeKv: () => Promise<void>,
   archive: DeadLetterArchive,
   instance: string,
@@ -47,7 +47,10 @@ export function healthSources(
   return {
     instance,
     version,
-    nats: () => nats(() => nc.flush()),
+    async nats() {
+      await nats(() => nc.flush());
+      await permissions.check();
+    },
     postgres: () => database.ping(),
     kv: probeKv,
     deadLetters: () => archive.open(),

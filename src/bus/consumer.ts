@@ -40,6 +40,7 @@ export type Place = Pick<Delivery, "sequence" | "streamCreated">;
 
 export interface ConsumerOptions {
   readonly nc: NatsConnection;
+  readonly inboxPrefix?: string;
   /** Finds the durable, or makes it again; rejects while that is not possible. */
   readonly open: (stop: AbortSignal) => Promise<OpenedDurable>;
   /** Makes anew what has vanished from JetStream; called now and then in an outage. */
@@ -118,6 +119,7 @@ export function startConsumer<T>(
 
   const intake = startIntake({
     nc: options.nc,
+    inboxPrefix: options.inboxPrefix,
     batch: options.batch,
     expiresMs: options.expiresMs,
     log,

@@ -49,19 +49,18 @@ export function openHistory(options: {
 
     const consumer = await openReader(whole ? null : from, state, delivered.stream_seq);
     log.info({ stream, from: whole ? "the beginning" : new Date(from) }, "reading events again");
-    try {
-      const handOver = careful ? handOverCarefully : handOverTogether;
-      const events = await readThrough(consumer, created, delivered.stream_seq, (messages) =>
-        handOver(messages, handle),
-      );
-      log.info({ stream, events }, "events read again");
-    } finally {
-      // It would also go by itself, being idle.
-      await consumer.delete().catch((error: unknown) => log.debug({ err: error }, "reader left"));
-    }
+    const handOver = careful ? handOverCarefully : handOverTogether;
+    const events = await readThrough(consumer, created, delivered.stream_seq, (messages) =>
+      handOver(messages, handle),
+    );
+    log.info({ stream, events }, "events read again");
     return reach;
   }
 
+  /**
+   * It goes by itself, being idle. Whoever may delete it may delete any consumer of the stream, which is
+   * read by others, too, and that is more than this service should be permitted.
+   */
   async function openReader(
     from: number | null,
     state: { first_seq: number; last_seq: number },
@@ -76,7 +75,6 @@ export function openHistory(options: {
       const probe = await jsm.consumers.add(stream, { ...config, ...start });
       pending = probe.num_pending - (state.last_seq - upTo);
       if (pending <= mostReplayed) return await js.consumers.get(stream, probe.name);
-      await jsm.consumers.delete(stream, probe.name);
     }
     if (pending > mostReplayed) {
       log.warn(

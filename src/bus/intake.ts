@@ -21,6 +21,8 @@ export interface OpenedDurable {
 
 export interface IntakeOptions<T> {
   readonly nc: NatsConnection;
+  /** Deliveries come to a subject below it: the only ones that the user may have. */
+  readonly inboxPrefix?: string | undefined;
   /**
    * Finds the durable, or makes it again, and waits until this replica may read it; rejects while that
    * is not possible, and when aborted.
@@ -71,7 +73,7 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
   const arrived = createSignal();
   const lost = createSignal();
   const waiting: T[] = [];
-  const inbox = createInbox();
+  const inbox = createInbox(options.inboxPrefix);
   let opened: OpenedDurable | undefined;
   let source: DeliverySource | undefined;
   /** The next delivery of a consumer whose order counts. */
@@ -82,7 +84,8 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
   let problem: string | null = null;
   let over = false;
 
-  const subscription = nc.subscribe(inbox, { callback: (error, message) => hear(error, message) });
+  const listen = () => nc.subscribe(inbox, { callback: (error, message) => hear(error, message) });
+  let subscription = listen();
 
   function hear(error: Error | null, message: Msg): void {
     heardAt = performance.now();
@@ -160,6 +163,8 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
         opened = found;
         askedFor = 0;
         failures = 0;
+        // A server that permits it no more has ended it.
+        if (subscription.isClosed()) subscription = listen();
         ask();
       } catch (error) {
         problem = messageOf(error);

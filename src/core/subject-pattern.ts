@@ -12,3 +12,15 @@ export function includesSubject(outer: string, inner: string): boolean {
   }
   return wide.length === narrow.length;
 }
+
+/** Whether there is a subject that both match. */
+export function overlapsSubject(one: string, other: string): boolean {
+  const [first, second] = [one.split("."), other.split(".")];
+  for (let i = 0; i < Math.max(first.length, second.length); i++) {
+    const [a, b] = [first[i], second[i]];
+    if (a === undefined || b === undefined) return false;
+    if (a === ">" || b === ">") return true;
+    if (a !== "*" && b !== "*" && a !== b) return false;
+  }
+  return true;
+}

@@ -33,7 +33,7 @@ export async function locateNatsServer({ env, log, signal }: LocateOptions): Pro
     tried.push(`${onPath} ${problem}`);
   }
 
-  const cached = join(cacheFolder(env), `${process.platform}-${process.arch}`, "nats-server");
+  const cached = cachedBinary(env);
   if ((await isExecutable(cached)) && (await problemWith(cached)) === undefined) return cached;
   tried.push(`the cache ${cached} has none`);
 
@@ -90,7 +90,8 @@ function isOlder(version: string, than: string): boolean {
   return version.localeCompare(than, "en", { numeric: true }) < 0;
 }
 
-function cacheFolder(env: NodeJS.ProcessEnv): string {
+/** Where a downloaded binary is kept. */
+export function cachedBinary(env: NodeJS.ProcessEnv, name = "nats-server"): string {
   const base = env["XDG_CACHE_HOME"] || join(env["HOME"] || homedir(), ".cache");
-  return join(base, "experience-bus");
+  return join(base, "experience-bus", `${process.platform}-${process.arch}`, name);
 }

@@ -12,19 +12,18 @@ import { findOnPath, isExecutable, runCommand } from "./command.ts";
 import { type FetchOptions, installFile, withScratchFolder } from "./nats-install.ts";
 
 /** Newer than what a stable Debian carries; the binary is static enough to run on Debian 12. */
-const suites = ["forky", "sid"];
+const newestSuites = ["forky", "sid"];
 const maxMirrors = 3;
 
 /**
- * Installs the newest `nats-server` package of Debian from the mirror this machine already uses. It
- * needs no root and leaves the machine's own package lists as they are. Throws why it cannot.
+ * Installs the `nats-server` package of the first of these Debian suites that has one, the newest unless
+ * others are named, from the mirror this machine already uses. It needs no root and leaves the machine's own
+ * package lists as they are. Throws why it cannot.
  */
-export async function fetchDebianPackage({
-  target,
-  env,
-  log,
-  signal,
-}: FetchOptions): Promise<void> {
+export async function fetchDebianPackage(
+  { target, env, log, signal }: FetchOptions,
+  suites: readonly string[] = newestSuites,
+): Promise<void> {
   for (const tool of ["apt-get", "dpkg-deb"]) {
     if ((await findOnPath(tool, env)) === undefined) throw new Error(`there is no ${tool}`);
   }

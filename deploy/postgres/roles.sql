@@ -1,0 +1,78 @@
+-- Three roles for the database of Experience Bus: one that migrates, one for the replicas, one that reads lessons.
+-- Run it in that database as its owner or a superuser, once before the first migration and again after each one
+-- (README.md): it may be run any number of times, and takes away what it does not grant.
+
+DO $$
+BEGIN
+  IF to_regrole('experience_migrator') IS NULL THEN CREATE ROLE experience_migrator LOGIN; END IF;
+  IF to_regrole('experience_service') IS NULL THEN CREATE ROLE experience_service LOGIN; END IF;
+  IF to_regrole('experience_reader') IS NULL THEN CREATE ROLE experience_reader LOGIN; END IF;
+
+  -- Nobody creates anything here but the migrator.
+  EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+  EXECUTE format('GRANT CONNECT ON DATABASE %I TO experience_service, experience_reader', current_database());
+  -- CREATE: for the schema drizzle, which holds the list of migrations.
+  EXECUTE format('GRANT CONNECT, CREATE ON DATABASE %I TO experience_migrator', current_database());
+END
+$$;
+
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+GRANT USAGE, CREATE ON SCHEMA public TO experience_migrator;
+GRANT USAGE ON SCHEMA public TO experience_service, experience_reader;
+
+-- A migration takes its tables' owner; these may be older than the roles.
+DO $$
+DECLARE one regclass;
+BEGIN
+  FOR one IN
+    SELECT oid FROM pg_class
+    WHERE relkind IN ('r', 'p', 'S') AND relnamespace IN ('public'::regnamespace, to_regnamespace('drizzle'))
+      AND relowner <> 'experience_migrator'::regrole
+      -- A sequence of a column goes with its table.
+      AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('a', 'i', 'e')
+        AND classid = 'pg_class'::regclass)
+  LOOP
+    EXECUTE format('ALTER TABLE %s OWNER TO experience_migrator', one);
+  END LOOP;
+  IF to_regnamespace('drizzle') IS NOT NULL THEN ALTER SCHEMA drizzle OWNER TO experience_migrator; END IF;
+  IF to_regprocedure('public.refuse_change()') IS NOT NULL THEN
+    ALTER FUNCTION public.refuse_change() OWNER TO experience_migrator;
+  END IF;
+END
+$$;
+
+-- Before the first migration there is nothing to grant.
+DO $$
+DECLARE wanted record;
+BEGIN
+  REVOKE ALL ON ALL TABLES IN SCHEMA public FROM experience_service, experience_reader;
+  FOR wanted IN
+    SELECT * FROM (VALUES
+      -- Append-only: nobody rewrites what was learned.
+      ('experience_service', 'public.agent_lessons', 'SELECT, INSERT'),
+      ('experience_service', 'public.lesson_sightings', 'SELECT, INSERT'),
+      -- DELETE after the publication; UPDATE because SELECT ... FOR UPDATE asks for it.
+      ('experience_service', 'public.lesson_outbox', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('experience_service', 'public.user_features', 'SELECT, INSERT, UPDATE'),
+      -- Removed after FEATURE_DEDUP_DAYS, under SELECT ... FOR UPDATE.
+      ('experience_service', 'public.feature_events', 'SELECT, INSERT, UPDATE, DELETE'),
+      -- Removed after RUN_RETENTION_DAYS.
+      ('experience_service', 'public.agent_runs', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('experience_service', 'public.agent_events', 'SELECT, INSERT, DELETE'),
+      ('experience_service', 'public.leases', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('experience_service', 'public.stream_positions', 'SELECT, INSERT, UPDATE'),
+      -- Waits for migrations, and makes none.
+      ('experience_service', 'drizzle.experience_bus_migrations', 'SELECT'),
+      ('experience_reader', 'public.agent_lessons', 'SELECT'),
+      ('experience_reader', 'public.lesson_sightings', 'SELECT')
+    ) AS grants (role, name, privileges)
+  LOOP
+    IF to_regclass(wanted.name) IS NOT NULL THEN
+      EXECUTE format('GRANT %s ON %s TO %I', wanted.privileges, wanted.name, wanted.role);
+    END IF;
+  END LOOP;
+  IF to_regnamespace('drizzle') IS NOT NULL THEN
+    GRANT USAGE ON SCHEMA drizzle TO experience_service;
+  END IF;
+END
+$$;

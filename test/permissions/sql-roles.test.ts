@@ -1,0 +1,129 @@
+import type postgres from "postgres";
+import { expect, test } from "vitest";
+import { migrate, pendingMigrations } from "../../src/db/migrate.ts";
+import { openSecuredDatabase, type Role } from "./roles.ts";
+
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined };
+
+async function migrated() {
+  const database = await openSecuredDatabase();
+  await migrate(database.urlOf("experience_migrator"), { log: silent });
+  await database.grant();
+  return database;
+}
+
+/** SQLSTATE of the refusal, or "done". */
+const outcome = (sql: postgres.Sql, statement: string) =>
+  sql.unsafe(statement).then(
+    () => "done",
+    (error: postgres.PostgresError) => error.code,
+  );
+
+const denied = "42501";
+
+const refused: Record<Role, readonly string[]> = {
+  experience_service: [
+    "UPDATE agent_lessons SET action = ''",
+    "DELETE FROM agent_lessons",
+    "TRUNCATE agent_lessons",
+    "ALTER TABLE agent_lessons DISABLE TRIGGER append_only",
+    "UPDATE lesson_sightings SET ts = now()",
+    "DELETE FROM lesson_sightings",
+    "DELETE FROM user_features",
+    "UPDATE agent_events SET payload = '{}'",
+    "DELETE FROM stream_positions",
+    "INSERT INTO drizzle.experience_bus_migrations (hash, created_at) VALUES ('', 0)",
+    "DELETE FROM drizzle.experience_bus_migrations",
+    "CREATE TABLE mine (id int)",
+    "CREATE TEMPORARY TABLE mine (id int)",
+    "CREATE SCHEMA mine",
+    "DROP TABLE leases",
+    "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE sql AS ''",
+  ],
+  experience_reader: [
+    "INSERT INTO agent_lessons SELECT * FROM agent_lessons",
+    "UPDATE agent_lessons SET action = ''",
+    "DELETE FROM agent_lessons",
+    "DELETE FROM lesson_sightings",
+    "SELECT * FROM agent_runs",
+    "SELECT * FROM agent_events",
+    "SELECT * FROM user_features",
+    "SELECT * FROM feature_events",
+    "SELECT * FROM lesson_outbox",
+    "SELECT * FROM leases",
+    "SELECT * FROM drizzle.experience_bus_migrations",
+    "CREATE TABLE mine (id int)",
+    "CREATE SCHEMA mine",
+  ],
+  experience_migrator: ["CREATE ROLE mine", "ALTER SYSTEM SET fsync = off", "CREATE DATABASE mine"],
+};
+
+test.each(Object.entries(refused))(
+  "%s is refused what it need not do",
+  async (role, statements) => {
+    const database = await migrated();
+    const sql = database.connect(role as Role);
+    const outcomes = await Promise.all(
+      statements.map(async (statement) => [statement, await outcome(sql, statement)]),
+    );
+    // Of what belongs to somebody else PostgreSQL says so, with the same code.
+    expect(outcomes).toEqual(statements.map((statement) => [statement, denied]));
+  },
+);
+
+test("a reader of lessons reads lessons and sightings", async () => {
+  const database = await migrated();
+  const sql = database.connect("experience_reader");
+  expect(await sql`SELECT * FROM agent_lessons JOIN lesson_sightings USING (lesson_key)`).toEqual(
+    [],
+  );
+});
+
+test("the service sees what the migrator has still to do, and cannot do it", async () => {
+  const database = await openSecuredDatabase();
+  const url = database.urlOf("experience_service");
+  expect(await pendingMigrations(url)).not.toEqual([]);
+  await expect(migrate(url, { log: silent })).rejects.toThrow("permission denied");
+  await migrate(database.urlOf("experience_migrator"), { log: silent });
+  await expect(pendingMigrations(url)).rejects.toMatchObject({
+    code: "unavailable",
+    message: expect.stringContaining("permission denied"),
+  });
+  await database.grant();
+  expect(await pendingMigrations(url)).toEqual([]);
+});
+
+test("every table is granted to the service, as the script says and no further", async () => {
+  const database = await migrated();
+  // Granted by hand, and taken away by the script.
+  await database.sql`GRANT ALL ON ALL TABLES IN SCHEMA public TO experience_service, experience_reader`;
+  await database.grant();
+  const rows = await database.sql<{ name: string; role: string; privileges: string }[]>`
+    SELECT table_name AS name, grantee AS role, string_agg(privilege_type, ' ' ORDER BY privilege_type) AS privileges
+    FROM information_schema.role_table_grants
+    WHERE grantee IN ('experience_service', 'experience_reader') GROUP BY 1, 2`;
+  const of = (role: Role) =>
+    Object.fromEntries(
+      rows.filter((row) => row.role === role).map(({ name, privileges }) => [name, privileges]),
+    );
+  expect(of("experience_reader")).toEqual({ agent_lessons: "SELECT", lesson_sightings: "SELECT" });
+  expect(of("experience_service")).toMatchObject({
+    agent_lessons: "INSERT SELECT",
+    lesson_sightings: "INSERT SELECT",
+    agent_events: "DELETE INSERT SELECT",
+    experience_bus_migrations: "SELECT",
+  });
+  const tables = await database.sql<{ name: string }[]>`
+    SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace`;
+  expect(Object.keys(of("experience_service"))).toEqual(
+    expect.arrayContaining(tables.map(({ name }) => name)),
+  );
+});
+
+test("tables that are older than the roles change hands", async () => {
+  const database = await openSecuredDatabase();
+  await database.sql`CREATE TABLE older (id int GENERATED ALWAYS AS IDENTITY)`;
+  await database.grant();
+  const sql = database.connect("experience_migrator");
+  expect(await outcome(sql, "ALTER TABLE older ADD COLUMN note text")).toBe("done");
+});
