@@ -3,8 +3,11 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { connectOnce } from "../bus/connect.ts";
 import type { Drift } from "../bus/drift.ts";
 import { nats, orNull } from "../bus/errors.ts";
+import { neededPermissions } from "../bus/needed-permissions.ts";
+import { readGranted } from "../bus/permissions.ts";
 import { plan, type Step } from "../bus/plan.ts";
 import { neededFor, wantedFrom } from "../bus/wanted.ts";
+import { judgePermissions, nameOfPermission } from "../core/permissions.ts";
 import { maxEventBytes } from "../schema/experience-event.ts";
 import type { Settings } from "../settings.ts";
 import { judgeSkew, skewMs } from "./clock.ts";
@@ -60,6 +63,12 @@ async function examineJetStream(
   timeoutMs: number,
   report: Report,
 ): Promise<void> {
+  await examine(report, "permissions", async (found) => {
+    const judged = judgePermissions(await readGranted(nc), neededPermissions(settings));
+    const missing = judged.filter(({ isGranted }) => !isGranted);
+    found.ok(`${judged.length - missing.length} of ${judged.length} are granted`);
+    for (const one of missing) found.failed(`missing: ${nameOfPermission(one)}`);
+  });
   const jsm = await jetstreamManager(nc, { timeout: timeoutMs, checkAPI: false });
   await examine(report, "JetStream", (found) => examineAccount(jsm, found));
   await examine(report, "streams and durables", async (found) => {

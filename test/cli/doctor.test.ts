@@ -10,6 +10,7 @@ import { neededFor, wantedFrom } from "../../src/bus/wanted.ts";
 import { type NatsServer, startNatsServer } from "../../src/embedded/nats-server.ts";
 import { concernNames, readSettings } from "../../src/settings.ts";
 import { emptyDatabase, freshDatabase } from "../rig/database.ts";
+import { oldNatsServer } from "../rig/old-nats.ts";
 import { run } from "./command.ts";
 
 function folder(): string {
@@ -79,6 +80,44 @@ test("a wrong password of PostgreSQL", async () => {
     expect.stringMatching(/^failed PostgreSQL: password authentication failed/),
   ]);
   expect(told.join()).not.toContain("wr0ng");
+  expect(code).toBe(1);
+});
+
+test("a missing permission, by its name", async () => {
+  const users = `authorization { users: [
+    { user: "all", password: "p" }
+    { user: "svc", password: "p", permissions: {
+      publish: { allow: [">"], deny: ["$JS.ACK.EXPERIENCE.experience-learner-v1.>", "$KV.>"] }
+      subscribe: { allow: [">"], deny: ["experience.stats"] }
+    } }
+  ] }`;
+  const { env } = await openServers(users, { user: "all", pass: "p" });
+  const { told, code } = await doctor({ ...env, NATS_USER: "svc", NATS_PASSWORD: "p" });
+  expect(told).toContain(
+    'failed permissions: missing: publish to "$JS.ACK.EXPERIENCE.experience-learner-v1.>" (acknowledges messages)',
+  );
+  expect(told).toContain(
+    'failed permissions: missing: subscribe to "experience.stats" in queue group "experience-bus" (takes requests)',
+  );
+  expect(told.filter((one) => one.includes("$KV."))).toHaveLength(4);
+  expect(code).toBe(1);
+});
+
+test("a nats-server that is too old, with its version and the least that is needed", async ({
+  skip,
+}) => {
+  const binary = await oldNatsServer("2.9");
+  if (binary === null) return skip("there is no such server here");
+  const [server, database] = await Promise.all([startServer("", binary), freshDatabase()]);
+  onTestFinished(() => database.drop());
+  const { told, code } = await doctor({
+    ...{ NATS_URL: server.url, LEARNER_DATABASE_URL: database.url },
+  });
+  expect(told).toContainEqual(
+    expect.stringMatching(
+      /^failed NATS at \S+: nats-server 2\.9\.\d+ is too old: 2\.10\.4 or later/,
+    ),
+  );
   expect(code).toBe(1);
 });
 
