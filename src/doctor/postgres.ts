@@ -1,5 +1,6 @@
 import { type Database, openDatabase } from "../db/client.ts";
 import { pendingMigrations } from "../db/migrate.ts";
+import { missingPrivileges } from "../db/privileges.ts";
 import type { Settings } from "../settings.ts";
 import { judgeSkew, skewMs } from "./clock.ts";
 import { examine, type Report } from "./finding.ts";
@@ -26,6 +27,11 @@ export async function examinePostgres(
     });
     // What follows would only say the same again.
     if (!isReached) return;
+    await examine(report, "privileges in PostgreSQL", async (found) => {
+      const missing = await missingPrivileges(database);
+      if (missing.length === 0) found.ok("all granted");
+      for (const { table, privilege } of missing) found.failed(`missing: ${privilege} on ${table}`);
+    });
     await examine(report, "migrations", async (found) => {
       const pending = await pendingMigrations(url);
       if (pending.length === 0) found.ok("all applied");

@@ -1,6 +1,9 @@
+import { readFileSync } from "node:fs";
 import type postgres from "postgres";
 import { expect, test } from "vitest";
+import { openDatabase } from "../../src/db/client.ts";
 import { migrate, pendingMigrations } from "../../src/db/migrate.ts";
+import { missingPrivileges, neededPrivileges } from "../../src/db/privileges.ts";
 import { openSecuredDatabase, type Role } from "./roles.ts";
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined };
@@ -11,6 +14,32 @@ async function migrated() {
   await database.grant();
   return database;
 }
+
+test("the service's role is granted what the code says it needs, and no more", () => {
+  const script = readFileSync(new URL("../../deploy/postgres/roles.sql", import.meta.url), "utf8");
+  const granted = script.matchAll(/\('experience_service', '([\w.]+)', '([A-Z, ]+)'\)/g);
+  const tables = [...granted].map(([, table, privileges]) => [table, privileges?.split(", ")]);
+  expect(Object.fromEntries(tables)).toEqual(neededPrivileges);
+});
+
+test("what a role lacks is told, each by its table", async () => {
+  const database = await migrated();
+  const as = async (role: Role) => {
+    const client = openDatabase({ url: database.urlOf(role), log: silent });
+    try {
+      return await missingPrivileges(client);
+    } finally {
+      await client.close();
+    }
+  };
+  expect(await as("experience_service")).toEqual([]);
+  const ofReader = await as("experience_reader");
+  expect(ofReader).toContainEqual({ table: "public.agent_lessons", privilege: "INSERT" });
+  expect(ofReader).not.toContainEqual({ table: "public.agent_lessons", privilege: "SELECT" });
+  expect(ofReader).toContainEqual({
+    ...{ table: "drizzle.experience_bus_migrations", privilege: "SELECT" },
+  });
+});
 
 /** SQLSTATE of the refusal, or "done". */
 const outcome = (sql: postgres.Sql, statement: string) =>

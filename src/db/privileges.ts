@@ -1,0 +1,39 @@
+import type { Database } from "./client.ts";
+
+/** What the service does with each table: what its role must be allowed, and no more (deploy/postgres/roles.sql). */
+export const neededPrivileges = {
+  "public.agent_lessons": ["SELECT", "INSERT"],
+  "public.lesson_sightings": ["SELECT", "INSERT"],
+  "public.lesson_outbox": ["SELECT", "INSERT", "UPDATE", "DELETE"],
+  "public.user_features": ["SELECT", "INSERT", "UPDATE"],
+  "public.feature_events": ["SELECT", "INSERT", "UPDATE", "DELETE"],
+  "public.agent_runs": ["SELECT", "INSERT", "UPDATE", "DELETE"],
+  "public.agent_events": ["SELECT", "INSERT", "DELETE"],
+  "public.leases": ["SELECT", "INSERT", "UPDATE", "DELETE"],
+  "public.stream_positions": ["SELECT", "INSERT", "UPDATE"],
+  "drizzle.experience_bus_migrations": ["SELECT"],
+} as const;
+
+export interface MissingPrivilege {
+  readonly table: string;
+  readonly privilege: string;
+}
+
+/** Of those on tables that are there. Rejects with `BusError` as `Database.run` does. */
+export async function missingPrivileges(database: Database): Promise<MissingPrivilege[]> {
+  const needed = Object.entries(neededPrivileges).flatMap(([name, privileges]) =>
+    privileges.map((privilege) => ({ name, privilege })),
+  );
+  // From the catalogue: whoever may not use a schema cannot look a table of it up by name either.
+  return await database.run(
+    async ({ sql }) =>
+      await sql<MissingPrivilege>`
+      SELECT needed.name AS table, needed.privilege
+      FROM json_to_recordset(${JSON.stringify(needed)}::json) AS needed (name text, privilege text)
+      JOIN pg_namespace ON nspname = split_part(needed.name, '.', 1)
+      JOIN pg_class ON relnamespace = pg_namespace.oid AND relname = split_part(needed.name, '.', 2)
+      WHERE NOT has_table_privilege(pg_class.oid, needed.privilege)
+        OR NOT has_schema_privilege(pg_namespace.oid, 'USAGE')
+      ORDER BY 1, 2`,
+  );
+}
