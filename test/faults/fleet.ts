@@ -1,5 +1,4 @@
-import { once } from "node:events";
-import net from "node:net";
+import { freePort } from "../rig/free-port.ts";
 import { type Replica, startReplica } from "../rig/replica.ts";
 import { figures, get } from "../rig/service.ts";
 
@@ -43,6 +42,7 @@ export function openFleet({ main, natsUrl, databaseUrl, env }: FleetOptions): Fl
       return [...members];
     },
     async start() {
+      // Known before it starts, so that it can be asked while it does.
       const httpPort = await freePort();
       const replica = startReplica(
         {
@@ -72,16 +72,6 @@ export function openFleet({ main, natsUrl, databaseUrl, env }: FleetOptions): Fl
       await Promise.all(all.map(({ exited }) => exited));
     },
   };
-}
-
-/** Known before the start, so that a replica can be asked while it starts. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** For a line of figures. */
