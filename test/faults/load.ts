@@ -9,7 +9,9 @@ export interface Load {
   readonly confirmed: number;
   /** Events a second that were confirmed since the start, until all were or until now. */
   rate(): number;
-  /** Resolves when everything published so far is confirmed. */
+  /** Resolves when there is nothing more to publish and everything is confirmed. */
+  readonly done: Promise<void>;
+  /** Publishes no more, and resolves when everything published so far is confirmed. */
   stop(): Promise<void>;
 }
 
@@ -60,6 +62,7 @@ export function startLoad(
       return confirmed;
     },
     rate: () => (confirmed * 1_000) / ((endedAt ?? performance.now()) - startedAt),
+    done: running,
     async stop() {
       ends.abort();
       await running;
