@@ -1,4 +1,4 @@
-import { freePort } from "../rig/free-port.ts";
+import { freePort } from "../rig/ports.ts";
 import { type Replica, startReplica } from "../rig/replica.ts";
 import { figures, get } from "../rig/service.ts";
 
@@ -49,7 +49,6 @@ export function openFleet({ main, natsUrl, databaseUrl, env }: FleetOptions): Fl
           NATS_URL: natsUrl,
           LEARNER_DATABASE_URL: databaseUrl,
           HTTP_PORT: String(httpPort),
-          EXPERIENCE_PROVISION: "apply",
           ...env,
         },
         main,

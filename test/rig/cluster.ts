@@ -11,7 +11,7 @@ import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { inject } from "vitest";
 import { type NatsServer, startNatsServer } from "../../src/embedded/nats-server.ts";
 import { eventually } from "./eventually.ts";
-import { freePort } from "./free-port.ts";
+import { freePort } from "./ports.ts";
 
 /** Three nats-servers that are one JetStream; each may be killed and started again on its data and ports. */
 export interface Cluster {
