@@ -116,16 +116,23 @@ test("the leader of the consumer killed ten times in a cluster of three: no stal
     );
   }
   await load.stop();
+  const stoppedAt = performance.now();
   await untilQuiet(cluster, quietLimitMs);
+  const quietMs = performance.now() - stoppedAt;
   await watch.stop();
 
   const { state } = await cluster.jsm.streams.info("EXPERIENCE");
   const info = await cluster.jsm.consumers.info("EXPERIENCE", durable);
   const comparison = await compareWithReference(cluster, database, defaultWindowMs);
+  const [delay] = await database.sql<{ p50: number; max: number }[]>`
+    SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS p50, max(seconds)::float8 AS max
+    FROM (SELECT extract(epoch FROM ts - (evidence->>'last_ts')::timestamptz) AS seconds
+          FROM agent_lessons) AS lessons`;
   console.info(
     [
       `${load.confirmed} events at ${Math.round(load.rate())}/s, ${comparison.lessons} lessons, ${comparison.differences.length} differences`,
-      `stall p50 ${Math.round(median(stallsMs))} ms, max ${Math.round(Math.max(...stallsMs))} ms; ${info.delivered.consumer_seq - info.delivered.stream_seq} messages delivered again`,
+      `stall p50 ${Math.round(median(stallsMs))} ms, max ${Math.round(Math.max(...stallsMs))} ms; ${info.delivered.consumer_seq - info.delivered.stream_seq} messages delivered again, all done ${Math.round(quietMs)} ms after the last event`,
+      `from an event's own time to its lesson: p50 ${delay?.p50.toFixed(2)} s, max ${delay?.max.toFixed(2)} s`,
     ].join("\n"),
   );
 
