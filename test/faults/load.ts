@@ -15,10 +15,10 @@ export interface Load {
   stop(): Promise<void>;
 }
 
-/** Then publishing waits, so that an outage of the broker does not fill the memory. */
-const mostInFlight = 4_000;
+/** Then publishing waits: an outage must not fill the memory, nor those who try again fill the broker. */
+const mostInFlight = 500;
 const tickMs = 10;
-const tries = { timeoutMs: 2_000, pauseMs: 100 };
+const tries = { timeoutMs: 2_000, pauseMs: 250 };
 
 /** At `perSecond` events, as fast as the broker takes them with `Infinity`; at most `most` of them. */
 export function startLoad(

@@ -23,6 +23,8 @@ export interface Cluster {
   /** SIGKILLs the server of this name, and waits until it is gone. */
   kill(name: string): Promise<void>;
   restart(name: string): Promise<void>;
+  /** Resolves when other servers than this one lead these streams and their consumers. */
+  untilLedWithout(name: string, streams: readonly string[], limitMs: number): Promise<void>;
   /** Resolves when every stream and every durable has a leader, and all its followers are current. */
   untilCurrent(limitMs: number): Promise<void>;
   remove(): Promise<void>;
@@ -66,6 +68,13 @@ export async function startCluster(): Promise<Cluster> {
       await server.exited;
     },
     restart: (name) => start(named(name)),
+    async untilLedWithout(name, streams, limitMs) {
+      const { server } = nodes.find((node) => node.name !== name) ?? {};
+      await eventually(async () => {
+        const leaders = await leadersOf(server?.monitorUrl ?? "", streams);
+        return leaders.every((leader) => leader !== "" && leader !== name);
+      }, limitMs);
+    },
     async untilCurrent(limitMs) {
       let last = "nothing known";
       const isCurrent = async () => {
@@ -106,6 +115,25 @@ async function plan(): Promise<Node[]> {
       ...["--cluster", `nats://127.0.0.1:${clusterPort}`, "--routes", routes.join(",")],
     ],
   }));
+}
+
+interface Led {
+  readonly name: string;
+  readonly cluster?: { readonly leader?: string };
+  readonly consumer_detail?: readonly Led[];
+}
+
+/** As one server sees it, which answers while nobody leads, too; empty for none. */
+async function leadersOf(monitorUrl: string, names: readonly string[]): Promise<string[]> {
+  const response = await fetch(`${monitorUrl}/jsz?streams=true&consumers=true`);
+  const { account_details } = (await response.json()) as {
+    account_details: readonly { readonly stream_detail: readonly Led[] }[];
+  };
+  const streams = account_details
+    .flatMap(({ stream_detail }) => stream_detail)
+    .filter(({ name }) => names.includes(name));
+  const led = streams.flatMap((stream) => [stream, ...(stream.consumer_detail ?? [])]);
+  return led.map(({ cluster }) => cluster?.leader ?? "");
 }
 
 /** What is not led, or not followed by all others; empty when nothing is. */
