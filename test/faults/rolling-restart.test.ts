@@ -17,6 +17,10 @@ const size = 3;
 const rounds = 5;
 const perSecond = 2_000;
 const stopLimitMs = 10_000;
+/** A replica takes 128 at once. */
+const mostRequests = 64;
+/** A signal may wait behind work of the process, and an answer may be under way. */
+const unreadyLimitMs = 2_000;
 const quietLimitMs = 60_000;
 
 let build: Build;
@@ -25,7 +29,7 @@ beforeAll(() => {
 });
 afterAll(() => build.remove());
 
-/** Like agents that use the write path with an answer: one request after the other, come what may. */
+/** Like agents that use the write path with an answer: a new request every other millisecond, none sent again. */
 function startRequests(nc: NatsConnection) {
   const ends = new AbortController();
   const failures: string[] = [];
@@ -44,10 +48,12 @@ function startRequests(nc: NatsConnection) {
     slowestMs = Math.max(slowestMs, performance.now() - startedAt);
   }
   async function run(): Promise<void> {
-    for (; !ends.signal.aborted; asked += 1) {
+    while (!ends.signal.aborted) {
+      await pause(1, ends.signal);
+      if (waiting.size >= mostRequests) continue;
       const done = request(`request-${asked}`).finally(() => waiting.delete(done));
       waiting.add(done);
-      await pause(1, ends.signal);
+      asked += 1;
     }
     await Promise.all(waiting);
   }
@@ -148,7 +154,7 @@ test("15 replicas replaced one after another under load: nothing is lost, delive
   expect(ended.map(({ code, log }) => (code === 0 ? 0 : log))).toEqual(ended.map(() => 0));
   expect(Math.max(...stopMs)).toBeLessThan(stopLimitMs);
   expect(seen.flatMap(({ lies }) => lies)).toEqual([]);
-  expect(Math.max(...unreadyMs)).toBeLessThan(1_000);
+  expect(Math.max(...unreadyMs)).toBeLessThan(unreadyLimitMs);
   expect(answers.failures).toEqual([]);
   expect(state.messages).toBe(load.confirmed + answers.asked);
   expect(info.ack_floor.stream_seq).toBe(state.last_seq);

@@ -10,11 +10,11 @@ import { type Fleet, openFleet } from "./fleet.ts";
 import { startLoad } from "./load.ts";
 import { durable, untilQuiet } from "./stack.ts";
 
-/** More than one replica gets done while others start, so that there is something left for them. */
+/** Far more than one replica gets done while the others start. */
 const backlog = 200_000;
 /** What goes on coming meanwhile. */
 const perSecond = 1_000;
-/** Of which an `EXPERIENCE_FETCH_BATCH` more or less may be under way. */
+/** A phase that begins with less has nothing to show. */
 const atStake = 10_000;
 const limitMs = 120_000;
 const acked = 'js_messages_acked_total{stream="EXPERIENCE"}';
