@@ -104,7 +104,7 @@ test("the leader of the consumer killed ten times in a cluster of three: no stal
   await Promise.all(members.map((member) => member.ready()));
   await cluster.untilCurrent(wholeLimitMs);
 
-  const load = startLoad(nc, perSecond);
+  const load = startLoad(nc, perSecond, { mostInFlight: 500 });
   const watch = watchLessons(database);
   await eventually(() => watch.lessons > 20, wholeLimitMs);
   watch.longestMs();

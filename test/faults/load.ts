@@ -15,16 +15,17 @@ export interface Load {
   stop(): Promise<void>;
 }
 
-/** Then publishing waits: an outage must not fill the memory, nor those who try again fill the broker. */
-const mostInFlight = 500;
 const tickMs = 10;
 const tries = { timeoutMs: 2_000, pauseMs: 250 };
 
-/** At `perSecond` events, as fast as the broker takes them with `Infinity`; at most `most` of them. */
+/**
+ * At `perSecond` events, as fast as the broker takes them with `Infinity`; at most `most` of them. With
+ * `mostInFlight` unconfirmed it waits: in an outage each of these is sent again four times a second.
+ */
 export function startLoad(
   nc: NatsConnection,
   perSecond: number,
-  { most = Number.POSITIVE_INFINITY, from = 0 } = {},
+  { most = Number.POSITIVE_INFINITY, from = 0, mostInFlight = 2_000 } = {},
 ): Load {
   const js = jetstream(nc);
   const ends = new AbortController();
