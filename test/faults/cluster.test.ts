@@ -23,7 +23,7 @@ const longestStallMs = 12_000;
 const afterElectionMs = 3_000;
 /** Without a leader of each of these there can be no new lesson. */
 const needed = ["EXPERIENCE", bucketStream(evidenceBucket(durable)), "LESSONS"];
-const wholeLimitMs = 60_000;
+const wholeLimitMs = 120_000;
 const quietLimitMs = 90_000;
 
 let build: Build;
