@@ -37,15 +37,20 @@ export interface HttpServer {
 /** Health and metrics for probes and Prometheus, and runs to be followed. Rejects when the port cannot be had. */
 export async function startHttp(port: number, sources: HttpSources): Promise<HttpServer> {
   const app = new Hono();
+  /** Undefined also when it began to stop while this was asked: a probe must not learn that it is ready. */
+  const currentHealth = async () => {
+    const health = await sources.served()?.health();
+    return sources.served() === null ? undefined : health;
+  };
   // Liveness says that the process answers, and nothing of what it depends on.
   app.get("/livez", (c) => c.text("ok"));
   app.get("/readyz", async (c) => {
-    const health = await sources.served()?.health();
+    const health = await currentHealth();
     if (health === undefined) return c.text(sources.whyNot().join("\n"), 503);
     return health.status === "down" ? c.text(health.problems.join("\n"), 503) : c.text("ok");
   });
   app.get("/health", async (c) => {
-    const health = await sources.served()?.health();
+    const health = await currentHealth();
     if (health === undefined) return c.json({ status: "down", problems: sources.whyNot() }, 503);
     return c.json(health, health.status === "down" ? 503 : 200);
   });

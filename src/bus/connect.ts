@@ -80,7 +80,7 @@ function tlsOf({ ca, cert, key }: NatsSettings): Pick<ConnectionOptions, "tls"> 
  * that whoever asked can ask again.
  */
 async function rejectUnanswerable(nc: NatsConnection): Promise<void> {
-  const request = nc.request.bind(nc);
+  const request = againUntilLed(nc.request.bind(nc));
   const waiting = new Set<(error: Error) => void>();
   const disconnected = () => new errors.ConnectionError("disconnected");
   let isConnected = true;
@@ -97,6 +97,35 @@ async function rejectUnanswerable(nc: NatsConnection): Promise<void> {
     isConnected = false;
     for (const reject of waiting) reject(disconnected());
   }
+}
+
+/** They change nothing, and only the leader of the stream or consumer answers them. */
+const askedOfLeaders = /^\$JS\.API\.(STREAM\.(INFO|MSG\.GET)|CONSUMER\.INFO)\./;
+const askAgainMs = 1_000;
+
+/**
+ * While a cluster elects a leader (4 to 9 s, nats-server 2.10 to 2.15), such a request gets lost, and the
+ * client waits for its answer for 5 s, the most of it when the leader is long there. So it is sent again
+ * every second; the first answer counts, and the first request's failure.
+ */
+function againUntilLed(request: NatsConnection["request"]): NatsConnection["request"] {
+  return (subject, payload, options) => {
+    const first = request(subject, payload, options);
+    if (!askedOfLeaders.test(subject)) return first;
+    return new Promise((resolve, reject) => {
+      const timer = setInterval(() => {
+        const again = request(subject, payload, { ...options, timeout: askAgainMs });
+        void again.then(settled(resolve), () => undefined);
+      }, askAgainMs);
+      const settled =
+        <T>(settle: (value: T) => void) =>
+        (value: T) => {
+          clearInterval(timer);
+          settle(value);
+        };
+      void first.then(settled(resolve), settled(reject));
+    });
+  };
 }
 
 async function logStatus(nc: NatsConnection, log: Pick<Logger, "info" | "warn">): Promise<void> {

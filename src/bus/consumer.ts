@@ -83,6 +83,7 @@ export interface RunningConsumer {
 const suspectDeliveries = 3;
 const retry = { firstMs: 1_000, mostMs: 60_000 };
 const probe = { firstMs: 100, mostMs: 2_000 };
+const repairPatienceMs = 1_000;
 
 /** A message that has arrived, read at once; a suspect only when its turn comes. */
 interface Arrival<T> {
@@ -116,6 +117,7 @@ export function startConsumer<T>(
   let taken: readonly Arrival<T>[] = [];
   let outage: string | null = null;
   let keepAlive: NodeJS.Timeout | undefined;
+  let repairing: Promise<void> | undefined;
 
   const intake = startIntake({
     nc: options.nc,
@@ -300,10 +302,27 @@ export function startConsumer<T>(
         intake.hold();
         await pause(backoffMs(tries, probe.firstMs, probe.mostMs), giveUp.signal);
         if (giveUp.signal.aborted) throw new Stopped();
-        // A stream or bucket may be what is missing. If this fails, the next attempt says why.
-        await options.repair().catch((failed: unknown) => log.debug({ err: failed }, "no repair"));
+        await repair();
       }
     }
+  }
+
+  /**
+   * A stream or bucket may be what is missing. If this fails, the next attempt says why. It hears nothing
+   * while any one of them elects a leader, though what this work needs may long be there: so the work is
+   * tried again meanwhile.
+   */
+  async function repair(): Promise<void> {
+    repairing ??= options
+      .repair()
+      .catch((failed: unknown) => log.debug({ err: failed }, "no repair"))
+      .finally(() => {
+        repairing = undefined;
+      });
+    const patience = new AbortController();
+    const enough = AbortSignal.any([patience.signal, giveUp.signal]);
+    await Promise.race([repairing, pause(repairPatienceMs, enough)]);
+    patience.abort();
   }
 
   /** A server that is silent may keep the work for longer than a stop may take. */

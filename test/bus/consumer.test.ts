@@ -129,6 +129,21 @@ test("an outage holds the consumer, keeps what it has alive past ack_wait, and e
   expect(consumer.state()).toEqual({ status: "running", problem: null });
 });
 
+test("an outage ends when the work succeeds, even while a repair hears nothing", async () => {
+  const toy = await openToy();
+  let tries = 0;
+  const consumer = toy.start({
+    async handle() {
+      tries += 1;
+      if (tries < 3) throw outage();
+    },
+    repair: () => new Promise(() => undefined),
+  });
+  await toy.publish("one");
+  await eventually(() => toy.isDone());
+  expect(consumer.state()).toEqual({ status: "running", problem: null });
+});
+
 test("in an outage no more is pulled than there is room for", async () => {
   const toy = await openToy();
   let probes = 0;

@@ -36,6 +36,8 @@ export interface ToyOptions {
   readonly batch?: number;
   readonly maxDeliver?: number;
   readonly tracing?: ConsumerTracing;
+  /** Makes the streams anew unless given. */
+  readonly repair?: () => Promise<void>;
 }
 
 export interface ToyConsumer extends RunningConsumer {
@@ -63,10 +65,10 @@ export async function openToy(env: Record<string, string> = {}): Promise<Toy> {
       ...env,
     }),
   );
-  const repair = async () => {
+  const makeAnew = async () => {
     await provision(jsm, neededFor(wanted, ["extractor"]), "apply");
   };
-  await repair();
+  await makeAnew();
   const { log, lines } = recordingLog();
   const attempts = openAttemptsLog(
     await openDocuments({
@@ -74,7 +76,7 @@ export async function openToy(env: Record<string, string> = {}): Promise<Toy> {
       bucket: "player-attempts",
       prefix: "attempts.",
       empty: noAttempts,
-      recreate: repair,
+      recreate: makeAnew,
       log,
     }),
   );
@@ -94,7 +96,7 @@ export async function openToy(env: Record<string, string> = {}): Promise<Toy> {
     async publish(...texts) {
       await Promise.all(texts.map((text) => js.publish("toy.box", text)));
     },
-    start({ handle, decode, batch = 256, maxDeliver = 20, tracing }) {
+    start({ handle, decode, batch = 256, maxDeliver = 20, tracing, repair = makeAnew }) {
       const fatal: unknown[] = [];
       const deliveries: boolean[] = [];
       const consumer = startConsumer<string>(

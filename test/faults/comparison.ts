@@ -19,6 +19,9 @@ const rules = rulesFor({
 });
 const maxFutureMs = 300_000;
 
+/** One server or a cluster. */
+type JetStream = Pick<Broker, "js" | "jsm">;
+
 export interface Comparison {
   readonly messages: number;
   readonly invalid: number;
@@ -47,8 +50,8 @@ export interface StoredMessage {
 
 /** Holds everything that came out against the reference of everything that is in the stream. */
 export async function compareWithReference(
-  broker: Broker,
-  { sql }: TestDatabase,
+  broker: JetStream,
+  { sql }: Pick<TestDatabase, "sql">,
   windowMs: number,
 ): Promise<Comparison> {
   const { events, invalid } = await streamContent(broker);
@@ -111,7 +114,7 @@ export function compare(
   ];
 }
 
-async function streamContent(broker: Broker): Promise<StreamContent> {
+async function streamContent(broker: JetStream): Promise<StreamContent> {
   const { created } = await broker.jsm.streams.info("EXPERIENCE");
   const events: ExperienceEvent[] = [];
   const invalid = new Map<number, string>();
@@ -138,7 +141,7 @@ function decode(message: StoredMessage, streamCreated: string): ExperienceEvent 
 
 /** Everything in a stream, in order. */
 export async function storedMessages(
-  { js, jsm }: Broker,
+  { js, jsm }: JetStream,
   stream: string,
 ): Promise<StoredMessage[]> {
   const { state } = await jsm.streams.info(stream);

@@ -78,7 +78,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
 
 /** Resolves when everything in the stream has been delivered and nothing waits to be acked. */
 export async function untilQuiet(
-  { jsm }: Broker,
+  { jsm }: Pick<Broker, "jsm">,
   limitMs: number,
   { stream, durable: name } = { stream: "EXPERIENCE", durable },
 ): Promise<void> {

@@ -81,7 +81,9 @@ export async function get(port: number, path: string): Promise<{ status: number;
 }
 
 /** Every sample of `/metrics` by its name and labels. */
-export async function figures({ http }: TestService): Promise<Record<string, number>> {
+export async function figures({
+  http,
+}: Pick<TestService, "http">): Promise<Record<string, number>> {
   const { text } = await http("/metrics");
   const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   return Object.fromEntries(

@@ -1,0 +1,111 @@
+import { connect } from "@nats-io/transport-node";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Broker, startBroker } from "../rig/broker.ts";
+import { freshDatabase } from "../rig/database.ts";
+import { eventually } from "../rig/eventually.ts";
+import { type Build, copyBuild } from "./build.ts";
+import { compareWithReference } from "./comparison.ts";
+import { defaultWindowMs } from "./events.ts";
+import { type Fleet, openFleet } from "./fleet.ts";
+import { startLoad } from "./load.ts";
+import { durable, untilQuiet } from "./stack.ts";
+
+/** Far more than one replica gets done while the others start. */
+const backlog = 200_000;
+/** What goes on coming meanwhile. */
+const perSecond = 1_000;
+/** A phase that begins with less has nothing to show. */
+const atStake = 10_000;
+const limitMs = 120_000;
+const acked = 'js_messages_acked_total{stream="EXPERIENCE"}';
+
+let build: Build;
+beforeAll(() => {
+  build = copyBuild();
+});
+afterAll(() => build.remove());
+
+interface Phase {
+  readonly replicas: number;
+  /** What waited when it began. */
+  readonly lag: number;
+  readonly perSecond: number;
+  /** By each replica that was there to the end of it. */
+  readonly ackedBy: readonly number[];
+}
+
+const lagOf = async ({ jsm }: Broker): Promise<number> =>
+  (await jsm.consumers.info("EXPERIENCE", durable)).num_pending;
+
+/** Lets the replicas work until so little waits. */
+async function phase(broker: Broker, { members }: Fleet, until: (lag: number) => number) {
+  const countAcked = async () => {
+    const samples = await Promise.all(members.map((member) => member.figures()));
+    return samples.map((figures) => figures[acked] ?? 0);
+  };
+  const startedAt = performance.now();
+  const before = await countAcked();
+  const lag = await lagOf(broker);
+  await eventually(async () => (await lagOf(broker)) <= until(lag), limitMs);
+  const ackedBy = (await countAcked()).map((count, i) => count - (before[i] ?? 0));
+  const seconds = (performance.now() - startedAt) / 1_000;
+  const total = ackedBy.reduce((sum, count) => sum + count, 0);
+  return { replicas: members.length, lag, perSecond: total / seconds, ackedBy } satisfies Phase;
+}
+
+test("one replica, then four, then two under load: the lag drains and nothing is lost or delivered twice", async ({
+  onTestFinished,
+}) => {
+  const [broker, database] = await Promise.all([startBroker(), freshDatabase()]);
+  const nc = await connect({ servers: broker.url });
+  const fleet = openFleet({ main: build.main, natsUrl: broker.url, databaseUrl: database.url });
+  onTestFinished(async () => {
+    await fleet.close();
+    await nc.close();
+    await Promise.all([broker.remove(), database.drop()]);
+  });
+  const start = async (count: number) => {
+    const started = await Promise.all(Array.from({ length: count }, () => fleet.start()));
+    await Promise.all(started.map((member) => member.ready()));
+  };
+  await broker.jsm.streams.add({ name: "EXPERIENCE", subjects: ["agent.experience.v1.>"] });
+  const waiting = startLoad(nc, Number.POSITIVE_INFINITY, { most: backlog });
+  await waiting.done;
+
+  const load = startLoad(nc, perSecond, { from: backlog });
+  await start(1);
+  const alone = await phase(broker, fleet, (lag) => lag * 0.8);
+  await start(3);
+  const four = await phase(broker, fleet, (lag) => lag / 2);
+  const leaving = fleet.members.slice(0, 2);
+  const endings = await Promise.all(leaving.map((member) => fleet.stop(member)));
+  const two = await phase(broker, fleet, () => 0);
+  await load.stop();
+  await untilQuiet(broker, limitMs);
+
+  const info = await broker.jsm.consumers.info("EXPERIENCE", durable);
+  const { state } = await broker.jsm.streams.info("EXPERIENCE");
+  const { lessons, differences } = await compareWithReference(broker, database, defaultWindowMs);
+  console.info(
+    [
+      ...[alone, four, two].map(
+        (one) =>
+          `${one.replicas} replicas: lag ${one.lag}, ${Math.round(one.perSecond)} acked/s, by each: ${one.ackedBy.join(", ")}`,
+      ),
+      `backlog of ${waiting.confirmed} published at ${Math.round(waiting.rate())}/s, then ${load.confirmed} at ${Math.round(load.rate())}/s; stops ${endings.map(({ ms }) => Math.round(ms)).join(", ")} ms`,
+      `${lessons} lessons, ${differences.length} differences; ${info.delivered.consumer_seq - info.delivered.stream_seq} messages delivered again`,
+    ].join("\n"),
+  );
+
+  for (const { lag, ackedBy } of [alone, four, two]) {
+    expect(lag).toBeGreaterThan(atStake);
+    for (const count of ackedBy) expect(count).toBeGreaterThan(0);
+  }
+  expect(endings.map(({ code, log }) => (code === 0 ? 0 : log))).toEqual([0, 0]);
+  expect(load.rate()).toBeGreaterThan(0.9 * perSecond);
+  expect(state.messages).toBe(waiting.confirmed + load.confirmed);
+  expect(info.ack_floor.stream_seq).toBe(state.last_seq);
+  expect(info.delivered.consumer_seq).toBe(info.delivered.stream_seq);
+  expect(lessons).toBeGreaterThan(1_000);
+  expect(differences).toEqual([]);
+});
