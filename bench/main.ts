@@ -9,15 +9,16 @@ import type { AgainstCeiling } from "./against-ceiling.ts";
 import { type Delay, measureDelay } from "./delay.ts";
 import { type FeatureFigures, featurePromises, measureFeatures } from "./features.ts";
 import { type Memory, measureMemory } from "./memory.ts";
+import { measureReplication, type Replication } from "./replication.ts";
 import { median, startRig } from "./rig.ts";
 import { measureRuns, type RunFigures, runPromises } from "./runs.ts";
 import { measureThroughput, promises, type Throughput } from "./throughput.ts";
 
-const help = `npm run bench [-- --only throughput|delay|memory|features|runs] [--rounds N] [--quick] [--out FILE]
+const help = `npm run bench [-- --only PART] [--rounds N] [--quick] [--out FILE]
 
 Compares programs within one run on this machine, each a process of its own, in turn.
 
-  --only PART   throughput, delay, memory, features or runs; default: all
+  --only PART   throughput, delay, memory, features, runs or replication; default: all
   --rounds N    rounds of the throughput comparisons (5); medians are quoted
   --quick       a small run of everything, to see that it works; its figures mean nothing
   --out FILE    where the figures go as JSON (bench/results/latest.json)
@@ -47,6 +48,7 @@ let delay: Delay | undefined;
 let memory: Memory | undefined;
 let features: FeatureFigures | undefined;
 let runs: RunFigures | undefined;
+let replication: Replication[] = [];
 try {
   const rounds = quick ? 1 : Number(values.rounds);
   if (wants("throughput")) {
@@ -67,6 +69,11 @@ try {
   }
   if (wants("runs")) {
     runs = await measureRuns(rig, { messages: quick ? 2_000 : 100_000, runs: 500, rounds, log });
+  }
+  if (wants("replication")) {
+    const binary = await locateNatsServer({ env: process.env, log });
+    const events = quick ? 1_000 : 50_000;
+    replication = await measureReplication(rig, { binary, events, rounds, log });
   }
 } finally {
   await rig.stop();
@@ -90,7 +97,11 @@ const machine = await describeMachine();
 mkdirSync(dirname(values.out), { recursive: true });
 writeFileSync(
   values.out,
-  JSON.stringify({ machine, throughput, delay, memory, features, runs, kept }, null, 2),
+  JSON.stringify(
+    { machine, throughput, delay, memory, features, runs, replication, kept },
+    null,
+    2,
+  ),
 );
 console.log(report());
 process.exit(quick || kept.every((one) => one.kept) ? 0 : 1);
@@ -149,6 +160,13 @@ function report(): string {
   }
   if (runs) {
     lines.push(`Runs, ${runs.messages} events of ${runs.runs} runs: ${against(runs)}`);
+  }
+  if (replication.length > 0) {
+    lines.push("", "| | events/s stored | events/s learned |", "|---|---:|---:|");
+    for (const { name, stored, learned } of replication) {
+      const rates = [stored, learned].map((all) => Math.round(median(all)).toLocaleString("en"));
+      lines.push(`| ${name} | ${rates.join(" | ")} |`);
+    }
   }
   lines.push(
     "",

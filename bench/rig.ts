@@ -13,6 +13,7 @@ import {
 } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { startServers } from "../src/embedded/servers.ts";
+import { messageOf } from "../src/errors.ts";
 import type { BenchEvent } from "./events.ts";
 
 export interface Rig {
@@ -83,6 +84,7 @@ export function startContender(program: string, env: Record<string, string>): Ch
 export function startExtractor(
   { natsUrl, databaseUrl }: Rig,
   reads: { readonly stream: string; readonly subject: string; readonly durable: string },
+  env: Record<string, string> = {},
 ): ChildProcess {
   return startContender("../dist/main.js", {
     NATS_URL: natsUrl,
@@ -91,6 +93,7 @@ export function startExtractor(
     EXPERIENCE_SUBJECT: reads.subject,
     EXPERIENCE_DURABLE: reads.durable,
     HTTP_PORT: "0",
+    ...env,
   });
 }
 
@@ -121,7 +124,9 @@ async function consumerInfo(
   try {
     return await jsm.consumers.info(stream, durable);
   } catch (error) {
-    if (error instanceof Error && error.message === "consumer not found") return null;
+    // Nobody answers while a cluster elects its leader.
+    const isExpected = ["consumer not found", "timeout"].includes(messageOf(error));
+    if (isExpected) return null;
     throw error;
   }
 }

@@ -40,8 +40,7 @@ interface Node {
 
 const size = 3;
 
-export async function startCluster(): Promise<Cluster> {
-  const binary = inject("natsBinary");
+export async function startCluster(binary = inject("natsBinary")): Promise<Cluster> {
   const nodes = await plan();
   const start = async (node: Node) => {
     const { dataDir, port, args } = node;
