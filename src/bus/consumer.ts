@@ -357,7 +357,7 @@ export function startConsumer<T>(
       const deadline = setTimeout(() => giveUp.abort(), deadlineMs);
       // In an outage there is nothing to wait for.
       if (outage !== null) giveUp.abort();
-      await Promise.all([intake.stop(), running]);
+      await Promise.all([intake.stop(giveUp.signal), running]);
       // Only now has everything arrived that was under way when an outage ended the work.
       for (const { delivery } of [...taken, ...intake.waiting]) delivery.nak(1);
       clearTimeout(deadline);

@@ -51,8 +51,11 @@ export interface Intake<T> {
   resume(): void;
   /** Why there are no deliveries right now, if something is wrong. */
   problem(): string | null;
-  /** Asks for nothing more; what the server has sent by then is still in `waiting`. */
-  stop(): Promise<void>;
+  /**
+   * Asks for nothing more; what the server has sent by then is still in `waiting`. Waits until what was
+   * asked for has come or has expired, unless aborted: then some of it may be delivered again.
+   */
+  stop(hurry: AbortSignal): Promise<void>;
 }
 
 /** At most so many batches are asked for or waiting, so that the server never waits for a request. */
@@ -72,6 +75,7 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
   const stopping = new AbortController();
   const arrived = createSignal();
   const lost = createSignal();
+  const answered = createSignal();
   const waiting: T[] = [];
   const inbox = createInbox(options.inboxPrefix);
   let opened: OpenedDurable | undefined;
@@ -109,6 +113,7 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
     problem = null;
     waiting.push(options.accept(delivery));
     if (askedFor % batch === 0) ask();
+    if (askedFor === 0) answered.notify();
     arrived.notify();
   }
 
@@ -117,6 +122,7 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
     const code = headers?.code ?? 0;
     if (code === 100) return;
     askedFor = Math.max(0, askedFor - Number(headers?.get("Nats-Pending-Messages") || 0));
+    if (askedFor === 0) answered.notify();
     if (code === 408) ask();
     else lose(`${code} ${headers?.description ?? ""}`.trim());
   }
@@ -126,6 +132,7 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
     opened = undefined;
     problem = why;
     lost.notify();
+    answered.notify();
   }
 
   function ask(): void {
@@ -174,6 +181,15 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
     }
   }
 
+  /**
+   * nats-server may be about to deliver when a subscription ends: then it delivers to another replica, as a
+   * redelivery. So the subscription stays until no request is open any more.
+   */
+  async function untilAnswered(hurry: AbortSignal): Promise<void> {
+    hurry.addEventListener("abort", answered.notify, { once: true });
+    while (opened !== undefined && askedFor > 0 && !hurry.aborted) await answered.wait();
+  }
+
   const watch = setInterval(() => {
     if (opened === undefined || askedFor === 0) return;
     const silent = performance.now() - heardAt > silenceMs;
@@ -205,8 +221,9 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
       ask();
     },
     problem: () => problem,
-    async stop() {
+    async stop(hurry) {
       stopping.abort();
+      await untilAnswered(hurry);
       clearInterval(watch);
       lost.notify();
       await running;

@@ -429,3 +429,28 @@ test("what one replica keeps alive is not given to another", async () => {
   work.open();
   await eventually(() => toy.isDone());
 });
+
+test("consumers that stop under load, one after another, leave nothing that is delivered again", async () => {
+  const toy = await openToy();
+  const { nc, jsm } = toy.broker;
+  const load = new AbortController();
+  const publishing = (async () => {
+    while (!load.signal.aborted) {
+      for (let i = 0; i < 20; i++) nc.publish("toy.box", "message");
+      await nc.flush();
+    }
+  })();
+  const start = () => toy.start({ handle: () => Promise.resolve(), batch: 64 });
+  let current = start();
+  for (let stops = 0; stops < 300; stops++) {
+    const next = start();
+    await eventually(() => next.deliveries.length > 50);
+    await current.stop(6_000);
+    current = next;
+  }
+  load.abort();
+  await publishing;
+  await eventually(() => toy.isDone());
+  const { delivered } = await jsm.consumers.info("TOY", "player");
+  expect(delivered.consumer_seq - delivered.stream_seq).toBe(0);
+});
