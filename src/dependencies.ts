@@ -15,6 +15,7 @@ import { provision } from "./bus/provision.ts";
 import { neededFor, type Wanted, wantedFrom } from "./bus/wanted.ts";
 import { type Database, openDatabase } from "./db/client.ts";
 import { migrate, pendingMigrations } from "./db/migrate.ts";
+import { requireWritable } from "./db/privileges.ts";
 import { BusError, isOutage, messageOf } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import { type Metrics, statementDone } from "./metrics.ts";
@@ -46,29 +47,31 @@ export async function openDependencies(
   const untilThere = <T>(what: string, attempt: () => Promise<T>) =>
     waitFor(what, log, signal, attempt, waiting);
   const url = settings.databaseUrl;
-  const connected = async () => {
+  const wanted = wantedFrom(settings);
+  const needed = neededFor(wanted, settings.concerns);
+  const openNats = async () => {
     const place = placeOf(settings.nats.url);
     const nc = await untilThere(`NATS at ${place}`, () =>
       nats(() => connectNats(settings.nats, log)),
     );
     const permissions = openPermissions(nc, neededPermissions(settings), log);
     await untilThere("NATS permissions", () => permissions.check());
-    return { nc, permissions };
+    const jsm = await untilThere("JetStream", async () => {
+      const manager = await nats(() => jetstreamManager(nc));
+      judgeDrift(await nats(() => provision(manager, needed, settings.provision)), log);
+      return manager;
+    });
+    return { nc, permissions, jsm };
   };
-  const [{ nc, permissions }] = await Promise.all([
-    connected(),
-    untilThere(`PostgreSQL at ${placeOf(url)}`, () =>
+  const openPostgres = async () => {
+    await untilThere(`PostgreSQL at ${placeOf(url)}`, () =>
       settings.provision === "apply" ? migrate(url, { log }) : requireMigrated(url, settings),
-    ),
-  ]);
-  const wanted = wantedFrom(settings);
-  const needed = neededFor(wanted, settings.concerns);
-  const jsm = await untilThere("JetStream", async () => {
-    const manager = await nats(() => jetstreamManager(nc));
-    judgeDrift(await nats(() => provision(manager, needed, settings.provision)), log);
-    return manager;
-  });
-  const database = openDatabase({ url, log, done: statementDone(metrics) });
+    );
+    const database = openDatabase({ url, log, done: statementDone(metrics) });
+    await untilThere("PostgreSQL", () => requireWritable(database));
+    return database;
+  };
+  const [{ nc, permissions, jsm }, database] = await Promise.all([openNats(), openPostgres()]);
   const repair = async () => {
     await nats(() => provision(jsm, needed, settings.provision));
   };

@@ -116,11 +116,12 @@ function welcome(service: RunningService, servers: SpawnedServers): string {
   return `
 Experience Bus ${version} is running on embedded servers; their data is in ${embeddedData}/.
 
+  In another shell, for what follows:
+    export NATS_URL=${servers.natsUrl} LEARNER_DATABASE_URL=${servers.databaseUrl}
   Publish an event (three of one kind make a lesson):
-    nats --server ${servers.natsUrl} pub agent.experience.v1.demo '${event}'
-  Watch lessons:    nats --server ${servers.natsUrl} sub agent.lesson.v1
-  Ask the service:  nats --server ${servers.natsUrl} micro ls
-  Dead letters:     node ${cliPath} --server ${servers.natsUrl} dlq ls
+    echo '${event}' | node ${cliPath} publish -
+  Look around:      node ${cliPath} status; node ${cliPath} lessons ls
+  With the nats command: nats sub agent.lesson.v1; nats micro ls
   Health, metrics:  http://127.0.0.1:${service.httpPort}/health  http://127.0.0.1:${service.httpPort}/metrics
   Database:         psql ${servers.databaseUrl}
   Stop with Ctrl-C.

@@ -3,6 +3,7 @@ import type { RunningConsumer } from "./bus/consumer.ts";
 import type { DeadLetterArchive } from "./bus/dead-letter-archive.ts";
 import { nats, orNull } from "./bus/errors.ts";
 import { namesOf } from "./consumers.ts";
+import { requireWritable } from "./db/privileges.ts";
 import type { Dependencies } from "./dependencies.ts";
 import type { ConsumerFigures, HealthSources } from "./handlers/health.ts";
 import type { StatsSources, StreamFigures } from "./handlers/stats.ts";
@@ -32,7 +33,7 @@ export function healthSources(
     await nats(() => jsm.streams.info(stream));
     return await orNull(() => jsm.consumers.info(stream, durable));
   };
-  const figures = async (stream: string, durable: string): Promise<ConsumerFigures> => {
+  const figures = async (stream: string, durable: string) => {
     const info = await consumerInfo(stream, durable);
     if (info === null) return { pending: 0, ack_pending: 0, redelivered: 0, last_msg_at: null };
     const { last_active, stream_seq } = info.delivered;
@@ -40,6 +41,7 @@ export function healthSources(
       pending: info.num_pending,
       ack_pending: info.num_ack_pending,
       redelivered: info.num_redelivered,
+      ...(info.paused && { paused: true }),
       // The client types this as a number; the server sends RFC 3339 text, and forgets it in a restart.
       last_msg_at: timeOrNull(String(last_active ?? "")) ?? (await storedAt(stream, stream_seq)),
     };
@@ -51,7 +53,7 @@ export function healthSources(
       await nats(() => nc.flush());
       await permissions.check();
     },
-    postgres: () => database.ping(),
+    postgres: () => requireWritable(database),
     kv: probeKv,
     deadLetters: () => archive.open(),
     consumers: {

@@ -128,10 +128,18 @@ function againUntilLed(request: NatsConnection["request"]): NatsConnection["requ
   };
 }
 
+/** Whoever asks with a reply subject that is not permitted causes one: a line, and no stack. */
+function logError(error: Error, log: Pick<Logger, "warn">): void {
+  if (error instanceof errors.PermissionViolationError) {
+    const { operation, subject, queue } = error;
+    log.warn({ operation, subject, queue }, "NATS refused it: no permission");
+  } else log.warn({ err: error }, "NATS reported an error");
+}
+
 async function logStatus(nc: NatsConnection, log: Pick<Logger, "info" | "warn">): Promise<void> {
   for await (const status of nc.status()) {
     if (status.type === "disconnect") log.warn({ server: status.server }, "NATS connection lost");
     else if (status.type === "reconnect") log.info({ server: status.server }, "NATS reconnected");
-    else if (status.type === "error") log.warn({ err: status.error }, "NATS reported an error");
+    else if (status.type === "error") logError(status.error, log);
   }
 }

@@ -5,6 +5,15 @@ import type { Tracing } from "../tracing.ts";
 import { Delivery, headersOf, type StoredMessage } from "./delivery.ts";
 import { contextIn, errorType, fail, sampledLink, within } from "./spans.ts";
 
+/** No id of ours is longer; what somebody else puts there must not fill the queue of spans. */
+const longestId = 128;
+
+function idAttribute(id: string | undefined): { "messaging.message.id"?: string } {
+  return id !== undefined && id !== "" && id.length <= longestId
+    ? { "messaging.message.id": id }
+    : {};
+}
+
 /**
  * Spans as OpenTelemetry's semantic conventions for messaging have them (1.45, in development). A batch
  * has one of its own; all others continue a trace, so a message without a valid `traceparent` has none.
@@ -54,7 +63,7 @@ export function traceConsumer(
         attributes: {
           ...attributes,
           "messaging.operation.name": "process",
-          ...(id && { "messaging.message.id": id }),
+          ...idAttribute(id),
         },
         links: sampledLink(batch),
       },
@@ -156,7 +165,7 @@ export async function publishTraced<R>(
         "messaging.operation.type": "send",
         "messaging.operation.name": "publish",
         "messaging.destination.name": message.destination,
-        "messaging.message.id": message.id,
+        ...idAttribute(message.id),
       },
     },
     trace.setSpan(ROOT_CONTEXT, parent),

@@ -96,7 +96,7 @@ export function neededFor(wanted: Wanted, concerns: readonly ConcernName[]): Nee
   // Whoever owns a source may list its subjects in another way: worth a warning only.
   const source = { subjects: false, retention: false };
   const output = { subjects: true, duplicate_window: false, num_replicas: false };
-  const attempts = { num_replicas: false };
+  const attempts = { max_age: false, num_replicas: false };
   const of: Record<ConcernName, Needed> = {
     extractor: {
       streams: [

@@ -1,3 +1,4 @@
+import { BusError } from "../errors.ts";
 import type { Database } from "./client.ts";
 
 /** What the service does with each table: what its role must be allowed, and no more (deploy/postgres/roles.sql). */
@@ -36,4 +37,28 @@ export async function missingPrivileges(database: Database): Promise<MissingPriv
         OR NOT has_schema_privilege(pg_namespace.oid, 'USAGE')
       ORDER BY 1, 2`,
   );
+}
+
+/** A standby, or one that was told to be. Rejects as `missingPrivileges` does. */
+export async function isReadOnly(database: Database): Promise<boolean> {
+  const [row] = await database.run(
+    async ({ sql }) =>
+      await sql<{ setting: string }>`SELECT current_setting('transaction_read_only') AS setting`,
+  );
+  return row?.setting === "on";
+}
+
+/** Where it puts right what is missing. */
+export const grantsScript = "deploy/postgres/roles.sql";
+
+/** Rejects with `unavailable`, saying why, where nothing could be stored. */
+export async function requireWritable(database: Database): Promise<void> {
+  const [readOnly, missing] = await Promise.all([
+    isReadOnly(database),
+    missingPrivileges(database),
+  ]);
+  if (readOnly) throw new BusError("unavailable", "PostgreSQL is read-only: a standby?");
+  if (missing.length === 0) return;
+  const names = missing.map(({ table, privilege }) => `${privilege} on ${table}`).join(", ");
+  throw new BusError("unavailable", `missing privileges: ${names}; ${grantsScript} grants them`);
 }

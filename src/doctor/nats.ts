@@ -3,10 +3,11 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { connectOnce } from "../bus/connect.ts";
 import type { Drift } from "../bus/drift.ts";
 import { nats, orNull } from "../bus/errors.ts";
+import { nameOfDurable } from "../bus/inspect.ts";
 import { neededPermissions } from "../bus/needed-permissions.ts";
 import { readGranted } from "../bus/permissions.ts";
 import { plan, type Step } from "../bus/plan.ts";
-import { neededFor, wantedFrom } from "../bus/wanted.ts";
+import { type Needed, neededFor, wantedFrom } from "../bus/wanted.ts";
 import { judgePermissions, nameOfPermission } from "../core/permissions.ts";
 import { maxEventBytes } from "../schema/experience-event.ts";
 import type { Settings } from "../settings.ts";
@@ -72,9 +73,13 @@ async function examineJetStream(
   const jsm = await jetstreamManager(nc, { timeout: timeoutMs, checkAPI: false });
   await examine(report, "JetStream", (found) => examineAccount(jsm, found));
   await examine(report, "streams and durables", async (found) => {
-    const steps = await plan(jsm, neededFor(wantedFrom(settings), settings.concerns));
+    const needed = neededFor(wantedFrom(settings), settings.concerns);
+    const steps = await plan(jsm, needed);
     if (steps.length === 0) found.ok("as the settings want them");
     for (const step of steps) reportStep(step, found);
+    for (const name of await pausedOf(jsm, needed)) {
+      found.failed(`${name} is paused: nats consumer resume`);
+    }
   });
   await examine(report, "clock of NATS", async (found) => {
     const askedAt = Date.now();
@@ -93,6 +98,16 @@ async function examineAccount(jsm: JetStreamManager, found: Found): Promise<void
   if (limits.max_storage > 0 && storage > 0.9 * limits.max_storage) {
     found.warning(`${storage} of the account's ${limits.max_storage} bytes of storage are used`);
   }
+}
+
+/** The durables that deliver nothing because somebody said so. */
+async function pausedOf(jsm: JetStreamManager, { durables }: Needed): Promise<string[]> {
+  const infos = await Promise.all(
+    durables.map(({ stream, config }) =>
+      orNull(() => jsm.consumers.info(stream.name, config.durable_name)),
+    ),
+  );
+  return durables.filter((_, i) => infos[i]?.paused === true).map(nameOfDurable);
 }
 
 function reportStep({ what, action, drift, reason }: Step, found: Found): void {

@@ -1,6 +1,6 @@
 import { type Database, openDatabase } from "../db/client.ts";
 import { pendingMigrations } from "../db/migrate.ts";
-import { missingPrivileges } from "../db/privileges.ts";
+import { grantsScript, isReadOnly, missingPrivileges } from "../db/privileges.ts";
 import type { Settings } from "../settings.ts";
 import { judgeSkew, skewMs } from "./clock.ts";
 import { examine, type Report } from "./finding.ts";
@@ -24,13 +24,16 @@ export async function examinePostgres(
       if (Number.parseInt(version, 10) < oldestServer) {
         found.failed(`PostgreSQL ${version} is too old: ${oldestServer} or later is needed`);
       } else found.ok(`PostgreSQL ${version}`);
+      if (await isReadOnly(database)) found.failed("it is read-only: a standby?");
     });
     // What follows would only say the same again.
     if (!isReached) return;
     await examine(report, "privileges in PostgreSQL", async (found) => {
       const missing = await missingPrivileges(database);
       if (missing.length === 0) found.ok("all granted");
-      for (const { table, privilege } of missing) found.failed(`missing: ${privilege} on ${table}`);
+      for (const { table, privilege } of missing) {
+        found.failed(`missing: ${privilege} on ${table}; ${grantsScript} grants it`);
+      }
     });
     await examine(report, "migrations", async (found) => {
       const pending = await pendingMigrations(url);

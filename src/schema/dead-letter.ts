@@ -36,21 +36,33 @@ export const getSchema = Type.Object({ id });
 /** What has been replayed is not replayed again. */
 const { replayed: _, ...replayFilterFields } = filterFields;
 
-export const replaySchema = Type.Object({
-  id: Type.Optional(id),
-  ...replayFilterFields,
-  all: Type.Optional(Type.Boolean({ description: "needed where there is no id and no filter" })),
-  dry_run: dryRun,
-  cursor,
-});
+/**
+ * A word that is not known could be meant to narrow what is done. Nor is the answer to somebody else's
+ * request, sent here by a hostile reply subject, a request of ours: JetStream's names a stream, too.
+ */
+const strict = { additionalProperties: false } as const;
 
-export const purgeSchema = Type.Object({
-  id: Type.Optional(id),
-  ...filterFields,
-  dry_run: dryRun,
-  cursor,
-  note: Type.Optional({ ...text, description: "why, for the log" }),
-});
+export const replaySchema = Type.Object(
+  {
+    id: Type.Optional(id),
+    ...replayFilterFields,
+    all: Type.Optional(Type.Boolean({ description: "needed where there is no id and no filter" })),
+    dry_run: dryRun,
+    cursor,
+  },
+  strict,
+);
+
+export const purgeSchema = Type.Object(
+  {
+    id: Type.Optional(id),
+    ...filterFields,
+    dry_run: dryRun,
+    cursor,
+    note: Type.Optional({ ...text, description: "why, for the log" }),
+  },
+  strict,
+);
 
 const nullableTime = Type.Union([Type.String(), Type.Null()], { description: "ISO 8601" });
 

@@ -15,7 +15,7 @@ const service = {
 };
 
 it("the service says what the manifests are compared with", () => {
-  expect(service).toMatchObject({ port: 9_109, stopMs: 9_500, probeMs: 2_000 });
+  expect(service).toMatchObject({ port: 9_109, stopMs: 9_500, probeMs: 1_500 });
   expect(service.paths).toContain("/readyz");
 });
 

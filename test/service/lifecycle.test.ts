@@ -151,7 +151,7 @@ test("readiness follows a frozen broker, liveness does not", async () => {
   stack.broker.freeze();
   const { status, text } = await service.http("/readyz");
   expect(status).toBe(503);
-  expect(text).toContain("nats: no answer within 2000 ms");
+  expect(text).toContain("nats: no answer within 1500 ms");
   expect((await service.http("/livez")).status).toBe(200);
   stack.broker.thaw();
   await eventually(async () => (await service.http("/readyz")).status === 200);
