@@ -5,7 +5,7 @@ import { nats, orNull } from "./bus/errors.ts";
 import { namesOf } from "./consumers.ts";
 import { requireWritable } from "./db/privileges.ts";
 import type { Dependencies } from "./dependencies.ts";
-import type { ConsumerFigures, HealthSources } from "./handlers/health.ts";
+import type { HealthSources } from "./handlers/health.ts";
 import type { StatsSources, StreamFigures } from "./handlers/stats.ts";
 import { counterValues, type Metrics } from "./metrics.ts";
 import { version } from "./version.ts";

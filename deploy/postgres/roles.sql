@@ -16,11 +16,11 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON SCHEMA public FROM PUBLIC;
+REVOKE ALL ON SCHEMA public FROM PUBLIC, experience_service, experience_reader;
 GRANT USAGE, CREATE ON SCHEMA public TO experience_migrator;
 GRANT USAGE ON SCHEMA public TO experience_service, experience_reader;
 
--- A migration takes its tables' owner; these may be older than the roles.
+-- A migration takes its tables' owner; ours may be older than the roles. Tables of others are left alone.
 DO $$
 DECLARE one regclass;
 BEGIN
@@ -28,6 +28,8 @@ BEGIN
     SELECT oid FROM pg_class
     WHERE relkind IN ('r', 'p', 'S') AND relnamespace IN ('public'::regnamespace, to_regnamespace('drizzle'))
       AND relowner <> 'experience_migrator'::regrole
+      AND relname IN ('agent_lessons', 'lesson_sightings', 'lesson_outbox', 'user_features', 'feature_events',
+        'agent_runs', 'agent_events', 'leases', 'stream_positions', 'experience_bus_migrations')
       -- A sequence of a column goes with its table.
       AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('a', 'i', 'e')
         AND classid = 'pg_class'::regclass)
@@ -45,7 +47,13 @@ $$;
 DO $$
 DECLARE wanted record;
 BEGIN
-  REVOKE ALL ON ALL TABLES IN SCHEMA public FROM experience_service, experience_reader;
+  REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, experience_service, experience_reader;
+  REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, experience_service, experience_reader;
+  IF to_regnamespace('drizzle') IS NOT NULL THEN
+    REVOKE ALL ON SCHEMA drizzle FROM PUBLIC, experience_service, experience_reader;
+    REVOKE ALL ON ALL TABLES IN SCHEMA drizzle FROM PUBLIC, experience_service, experience_reader;
+    REVOKE ALL ON ALL SEQUENCES IN SCHEMA drizzle FROM PUBLIC, experience_service, experience_reader;
+  END IF;
   FOR wanted IN
     SELECT * FROM (VALUES
       -- Append-only: nobody rewrites what was learned.

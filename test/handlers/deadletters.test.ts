@@ -363,3 +363,13 @@ test("health is ok again once every dead letter has been replayed for good", asy
     checks: { dead_letters: { open: 0, newest_at: null, by_durable: {} } },
   });
 });
+
+test("the answer to somebody else's request is no request to replay or to purge", async () => {
+  const { stack, ids } = await withForged({ headers: { Subject: "signals.x", Sequence: "1" } });
+  // What JetStream answers to whoever publishes, at the reply subject that the publisher names.
+  const ack = { stream: "SIGNALS", seq: 9 };
+  for (const reply of [await replay(stack, ack), await purge(stack, ack)]) {
+    expect(reply).toMatchObject({ code: "bad_request" });
+  }
+  expect((await list(stack)).dead_letters.map(({ id }: { id: string }) => id)).toEqual(ids);
+});

@@ -3,7 +3,7 @@ import type postgres from "postgres";
 import { expect, test } from "vitest";
 import { openDatabase } from "../../src/db/client.ts";
 import { migrate, pendingMigrations } from "../../src/db/migrate.ts";
-import { missingPrivileges, neededPrivileges } from "../../src/db/privileges.ts";
+import { missingPrivileges, neededPrivileges, requireWritable } from "../../src/db/privileges.ts";
 import { openSecuredDatabase, type Role } from "./roles.ts";
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined };
@@ -20,6 +20,10 @@ test("the service's role is granted what the code says it needs, and no more", (
   const granted = script.matchAll(/\('experience_service', '([\w.]+)', '([A-Z, ]+)'\)/g);
   const tables = [...granted].map(([, table, privileges]) => [table, privileges?.split(", ")]);
   expect(Object.fromEntries(tables)).toEqual(neededPrivileges);
+  const owned = /relname IN \(([^)]+)\)/.exec(script)?.[1] ?? "";
+  expect(Object.keys(neededPrivileges).map((table) => table.split(".")[1])).toEqual(
+    owned.split(",").map((name) => name.trim().replaceAll("'", "")),
+  );
 });
 
 test("what a role lacks is told, each by its table", async () => {
@@ -39,6 +43,45 @@ test("what a role lacks is told, each by its table", async () => {
   expect(ofReader).toContainEqual({
     ...{ table: "drizzle.experience_bus_migrations", privilege: "SELECT" },
   });
+});
+
+test("a privilege that is taken away is named, with what brings it back", async () => {
+  const database = await migrated();
+  await database.sql`REVOKE INSERT ON agent_lessons FROM experience_service`;
+  const client = openDatabase({ url: database.urlOf("experience_service"), log: silent });
+  await expect(requireWritable(client)).rejects.toMatchObject({
+    code: "unavailable",
+    message:
+      "missing privileges: INSERT on public.agent_lessons; deploy/postgres/roles.sql grants them",
+  });
+  await database.grant();
+  await requireWritable(client);
+  await client.close();
+});
+
+test("the script takes back what was granted beside it, and leaves the tables of others alone", async () => {
+  const database = await migrated();
+  const { sql } = database;
+  await sql.unsafe(`
+    GRANT INSERT ON agent_lessons TO PUBLIC;
+    GRANT SELECT ON drizzle.experience_bus_migrations TO experience_reader;
+    GRANT DELETE ON drizzle.experience_bus_migrations TO experience_service;
+    GRANT CREATE ON SCHEMA public TO experience_service;
+    CREATE TABLE somebody_elses (id int)`);
+  await database.grant();
+  const may = async (role: Role, table: string, privilege: string) => {
+    const [row] = await sql`SELECT has_table_privilege(${role}, ${table}, ${privilege}) AS may`;
+    return row?.["may"];
+  };
+  expect(await may("experience_reader", "agent_lessons", "INSERT")).toBe(false);
+  expect(await may("experience_reader", "drizzle.experience_bus_migrations", "SELECT")).toBe(false);
+  expect(await may("experience_service", "drizzle.experience_bus_migrations", "DELETE")).toBe(
+    false,
+  );
+  const [row] = await sql`SELECT
+    has_schema_privilege('experience_service', 'public', 'CREATE') AS may,
+    (SELECT relowner = 'experience_migrator'::regrole FROM pg_class WHERE relname = 'somebody_elses') AS taken`;
+  expect(row).toEqual({ may: false, taken: false });
 });
 
 /** SQLSTATE of the refusal, or "done". */
@@ -151,8 +194,8 @@ test("every table is granted to the service, as the script says and no further",
 
 test("tables that are older than the roles change hands", async () => {
   const database = await openSecuredDatabase();
-  await database.sql`CREATE TABLE older (id int GENERATED ALWAYS AS IDENTITY)`;
+  await database.sql`CREATE TABLE leases (id int GENERATED ALWAYS AS IDENTITY)`;
   await database.grant();
   const sql = database.connect("experience_migrator");
-  expect(await outcome(sql, "ALTER TABLE older ADD COLUMN note text")).toBe("done");
+  expect(await outcome(sql, "ALTER TABLE leases ADD COLUMN note text")).toBe("done");
 });
