@@ -14,12 +14,13 @@ describe.skipIf(kustomize === null)("the manifests", () => {
     ...components.map((name) => [`components/${name}`, renderWith(name)] as const),
   ]);
 
-  it("are those of the base, three overlays and five components", () => {
+  it("are those of the base, three overlays and six components", () => {
     expect([...rendered.keys()].sort()).toEqual([
       "base",
       "components/keda",
       "components/keda-prometheus",
       "components/nack",
+      "components/nats-password",
       "components/prometheus-rule",
       "components/service-monitor",
       "overlays/by-concern",
