@@ -1,4 +1,4 @@
-import { jetstreamManager } from "@nats-io/jetstream";
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { describe, expect, test } from "vitest";
 import { neededPermissions, provisionerPermissions } from "../../src/bus/needed-permissions.ts";
 import { readGranted } from "../../src/bus/permissions.ts";
@@ -6,6 +6,7 @@ import { plan } from "../../src/bus/plan.ts";
 import { neededFor, wantedFrom } from "../../src/bus/wanted.ts";
 import { type Granted, missingPermissions, type Permission } from "../../src/core/permissions.ts";
 import { includesSubject } from "../../src/core/subject-pattern.ts";
+import { maxEventBytes } from "../../src/schema/experience-event.ts";
 import { readSettings } from "../../src/settings.ts";
 import { isRefused, startSecuredBroker, type User, users } from "./secured.ts";
 import { serversToTest } from "./servers.ts";
@@ -34,6 +35,9 @@ function entriesFor(needed: readonly Permission[], operation: Permission["operat
 }
 
 const sorted = (list: readonly string[] | null | undefined) => [...(list ?? [])].sort();
+
+/** What the provisioner's user makes beside what `provision` does: the durable of readers (README.md). */
+const byHand = ["$JS.API.CONSUMER.CREATE.LESSONS.lesson-reader.agent.lesson.v1"];
 
 const refused: Record<User, { publish: readonly string[]; subscribe: readonly string[] }> = {
   service: {
@@ -79,6 +83,8 @@ const refused: Record<User, { publish: readonly string[]; subscribe: readonly st
       "$JS.API.STREAM.MSG.GET.EXPERIENCE",
       "$JS.API.CONSUMER.DELETE.EXPERIENCE.experience-learner-v1",
       "$JS.API.CONSUMER.MSG.NEXT.EXPERIENCE.experience-learner-v1",
+      "$JS.API.CONSUMER.CREATE.LESSONS.lesson-reader",
+      "$JS.API.CONSUMER.MSG.NEXT.LESSONS.lesson-reader",
       "agent.experience.v1.scout",
       "agent.lesson.v1",
       "experience.deadletters.purge",
@@ -117,9 +123,14 @@ const refused: Record<User, { publish: readonly string[]; subscribe: readonly st
       "$JS.API.STREAM.PURGE.LESSONS",
       "$JS.API.STREAM.DELETE.LESSONS",
       "$JS.API.STREAM.MSG.DELETE.LESSONS",
-      "$JS.API.CONSUMER.DELETE.LESSONS.other",
-      "$JS.API.CONSUMER.CREATE.EXPERIENCE.mine",
-      "$JS.API.STREAM.INFO.EXPERIENCE",
+      "$JS.API.CONSUMER.CREATE.LESSONS.lesson-reader",
+      "$JS.API.CONSUMER.CREATE.LESSONS.lesson-reader.agent.lesson.v1",
+      "$JS.API.CONSUMER.DELETE.LESSONS.lesson-reader",
+      "$JS.API.CONSUMER.MSG.NEXT.LESSONS.lesson-reader",
+      "$JS.BUS.API.CONSUMER.CREATE.LESSONS.lesson-reader",
+      "$JS.BUS.API.CONSUMER.MSG.NEXT.LESSONS.other",
+      "$JS.ACK.LESSONS.other.1.1.1.1.1",
+      "$JS.API.STREAM.INFO.LESSONS",
       "experience.deadletters.purge",
     ],
     subscribe: ["agent.experience.v1.>", "agent.>", "_INBOX_service.>"],
@@ -157,7 +168,8 @@ describe.each(await serversToTest())("on %s", (name, binary) => {
     const broker = await startSecuredBroker(String(binary));
     const granted = await readGranted(await broker.connect("provisioner"));
     const needed = provisionerPermissions(settingsOf("provisioner"));
-    expect(sorted(granted?.publish?.allow)).toEqual(entriesFor(needed, "publish"));
+    const publish = [...entriesFor(needed, "publish"), ...byHand].sort();
+    expect(sorted(granted?.publish?.allow)).toEqual(publish);
     expect(sorted(granted?.subscribe?.allow)).toEqual(entriesFor(needed, "subscribe"));
     expect(granted?.responses).toBeUndefined();
   });
@@ -199,6 +211,17 @@ describe.each(await serversToTest())("on %s", (name, binary) => {
       }
       expect(outcomes).toEqual(subjects.map((subject) => [subject, true]));
     }
+  });
+
+  onServer("an agent may publish the largest event, with headers, and not much more", async () => {
+    const broker = await startSecuredBroker(String(binary));
+    const admin = await jetstreamManager(await broker.connect("admin"));
+    await admin.streams.add({ name: "EXPERIENCE", subjects: ["agent.experience.v1.>"] });
+    const js = jetstream(await broker.connect("agent"));
+    const event = (bytes: number) =>
+      js.publish("agent.experience.v1.scout", new Uint8Array(bytes), { msgID: "m".repeat(1_000) });
+    expect(await event(maxEventBytes)).toMatchObject({ seq: 1 });
+    await expect(event(2 * maxEventBytes)).rejects.toThrow(/max_payload/);
   });
 
   onServer("the server tells of no permissions where a user may do everything", async () => {

@@ -11,6 +11,7 @@ import { concernNames, readSettings } from "../../src/settings.ts";
 import { eventually as within } from "../rig/eventually.ts";
 import { get, type LogLine, recordingLog } from "../rig/service.ts";
 import { ask, failure } from "../rig/traffic.ts";
+import { lessonReader, makeLessonReader } from "./lesson-reader.ts";
 import { openSecuredDatabase, type SecuredDatabase } from "./roles.ts";
 import { type SecuredBroker, startSecuredBroker } from "./secured.ts";
 import { serversToTest } from "./servers.ts";
@@ -33,6 +34,7 @@ async function provisionAll(broker: SecuredBroker, database: SecuredDatabase): P
   const nc = await broker.connect("provisioner");
   const needed = neededFor(wantedFrom(settingsOf(broker, database)), concernNames);
   await provision(await jetstreamManager(nc), needed, "apply");
+  await makeLessonReader(nc);
 }
 
 const settingsOf = (broker: SecuredBroker, database: SecuredDatabase) =>
@@ -275,23 +277,13 @@ async function deliveredAgain(admin: NatsConnection, stream: string, durable: st
   await admin.flush();
 }
 
-/** By a durable of the reader's own, and by an ephemeral one. */
+/** By the durable that is made for readers. */
 async function readLessons(reader: NatsConnection): Promise<number> {
-  const js = jetstream(reader);
-  const jsm = await jetstreamManager(reader);
-  await jsm.consumers.add("LESSONS", { durable_name: "acts-on-lessons", ack_policy: "explicit" });
-  const durable = await js.consumers.get("LESSONS", "acts-on-lessons");
+  const durable = await lessonReader(reader);
   let count = 0;
   for await (const message of await durable.fetch({ max_messages: 1, expires: 5_000 })) {
     expect(await message.ackAck()).toBe(true);
     count += 1;
   }
-  const ephemeral = await jsm.consumers.add("LESSONS", {
-    name: "looks",
-    ack_policy: "none",
-    filter_subject: "agent.lesson.v1",
-  });
-  const again = await (await js.consumers.get("LESSONS", ephemeral.name)).next({ expires: 5_000 });
-  expect(again?.subject).toBe("agent.lesson.v1");
   return count;
 }

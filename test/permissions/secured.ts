@@ -17,7 +17,7 @@ export interface SecuredBroker {
   readonly url: string;
   /** Of the environment: how the service connects as that user. */
   env(user: User): Record<string, string>;
-  connect(user: User | "admin"): Promise<NatsConnection>;
+  connect(user: User | "admin" | "scout"): Promise<NatsConnection>;
   /** Every violation that the server has logged, and every one that these connections were told of. */
   violations(): string[];
   /** What that user has published and subscribed to by now: entries of its permissions, as they would have to be. */
