@@ -227,6 +227,11 @@ describe.each(await serversToTest())("on %s", (_, binary) => {
           expect((await ask(operator, `$SRV.${verb}${of}`)).body).toMatchObject({ id: instance });
         }
       }
+      const look = await jetstreamManager(operator);
+      expect((await look.streams.list().next()).length).toBeGreaterThan(5);
+      expect((await look.consumers.list("EXPERIENCE").next()).length).toBeGreaterThan(0);
+      expect((await look.streams.info("LESSONS")).state.messages).toBe(2);
+      await look.consumers.info("EXPERIENCE", "experience-learner-v1");
       expect((await get(httpPort, "/metrics")).status).toBe(200);
 
       // Another replica reads runs on, from where this one came to, and removes what is old.
