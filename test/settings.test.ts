@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { readSettings, wantsEmbeddedServers } from "../src/settings.ts";
+import { readSettings, surveySettings, wantsEmbeddedServers } from "../src/settings.ts";
 
 const servers = {
   NATS_URL: "nats://127.0.0.1:4222",
@@ -113,6 +113,24 @@ test.each([
   ],
 ])("%j says how to trace", (env, expected) => {
   expect(read(env).tracing).toMatchObject(expected);
+});
+
+test("while nothing is traced, what others are told of tracing is not refused", () => {
+  const others = {
+    OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
+    OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: "grpc",
+  };
+  expect(read(others).tracing).toBe(null);
+  expect(read({ OTEL_SDK_DISABLED: "true", OTEL_TRACES_EXPORTER: "zipkin" }).tracing).toBe(null);
+});
+
+test("every variable of tracing is read, whether anything is traced or not", () => {
+  const names = (env: Record<string, string>) =>
+    surveySettings({ ...servers, ...env }).readings.map(({ name }) => name).sort(); // biome-ignore format: short
+  const traced = names({ OTEL_TRACES_EXPORTER: "otlp" });
+  expect(traced).toContain("OTEL_EXPORTER_OTLP_PROTOCOL");
+  expect(names({})).toEqual(traced);
+  expect(names({ OTEL_SDK_DISABLED: "true" })).toEqual(traced);
 });
 
 test("a protocol without an exporter here is refused, and so is an endpoint that is none", () => {

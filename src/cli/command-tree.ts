@@ -23,11 +23,27 @@ export function commandTree(program: Command): CommandNode[] {
   return nodesOf(program, "");
 }
 
-/** Options, of whichever command, that are followed by a value. */
-export function optionsWithValue(program: Command): string[] {
-  const found = optionsOf(program).filter(({ required, optional }) => required || optional);
-  const below = program.commands.flatMap(optionsWithValue);
-  return [...new Set([...found.flatMap(namesOf), ...below])];
+/** An option, of whichever command, that is followed by a value. */
+export interface ValuedOption {
+  readonly name: string;
+  /** Empty where only the user knows what can follow. */
+  readonly values: readonly string[];
+}
+
+/** Each name once: an option of several commands has the same values in all of them. */
+export function optionsWithValue(program: Command): ValuedOption[] {
+  const found = new Map<string, readonly string[]>();
+  for (const command of withDescendants(program)) {
+    for (const option of optionsOf(command)) {
+      if (!option.required && !option.optional) continue;
+      for (const name of namesOf(option)) found.set(name, option.argChoices ?? []);
+    }
+  }
+  return [...found].map(([name, values]) => ({ name, values }));
+}
+
+function withDescendants(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withDescendants)];
 }
 
 function nodesOf(command: Command, path: string): CommandNode[] {

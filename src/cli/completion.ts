@@ -1,5 +1,11 @@
 import { Argument, type Command } from "commander";
-import { type CommandNode, commandTree, optionsWithValue, type Word } from "./command-tree.ts";
+import {
+  type CommandNode,
+  commandTree,
+  optionsWithValue,
+  type ValuedOption,
+  type Word,
+} from "./command-tree.ts";
 import { examples } from "./print.ts";
 
 /** `completion bash|zsh|fish`: a script that completes commands and options, made from the commands. */
@@ -22,7 +28,7 @@ export function addCompletionCommand(program: Command): void {
     });
 }
 
-type Script = (nodes: readonly CommandNode[], valued: readonly string[]) => string;
+type Script = (nodes: readonly CommandNode[], valued: readonly ValuedOption[]) => string;
 
 const name = "experience-bus";
 
@@ -34,22 +40,40 @@ function steps(nodes: readonly CommandNode[]): string {
   return all.join("|");
 }
 
+function alternatives(valued: readonly ValuedOption[]): string {
+  return valued.map(({ name: option }) => option).join("|");
+}
+
+/** Those of which it is known what can follow. */
+function withChoices(valued: readonly ValuedOption[]): readonly ValuedOption[] {
+  return valued.filter(({ values }) => values.length > 0);
+}
+
 const bashScript: Script = (nodes, valued) => `# ${name}: completion for bash
 _experience_bus() {
   local current=\${COMP_WORDS[COMP_CWORD]} path= words= i word
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=\${COMP_WORDS[i]}
-    case $word in ${valued.join("|")}) ((i++)) ;; esac
+    case $word in ${alternatives(valued)}) ((i++)) ;; esac
     case $path/$word in ${steps(nodes)}) path="\${path:+$path }$word" ;; esac
   done
-  ((i > COMP_CWORD)) && return
+  if ((i > COMP_CWORD)); then
+    case $word in
+${withChoices(valued).map(bashValues).join("\n")}
+    esac
+    return
+  fi
   case $path in
 ${nodes.map(bashCase).join("\n")}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }
 complete -o default -F _experience_bus ${name}`;
+
+function bashValues({ name: option, values }: ValuedOption): string {
+  return `      ${option}) COMPREPLY=($(compgen -W ${quoted(values.join(" "))} -- "$current")) ;;`;
+}
 
 /** Options show themselves once a dash is typed, or where nothing else can come. */
 function bashCase(node: CommandNode): string {
@@ -69,16 +93,26 @@ _experience_bus() {
   local -a subcommands options
   for ((i = 2; i < CURRENT; i++)); do
     word=\${words[i]}
-    case $word in (${valued.join("|")}) ((i++)) ;; esac
+    case $word in (${alternatives(valued)}) ((i++)) ;; esac
     case $at/$word in (${steps(nodes)}) at="\${at:+$at }$word" ;; esac
   done
-  if ((i > CURRENT)); then _files; return; fi
+  if ((i > CURRENT)); then
+    case $word in
+${withChoices(valued).map(zshValues).join("\n")}
+      (*) _files ;;
+    esac
+    return
+  fi
   case $at in
 ${nodes.map(zshCase).join("\n")}
   esac
 }
 if [[ \${funcstack[1]} == _experience-bus ]]; then _experience_bus "$@"
 else compdef _experience_bus ${name}; fi`;
+
+function zshValues({ name: option, values }: ValuedOption): string {
+  return `      (${option}) options=(${values.map(quoted).join(" ")}); _describe value options ;;`;
+}
 
 function zshCase({ path, subcommands, options, values, isOpen }: CommandNode): string {
   const described = (words: readonly Word[]) =>
@@ -102,7 +136,7 @@ function __experience_bus_at
       set skip 0
       continue
     end
-    contains -- $word ${valued.join(" ")}; and set skip 1
+    contains -- $word ${alternatives(valued).replaceAll("|", " ")}; and set skip 1
     contains -- "$at/$word" ${steps(nodes).replaceAll("|", " ")}; and set at (string trim "$at $word")
   end
   test "$at" = "$argv[1]"
@@ -110,17 +144,23 @@ end
 complete -c ${name} -f
 ${nodes.flatMap((node) => fishLines(node, valued)).join("\n")}`;
 
-function fishLines(node: CommandNode, valued: readonly string[]): string[] {
+function fishLines(node: CommandNode, valued: readonly ValuedOption[]): string[] {
   const begin = `complete -c ${name} -n ${fishQuoted(`__experience_bus_at ${fishQuoted(node.path)}`)}`;
   const words = [...node.subcommands, ...node.values.map((text) => ({ text, meaning: "" }))];
   return [
     ...words.map(({ text, meaning }) => `${begin} -a ${text} -d ${fishQuoted(meaning)}`),
     ...node.options.map(({ text, meaning }) => {
       const flag = text.startsWith("--") ? `-l ${text.slice(2)}` : `-s ${text.slice(1)}`;
-      return `${begin} ${flag}${valued.includes(text) ? " -r" : ""} -d ${fishQuoted(meaning)}`;
+      return `${begin} ${flag}${fishValues(text, valued)} -d ${fishQuoted(meaning)}`;
     }),
     ...(node.isOpen ? [`${begin} -F`] : []),
   ];
+}
+
+function fishValues(text: string, valued: readonly ValuedOption[]): string {
+  const values = valued.find(({ name: option }) => option === text)?.values;
+  if (values === undefined) return "";
+  return values.length > 0 ? ` -x -a ${fishQuoted(values.join(" "))}` : " -r";
 }
 
 function quoted(text: string): string {

@@ -5,7 +5,7 @@ import type { GlobalOptions } from "./ask.ts";
 import { Ended, exitCodes } from "./exit.ts";
 import { examples, printJson } from "./print.ts";
 import { redacted } from "./redacted.ts";
-import { table } from "./table.ts";
+import { printableLines, table } from "./table.ts";
 
 /** `config print`: what `serve` would run with. */
 export function addConfigCommands(program: Command): void {
@@ -54,7 +54,7 @@ function print({ server, json }: GlobalOptions): void {
     console.log(table(["NAME", "VALUE", "FROM"], rows));
   }
   if (problems.length === 0) return;
-  console.error(`experience-bus: ${refusalOf(problems)}`);
+  console.error(`experience-bus: ${printableLines(refusalOf(problems))}`);
   throw new Ended(exitCodes.usage);
 }
 

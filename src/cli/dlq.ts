@@ -12,7 +12,7 @@ import { type Asker, asking, type GlobalOptions } from "./ask.ts";
 import { Ended, exitCodes } from "./exit.ts";
 import { examples, printJson } from "./print.ts";
 import { noProgress, type Progress, startProgress } from "./progress.ts";
-import { printable, table } from "./table.ts";
+import { printable, printableLines, table } from "./table.ts";
 import { atLeastOne, moment } from "./time.ts";
 
 interface Filter {
@@ -131,7 +131,7 @@ async function list(asker: Asker, { json }: GlobalOptions, options: Listing): Pr
   console.log(
     table(["ID", "AT", "FROM", "SUBJECT", "REPLAYED", "CODE", "REASON"], letters.map(row)),
   );
-  if (cursor !== null) console.error(`There are more: --cursor ${cursor}`);
+  if (cursor !== null) console.error(`There are more: --cursor ${printable(cursor)}`);
 }
 
 function row(letter: WireLetter): string[] {
@@ -151,7 +151,7 @@ async function show(asker: Asker, { json }: GlobalOptions, id: string): Promise<
   const shown =
     payload_shown_bytes < fields.bytes ? `, the first ${payload_shown_bytes} bytes` : "";
   console.log(`\nPayload (${payload_encoding}${shown}):`);
-  console.log(payload.split("\n").map(printable).join("\n"));
+  console.log(printableLines(payload));
 }
 
 async function replay(

@@ -6,6 +6,7 @@ import { examinePostgres } from "../doctor/postgres.ts";
 import { readSettings } from "../settings.ts";
 import { environmentFor, type GlobalOptions } from "./ask.ts";
 import { Ended, exitCodes } from "./exit.ts";
+import { printJson } from "./print.ts";
 import { printable } from "./table.ts";
 
 /** `doctor`: looks at everything that the service depends on, from where and as whom it is run. */
@@ -42,7 +43,7 @@ async function run(global: GlobalOptions): Promise<void> {
   const count = (status: Finding["status"]) =>
     findings.filter((finding) => finding.status === status).length;
   const [failed, warnings] = [count("failed"), count("warning")];
-  if (global.json) console.log(JSON.stringify({ findings, failed, warnings }, null, 2));
+  if (global.json) printJson({ findings, failed, warnings });
   else console.log(`\n${failed} failed, ${warnings} warned of, ${count("ok")} fine`);
   if (failed > 0) throw new Ended(exitCodes.failed);
 }

@@ -1,5 +1,6 @@
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { LessonRow } from "../core/lesson.ts";
+import { ruleTypes } from "../core/rules/index.ts";
 import type { LessonFilter, LessonReader, SightingWire } from "../db/lesson-reader.ts";
 import { BusError } from "../errors.ts";
 import { parseTimestamp } from "../schema/timestamp.ts";
@@ -31,7 +32,7 @@ export function addLessonCommands(program: Command): void {
     .option("--tenant <id>", "of this tenant")
     .option("--agent <id>", "of this agent")
     .option("--task <type>", "of this task type")
-    .option("--type <type>", "of this lesson type: error, silent, latency")
+    .addOption(new Option("--type <type>", "of this lesson type").choices(ruleTypes))
     .option("--since <time>", "learned since: ISO 8601, or so long ago (90s, 15m, 2h, 7d)", since)
     .option("--limit <count>", "how many at most", atLeastOne, 50)
     .option("--cursor <cursor>", "go on where an earlier listing ended")

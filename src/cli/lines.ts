@@ -1,4 +1,4 @@
-/** A line without its end; null where it is longer than the limit, and so was not kept. */
+/** A line without its end, nor the mark that may begin a file in UTF-8; null where it is longer than the limit, and so was not kept. */
 export interface Line {
   /** Counted from 1. */
   readonly number: number;
@@ -9,6 +9,7 @@ export interface Line {
 
 const newline = 10;
 const carriageReturn = 13;
+const byteOrderMark = Buffer.from("\ufeff");
 
 /** Of a line no more is held than the limit, however long it is. Lines that are empty are left out. */
 export async function* linesOf(
@@ -25,7 +26,7 @@ export async function* linesOf(
     else parts = [];
   };
   const end = (): Line | null => {
-    const bytes = held <= limitBytes ? withoutReturn(Buffer.concat(parts)) : null;
+    const bytes = held <= limitBytes ? withoutEnds(Buffer.concat(parts), number) : null;
     const line = { number, bytes, readBytes };
     parts = [];
     held = 0;
@@ -48,8 +49,10 @@ export async function* linesOf(
   if (last !== null) yield last;
 }
 
-function withoutReturn(bytes: Uint8Array): Uint8Array {
-  return bytes.at(-1) === carriageReturn ? bytes.subarray(0, -1) : bytes;
+function withoutEnds(bytes: Buffer, number: number): Uint8Array {
+  const isMarked = number === 1 && byteOrderMark.equals(bytes.subarray(0, byteOrderMark.length));
+  const end = bytes.at(-1) === carriageReturn ? -1 : bytes.length;
+  return bytes.subarray(isMarked ? byteOrderMark.length : 0, end);
 }
 
 function isBlank(bytes: Uint8Array): boolean {

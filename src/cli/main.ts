@@ -4,6 +4,7 @@ import { BusError, messageOf } from "../errors.ts";
 import { version } from "../version.ts";
 import { Ended, exitCodes } from "./exit.ts";
 import { examples } from "./print.ts";
+import { printableLines } from "./table.ts";
 import { seconds } from "./time.ts";
 
 const environment = `
@@ -11,7 +12,7 @@ Environment: NATS_URL (nats://127.0.0.1:4222), NATS_CREDS, NATS_NKEY, NATS_USER,
 NATS_TOKEN, NATS_CA, NATS_CERT, NATS_KEY, as the nats command reads them. NO_COLOR is respected.
 
 Exit codes: 0 done; 1 the service refused, failed or cannot be reached, or something was left undone;
-2 bad usage or settings; 3 not found (probe: nobody answers).`;
+2 bad usage or settings; 3 not found (probe: nobody there).`;
 
 /** Must see all others. */
 const completion = "completion";
@@ -74,7 +75,7 @@ function codeOf(error: unknown): number {
   if (error instanceof CommanderError)
     return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
   if (error instanceof Ended) return error.exitCode;
-  console.error(`experience-bus: ${messageOf(error)}`);
+  console.error(`experience-bus: ${printableLines(messageOf(error))}`);
   if (!(error instanceof BusError)) return exitCodes.failed;
   if (error.code === "not_found") return exitCodes.notFound;
   return error.code === "bad_request" ? exitCodes.usage : exitCodes.failed;

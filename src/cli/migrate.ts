@@ -3,6 +3,7 @@ import { migrate, pendingMigrations } from "../db/migrate.ts";
 import { BusError } from "../errors.ts";
 import { openLog } from "../log.ts";
 import { environmentFor, type GlobalOptions } from "./ask.ts";
+import { printJson } from "./print.ts";
 
 /** `migrate`: brings the database to the schema of this version, or says what is missing. */
 export function addMigrateCommand(program: Command): void {
@@ -14,6 +15,8 @@ export function addMigrateCommand(program: Command): void {
       "after",
       `
 Safe to repeat, and to run from several places at once. A database that is already newer is left as it is.
+--timeout is for connecting and for the question what is missing; a migration takes the time that it takes.
+With --dry-run it ends with 0 though something is to be done; how many steps there are, --json tells.
 
 Examples:
   LEARNER_DATABASE_URL=postgres://migrator:…@db:5432/experience_bus experience-bus migrate
@@ -27,11 +30,13 @@ Examples:
 async function run(global: GlobalOptions, dryRun: boolean): Promise<void> {
   const url = environmentFor(global)["LEARNER_DATABASE_URL"] ?? "";
   if (url === "") throw new BusError("bad_request", "LEARNER_DATABASE_URL is not set");
-  const pending = await pendingMigrations(url);
-  if (!dryRun) await migrate(url, { log: openLog("warn", process.stderr.isTTY === true) });
-  if (global.json) {
-    return console.log(JSON.stringify({ migrations: pending, dry_run: dryRun }, null, 2));
+  const { timeout } = global;
+  const pending = await pendingMigrations(url, { timeoutSeconds: timeout });
+  if (!dryRun) {
+    const log = openLog("warn", process.stderr.isTTY === true);
+    await migrate(url, { log, connectSeconds: timeout });
   }
+  if (global.json) return printJson({ migrations: pending, dry_run: dryRun });
   const verb = dryRun ? "to apply" : "applied";
   for (const tag of pending) console.log(`${verb}  ${tag}`);
   if (pending.length === 0) console.log("The database has the schema of this version.");

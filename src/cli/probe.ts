@@ -79,7 +79,7 @@ async function instanceOn(asker: Asker, host: string): Promise<string> {
   const isThere = ({ metadata }: Identity) => metadata?.["host"] === host;
   const identities = await asker.askAll<Identity>(`$SRV.PING.${serviceName}`, isThere);
   const found = identities.find(isThere);
-  if (found === undefined) throw nobody(`no replica on host ${printable(host)} answers`);
+  if (found === undefined) throw nobody(`no replica on host ${host} answers`);
   return found.id;
 }
 
@@ -89,7 +89,7 @@ interface Identity {
 }
 
 function nobody(sentence: string): Ended {
-  console.error(`experience-bus: ${sentence}`);
+  console.error(`experience-bus: ${printable(sentence)}`);
   return new Ended(exitCodes.notFound);
 }
 

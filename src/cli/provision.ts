@@ -7,6 +7,7 @@ import { messageOf } from "../errors.ts";
 import { readSettings } from "../settings.ts";
 import { connectFor, environmentFor, type GlobalOptions } from "./ask.ts";
 import { Ended, exitCodes } from "./exit.ts";
+import { printJson } from "./print.ts";
 import { printable } from "./table.ts";
 
 interface Outcome {
@@ -27,6 +28,7 @@ export function addProvisionCommand(program: Command): void {
 Streams, KV buckets and durables as the settings (EXPERIENCE_…, JETSTREAM_REPLICAS) want them. Nothing is
 deleted, and a durable that exists is never made anew: what JetStream cannot change is left to you, and the
 command ends with 1. Of a stream that exists only what the service depends on is looked at.
+With --dry-run it ends with 0 though something is to be done; how many steps there are, --json tells.
 
 Examples:
   experience-bus provision --dry-run
@@ -54,7 +56,7 @@ async function provision(global: GlobalOptions, dryRun: boolean): Promise<void> 
     await nc.close();
   }
   if (global.json) {
-    console.log(JSON.stringify({ steps: outcomes.map(wireStep), dry_run: dryRun }, null, 2));
+    printJson({ steps: outcomes.map(wireStep), dry_run: dryRun });
   } else if (outcomes.length === 0) {
     console.log("JetStream is as the settings want it.");
   }

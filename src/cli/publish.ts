@@ -9,12 +9,16 @@ import { examples, printJson } from "./print.ts";
 import { noProgress, type Progress, startProgress } from "./progress.ts";
 import { printable } from "./table.ts";
 
+/** More of them are counted, and said on standard error, but not kept. */
+const mostProblems = 1_000;
+
 const about = `
 One experience event, a JSON object, a line; empty lines are passed over. Each is checked as the service would
 check it, then published to where EXPERIENCE_SUBJECT (agent.experience.v1.>) says for its agent. A line without
 an event_id gets one from its text and its number: a file that is published again counts no event twice. Lines
 that are invalid are listed with their number, and the others are published all the same. While NATS is away it
-is tried again for as long as --timeout says.`;
+is tried again for as long as --timeout says. --json lists invalid lines as problems, each with line
+and reason, ${mostProblems.toLocaleString("en")} at most.`;
 
 /** `publish FILE|-`: experience events, checked and published. */
 export function addPublishCommand(program: Command): void {
@@ -51,8 +55,10 @@ async function publishFile(file: string, dryRun: boolean, global: GlobalOptions)
   };
   process.once("SIGINT", stop).once("SIGTERM", stop);
   const sum = { valid: 0, stored: 0, duplicates: 0, invalid: 0 };
+  const problems: Problem[] = [];
   const refuse = (number: number, reason: string) => {
     sum.invalid += 1;
+    if (problems.length < mostProblems) problems.push({ line: number, reason });
     complain(`line ${number}: ${reason}`);
   };
   const { signal } = interrupted;
@@ -82,7 +88,8 @@ async function publishFile(file: string, dryRun: boolean, global: GlobalOptions)
     input.progress.stop();
     await publisher?.close();
   }
-  report(sum, dryRun, global.json);
+  problems.sort((a, b) => a.line - b.line);
+  report({ ...sum, problems }, dryRun, global.json);
   if (signal.aborted) throw new BusError("unavailable", `interrupted; ${goOn}`);
   if (failure instanceof BusError && failure.code === "unavailable") {
     throw new BusError("unavailable", `${failure.message}; ${goOn}`);
@@ -97,17 +104,19 @@ const inFlight = 256;
 /** Less is published before anybody could look. */
 const leastForProgressBytes = 1_000_000;
 
-function report(
-  {
-    valid,
-    stored,
-    duplicates,
-    invalid,
-  }: Record<"valid" | "stored" | "duplicates" | "invalid", number>,
-  dryRun: boolean,
-  json: boolean,
-): void {
-  if (json) printJson(dryRun ? { valid, invalid, dry_run: true } : { stored, duplicates, invalid });
+interface Problem {
+  readonly line: number;
+  readonly reason: string;
+}
+
+interface Sum extends Readonly<Record<"valid" | "stored" | "duplicates" | "invalid", number>> {
+  readonly problems: readonly Problem[];
+}
+
+function report(sum: Sum, dryRun: boolean, json: boolean): void {
+  const { valid, stored, duplicates, invalid, problems } = sum;
+  if (json && dryRun) printJson({ valid, invalid, problems, dry_run: true });
+  else if (json) printJson({ stored, duplicates, invalid, problems });
   else if (dryRun) console.log(`${valid} valid, ${invalid} invalid.`);
   else console.log(`${stored} stored, ${duplicates} duplicates, ${invalid} invalid.`);
 }

@@ -4,7 +4,10 @@ import { accessSync, constants } from "node:fs";
 export function redacted(name: string, value: string): string {
   if (/(PASSWORD|TOKEN|SECRET)S?$/.test(name)) return hidden;
   if (/^NATS_(CREDS|NKEY|CA|CERT|KEY)$/.test(name)) return readablePath(value);
-  return /_(URL|ENDPOINT)$/.test(name) ? redactedUrl(value) : value;
+  if (name === "LEARNER_DATABASE_URL") return redactedDatabase(value);
+  if (!/_(URL|ENDPOINT)$/.test(name)) return value;
+  const servers = value.split(",").map(redactedServer);
+  return servers.every((server) => server !== null) ? servers.join(",") : hidden;
 }
 
 const hidden = "(set, not shown)";
@@ -19,10 +22,11 @@ function readablePath(value: string): string {
   }
 }
 
-/** One URL, or several separated by commas, NATS's way. */
-function redactedUrl(text: string): string {
-  if (!/^postgres(ql)?:/.test(text)) return text.split(",").map(redactedServer).join(",");
-  const url = /^(postgres(?:ql)?:\/\/)(?:([^@/?#]*)@)?([^@/?#]*)(\/[\w-]*)?(\?[^@#]*)?$/.exec(text);
+/** libpq would take other forms, too, but the service does not: what is in them is not known. */
+function redactedDatabase(text: string): string {
+  const url = /^(postgres(?:ql)?:\/\/)(?:([^@/?#]*)@)?([\w.,:%[\]-]*)(\/[\w-]*)?(\?[^@#]*)?$/.exec(
+    text,
+  );
   if (url === null) return hidden;
   const [, scheme, login, host, path = "", query = ""] = url;
   const user =
@@ -30,10 +34,13 @@ function redactedUrl(text: string): string {
   return `${scheme}${user}${host}${path}${redactedQuery(query)}`;
 }
 
-/** What comes before the `@` can be a token as well as a user. */
-function redactedServer(text: string): string {
-  const server = /^\s*(\w+:\/\/)?(?:([^@/?#]*)@)?([^@/?#]+)(\/v1\/traces)?\/?\s*$/.exec(text);
-  if (server === null) return hidden;
+/** What comes before the `@` can be a token as well as a user. Null where it is no server. */
+function redactedServer(text: string): string | null {
+  const server =
+    /^\s*(\w+:\/\/)?(?:([^@/?#]*)@)?((?:[\w.-]+|\[[\w:.]+\])(?::\d+)?)(\/v1\/traces)?\/?\s*$/.exec(
+      text,
+    );
+  if (server === null) return null;
   const [, scheme = "", login, host, path = ""] = server;
   return `${scheme}${login === undefined ? "" : "***@"}${host}${path}`;
 }

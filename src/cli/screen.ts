@@ -1,9 +1,10 @@
+import { jsonOf, printJson } from "./print.ts";
 import type { StatusReport } from "./sample.ts";
 import { printable, table } from "./table.ts";
 
 export interface Screen {
   show(report: StatusReport): void;
-  /** What keeps it from showing more, while it goes on trying. */
+  /** What keeps it from showing figures, instead of them, while it goes on trying; on several lines. */
   showProblem(text: string): void;
   close(): void;
 }
@@ -21,14 +22,14 @@ const control = {
 export function openScreen(options: { json: boolean; isLive: boolean }): Screen {
   const { json, isLive } = options;
   const inPlace = isLive && !json && process.stdout.isTTY === true;
-  let last: StatusReport | null = null;
 
+  /** A terminal that does not know its size says 0. */
   function draw(text: string): void {
     if (!inPlace) {
       console.log(text);
       return;
     }
-    const lines = text.split("\n").slice(0, Math.max(1, process.stdout.rows - 1));
+    const lines = text.split("\n").slice(0, Math.max(1, (process.stdout.rows || 24) - 1));
     const { home, clearLine, clearBelow } = control;
     process.stdout.write(home + lines.map((line) => `${line}${clearLine}\n`).join("") + clearBelow);
   }
@@ -36,14 +37,15 @@ export function openScreen(options: { json: boolean; isLive: boolean }): Screen 
   if (inPlace) process.stdout.write(control.hideCursor + control.clearAll);
   return {
     show(report) {
-      last = report;
-      if (json) console.log(isLive ? JSON.stringify(report) : JSON.stringify(report, null, 2));
+      if (json && isLive) console.log(jsonOf(report));
+      else if (json) printJson(report);
       else draw(isLive && !inPlace ? `${textOf(report)}\n` : textOf(report));
     },
     showProblem(text) {
-      const line = `experience-bus: ${printable(text)}; trying again`;
-      if (inPlace) draw(last === null ? line : `${line}\n\n${textOf(last)}`);
-      else console.error(line);
+      const [first, ...more] = text.split("\n").map(printable);
+      const lines = [`experience-bus: ${first}; trying again`, ...more].join("\n");
+      if (inPlace) draw(lines);
+      else console.error(lines);
     },
     close() {
       if (inPlace) process.stdout.write(control.showCursor);

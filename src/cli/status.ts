@@ -1,9 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Command, Option } from "commander";
-import { isOutage } from "../errors.ts";
+import { BusError, isOutage } from "../errors.ts";
+import type { HealthReply } from "../handlers/health.ts";
 import type { StatsReply } from "../handlers/stats.ts";
 import { endpoints, serviceName } from "../subjects.ts";
-import { type Asker, type GlobalOptions, openAsker } from "./ask.ts";
+import { type Asker, type GlobalOptions, isNobody, openAsker } from "./ask.ts";
 import { exitCodes } from "./exit.ts";
 import { examples } from "./print.ts";
 import { type Replica, reportOf, type Sample } from "./sample.ts";
@@ -68,9 +69,12 @@ async function status(global: GlobalOptions, options: Watching): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => process.exit(exitCodes.done));
   }
-  const samples = [await look(asker)];
-  await pause(Math.min(firstLookMs, intervalMs));
+  const samples: Sample[] = [];
   const show = async (from: Asker) => {
+    if (samples.length === 0) {
+      samples.push(await look(from));
+      await pause(Math.min(firstLookMs, intervalMs));
+    }
     const sample = await look(from);
     screen.show(reportOf(sample, samples));
     samples.push(sample);
@@ -105,10 +109,34 @@ async function showAgainAndAgain(
 
 async function look(asker: Asker): Promise<Sample> {
   const [stats, found] = await Promise.all([
-    asker.ask<StatsReply>(endpoints.stats, {}),
+    orOutage(asker.ask<StatsReply>(endpoints.stats, {})),
     asker.askAll<MicroStats>(`$SRV.STATS.${serviceName}`),
   ]);
-  return { atMs: performance.now(), stats, replicas: found.map(replicaOf).sort(byStart) };
+  const replicas = found.map(replicaOf).sort(byStart);
+  if (stats instanceof BusError) throw await explained(stats, asker, replicas);
+  return { atMs: performance.now(), stats, replicas };
+}
+
+async function orOutage<T>(asked: Promise<T>): Promise<T | BusError> {
+  return await asked.catch((error: unknown) => {
+    if (isOutage(error)) return error;
+    throw error;
+  });
+}
+
+/** With what health calls the problem, a line each: figures need every dependency, and say less. */
+async function explained(
+  outage: BusError,
+  asker: Asker,
+  replicas: readonly Replica[],
+): Promise<BusError> {
+  if (isNobody(outage)) return outage;
+  const health = await orOutage(asker.ask<HealthReply>(endpoints.health, {}));
+  const problems = health instanceof BusError ? [] : health.problems;
+  const there = replicas.map(({ instance, host }) => `${instance} on ${host ?? "-"}`).join(", ");
+  const lines = [...problems, `replicas: ${replicas.length}${there && ` (${there})`}`];
+  const text = [outage.message, ...lines.map((line) => `  ${line}`)].join("\n");
+  return new BusError(outage.code, text, { cause: outage });
 }
 
 /** What is needed of a reply to `$SRV.STATS` (ADR-32). */

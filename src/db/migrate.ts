@@ -29,7 +29,7 @@ export async function migrate(
   databaseUrl: string,
   { log, connectSeconds = 5 }: { readonly log: DatabaseLog; readonly connectSeconds?: number },
 ): Promise<void> {
-  await inSession(databaseUrl, { log, connectSeconds }, async (client) => {
+  await inSession(databaseUrl, { log, connectSeconds, statementSeconds: 0 }, async (client) => {
     await lock(client, log);
     await applyMissing(client, log);
   });
@@ -37,11 +37,16 @@ export async function migrate(
 
 /**
  * The names of the migrations that this code has and the database has not, the oldest first; changes
- * nothing. Needs to read `drizzle.experience_bus_migrations` only. Rejects as `migrate` does.
+ * nothing. Needs to read `drizzle.experience_bus_migrations` only. Rejects as `migrate` does,
+ * and where connecting or a statement takes longer than the timeout.
  */
-export async function pendingMigrations(databaseUrl: string): Promise<string[]> {
+export async function pendingMigrations(
+  databaseUrl: string,
+  { timeoutSeconds = 5 }: { readonly timeoutSeconds?: number } = {},
+): Promise<string[]> {
   const log = { debug: ignore, info: ignore, warn: ignore };
-  const newestApplied = await inSession(databaseUrl, { log, connectSeconds: 5 }, newestMigration);
+  const limits = { connectSeconds: timeoutSeconds, statementSeconds: timeoutSeconds };
+  const newestApplied = await inSession(databaseUrl, { log, ...limits }, newestMigration);
   const journal = await readFile(`${migrationsFolder}/meta/_journal.json`, "utf8");
   const { entries } = JSON.parse(journal) as { entries: { when: number; tag: string }[] };
   return entries.filter(({ when }) => when > newestApplied).map(({ tag }) => tag);
@@ -49,9 +54,16 @@ export async function pendingMigrations(databaseUrl: string): Promise<string[]> 
 
 const ignore = () => undefined;
 
+interface Session {
+  readonly log: DatabaseLog;
+  readonly connectSeconds: number;
+  /** 0: as long as it takes. */
+  readonly statementSeconds: number;
+}
+
 async function inSession<T>(
   databaseUrl: string,
-  { log, connectSeconds }: { readonly log: DatabaseLog; readonly connectSeconds: number },
+  { log, connectSeconds, statementSeconds }: Session,
   work: (client: postgres.Sql) => Promise<T>,
 ): Promise<T> {
   // One socket and no second: a connection made anew would go on without the lock.
@@ -63,7 +75,10 @@ async function inSession<T>(
     max_lifetime: null,
     fetch_types: false,
     onnotice: (notice) => log.debug({ notice: notice["message"] }, "notice of PostgreSQL"),
-    connection: { application_name: "experience-bus", statement_timeout: 0 },
+    connection: {
+      application_name: "experience-bus",
+      statement_timeout: Math.ceil(statementSeconds * 1_000),
+    },
   });
   try {
     return await work(client);

@@ -17,24 +17,44 @@ export function tracingSettings(
   read: Reader,
   problems: string[],
 ): TracingSettings | null {
-  if (read.boolean("OTEL_SDK_DISABLED", false)) return null;
+  const disabled = read.boolean("OTEL_SDK_DISABLED", false);
   const base = read.text("OTEL_EXPORTER_OTLP_ENDPOINT") || undefined;
   const own = read.text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") || undefined;
   const exporters = ["otlp", "console", "none"] as const;
-  const exporter = read.oneOf("OTEL_TRACES_EXPORTER", (own ?? base) ? "otlp" : "none", exporters);
-  if (exporter === "none") return null;
+  const choose = chooser(read);
+  const named = (own ?? base) ? "otlp" : "none";
+  const exporter = choose("OTEL_TRACES_EXPORTER", !disabled, named, exporters);
+  const isTraced = !disabled && exporter !== "none";
+  const isGeneral = isTraced && !env["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"];
+  const [fallback, all] = ["http/protobuf", otlpProtocols] as const;
+  const general = choose("OTEL_EXPORTER_OTLP_PROTOCOL", isGeneral, fallback, all);
+  const protocol = choose("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", isTraced, general, all);
+  const serviceName = read.text("OTEL_SERVICE_NAME", "experience-bus");
+  if (disabled || exporter === "none") return null;
   const url = own ?? (base && `${base.replace(/\/+$/, "")}/v1/traces`);
   if (url !== undefined && !(URL.canParse(url) && /^https?:$/.test(new URL(url).protocol))) {
     const name = own ? "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" : "OTEL_EXPORTER_OTLP_ENDPOINT";
     // There may be a password in it.
     problems.push(`${name} must be like http://127.0.0.1:4318`);
   }
-  const ownProtocol = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL";
-  const protocol = env[ownProtocol] ? ownProtocol : "OTEL_EXPORTER_OTLP_PROTOCOL";
   return {
     exporter,
-    protocol: read.oneOf(protocol, "http/protobuf", otlpProtocols),
+    protocol,
     ...(url !== undefined && { url }),
-    serviceName: read.text("OTEL_SERVICE_NAME", "experience-bus"),
+    serviceName,
+  };
+}
+
+/** What is not in force may be meant for others, and so be anything: it is noted, not checked. */
+function chooser(read: Reader) {
+  return <T extends string>(
+    name: string,
+    inForce: boolean,
+    fallback: T,
+    values: readonly T[],
+  ): T => {
+    if (inForce) return read.oneOf(name, fallback, values);
+    read.text(name, fallback);
+    return fallback;
   };
 }

@@ -46,6 +46,16 @@ test("every option says what it means", async () => {
   }
 });
 
+test("the help says what a dry run with something to do ends with, and what 3 means", async () => {
+  for (const { path, help } of await all) {
+    const isAsked = path === "provision" || path === "migrate";
+    const sentence = "With --dry-run it ends with 0 though something is to be done";
+    expect(help.includes(sentence), path).toBe(isAsked);
+  }
+  const { help } = (await all).find(({ path }) => path === "") ?? { help: "" };
+  expect(help).toContain("3 not found (probe: nobody there)");
+});
+
 test("no help has colours, and NO_COLOR changes nothing", async () => {
   for (const env of [{}, { NO_COLOR: "1" }, { FORCE_COLOR: "1" }]) {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there

@@ -66,6 +66,12 @@ for (const shell of ["bash", "zsh", "fish"] as const) {
       expect(after("probe", "--ins")).toEqual(["--instance"]);
     });
 
+    test("completes the values of an option that are known", () => {
+      expect(after("lessons", "ls", "--type", "")).toEqual(["error", "latency", "silent"]);
+      expect(after("lessons", "ls", "--type", "si")).toEqual(["silent"]);
+      expect(after("lessons", "ls", "--type", "error", "--ag")).toEqual(["--agent"]);
+    });
+
     test("takes the value of an option for no command", () => {
       expect(after("--server", "dlq", "lessons", "")).toEqual(["help", "ls", "show"]);
       expect(after("dlq", "--stream", "show", "ls", "--op")).toEqual(["--open"]);

@@ -57,6 +57,32 @@ test("problems are those that serve reports, with the exit code that it has", as
   expect([printed.code, served.code]).toEqual([2, 2]);
 });
 
+test("what tracing would be told is printed while tracing is off", async () => {
+  const { of, code } = await settingsIn({
+    ...servers,
+    ...{ OTEL_SDK_DISABLED: "true", OTEL_TRACES_EXPORTER: "otlp", OTEL_SERVICE_NAME: "bus" },
+  });
+  expect(of("OTEL_TRACES_EXPORTER")).toMatchObject({ value: "otlp", source: "environment" });
+  expect(of("OTEL_SERVICE_NAME")).toMatchObject({ value: "bus", source: "environment" });
+  expect(of("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")).toMatchObject({ value: "http/protobuf" });
+  expect(code).toBe(0);
+});
+
+test("in JSON a terminal finds nothing to obey, and a program the same text", async () => {
+  const name = "a\u009b31m\u202eb\u{e0001}c";
+  const { out, code } = await run("config print --json", { ...servers, OTEL_SERVICE_NAME: name });
+  expect(out).toContain("a\\u009b31m\\u202eb\\udb40\\udc01c");
+  expect(out.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  expect(JSON.parse(out).settings).toContainEqual(expect.objectContaining({ value: name }));
+  expect(code).toBe(0);
+});
+
+test("of a problem in the settings the lines are kept, and nothing that a terminal obeys", async () => {
+  const { complaints, code } = await run("provision", { ...servers, HTTP_PORT: "\u001b[31m1" });
+  expect(complaints).toContain("settings:\n  HTTP_PORT= [31m1 must be");
+  expect(code).toBe(2);
+});
+
 const secret = "s3cr3t-s3cr3t";
 const pair = "s3cr3t";
 
@@ -80,6 +106,10 @@ test.each<Record<string, string>>([
   { OTEL_EXPORTER_OTLP_ENDPOINT: `http://u:${secret}@collector:4318` },
   { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://collector:4318/${secret}/v1/traces` },
   { LEARNER_DATABASE_URL: `u:${secret}@h/db` },
+  { LEARNER_DATABASE_URL: `host=h password=${secret}` },
+  { LEARNER_DATABASE_URL: `postgres://host=h password=${secret}` },
+  { NATS_URL: `server=h token=${secret}` },
+  { NATS_URL: `nats://u:${secret},x@h:1` },
 ])("%j shows no secret", async (env) => {
   for (const how of ["", " --json"]) {
     const { out, complaints } = await run(`config print${how}`, { ...servers, ...env });

@@ -155,3 +155,9 @@ test("control characters of a lesson do not reach the terminal", async () => {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
   expect(out + listed.out).not.toMatch(/[\u001b\u202e]/);
 });
+
+test("a type of lesson that there is not is bad usage", async () => {
+  const { complaints, code } = await run("lessons ls --type eror");
+  expect(complaints).toContain("Allowed choices are error, silent, latency");
+  expect(code).toBe(2);
+});

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { headers } from "@nats-io/transport-node";
 import { expect, onTestFinished, test } from "vitest";
 import { eventually } from "../rig/eventually.ts";
 import { startReplica } from "../rig/replica.ts";
@@ -74,6 +75,34 @@ test("NATS away is 1, and so is a server or a replica that does not answer in ti
   const frozen = await probe(stack, "--timeout 0.3");
   stack.broker.thaw();
   expect(frozen.code).toBe(1);
+});
+
+test("an error that a responder words for the terminal is printed, not obeyed", async () => {
+  const { broker } = await openStack();
+  broker.nc.subscribe("experience.health", {
+    callback(_, message) {
+      const evil = headers();
+      evil.set("Nats-Service-Error-Code", "500");
+      evil.set("Nats-Service-Error", "\u001b[2J\u009bgone");
+      message.respond("", { headers: evil });
+    },
+  });
+  await broker.nc.flush();
+  const { complaints, code } = await run("probe", { NATS_URL: broker.url });
+  expect(complaints).toBe("experience-bus:  [2J gone\n");
+  expect(code).toBe(1);
+});
+
+test("an instance that names itself for the terminal is printed, not obeyed", async () => {
+  const { broker } = await openStack();
+  const identity = { id: "\u001b]0;evil\u0007", metadata: { host: "h" } };
+  broker.nc.subscribe("$SRV.PING.experience-bus", {
+    callback: (_, message) => void message.respond(JSON.stringify(identity)),
+  });
+  await broker.nc.flush();
+  const { complaints } = await run("probe --host h", { NATS_URL: broker.url });
+  expect(complaints).toContain("experience-bus: ");
+  expect(complaints.trim()).not.toMatch(/\p{Cc}/u);
 });
 
 test("what NATS does not permit is named, and 1", async () => {

@@ -34,7 +34,7 @@ test("events of a file become lessons, and a file that comes again stores nothin
   const first = await publish(stack, file);
   expect(first).toMatchObject({ code: 0, out: "300 stored, 0 duplicates, 0 invalid.\n" });
   const again = await publish(stack, `${file} --json`);
-  expect(JSON.parse(again.out)).toEqual({ stored: 0, duplicates: 300, invalid: 0 });
+  expect(JSON.parse(again.out)).toEqual({ stored: 0, duplicates: 300, invalid: 0, problems: [] });
   expect(await stored(stack)).toBe(300);
   await eventually(async () => (await stack.database.sql`SELECT FROM agent_lessons`).length === 1);
 });
@@ -75,8 +75,32 @@ test("--dry-run checks without a server", async () => {
   const all = await run("publish - --dry-run", away, good);
   expect(all).toMatchObject({ code: 0, out: "3 valid, 0 invalid.\n" });
   const some = await run("publish - --dry-run --json", away, `${good}{}\n`);
-  expect(JSON.parse(some.out)).toEqual({ valid: 3, invalid: 1, dry_run: true });
+  const problems = [{ line: 4, reason: expect.stringMatching(/\w/) }];
+  expect(JSON.parse(some.out)).toEqual({ valid: 3, invalid: 1, problems, dry_run: true });
   expect(some.code).toBe(1);
+});
+
+test("--json lists invalid lines, and no more of them than a program can take", async () => {
+  const stack = await openStack();
+  await addStream(stack);
+  const { out, code } = await publish(stack, "- --json", `${linesOf(failure())}no JSON\n`);
+  const { problems, ...counts } = JSON.parse(out);
+  expect(counts).toEqual({ stored: 1, duplicates: 0, invalid: 1 });
+  expect(problems).toEqual([{ line: 2, reason: expect.stringContaining("not JSON") }]);
+  expect(code).toBe(1);
+  const many = JSON.parse((await run("publish - --dry-run --json", {}, "1\n".repeat(1_200))).out);
+  expect(many.invalid).toBe(1_200);
+  expect(many.problems).toHaveLength(1_000);
+});
+
+test("a file that begins with a byte order mark loses no line", async () => {
+  const stack = await openStack();
+  await addStream(stack);
+  const { event_id: _, ...anonymous } = failure();
+  const input = linesOf(anonymous, failure());
+  const marked = await publish(stack, "-", `\ufeff${input}`);
+  expect(marked).toMatchObject({ code: 0, out: "2 stored, 0 duplicates, 0 invalid.\n" });
+  expect((await publish(stack, "-", input)).out).toContain("0 stored, 2 duplicates");
 });
 
 test("EXPERIENCE_SUBJECT says where events go", async () => {

@@ -1,9 +1,10 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { hostname } from "node:os";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { StatusReport } from "../../src/cli/sample.ts";
 import { reportOf } from "../../src/cli/sample.ts";
+import { startOwnPostgres } from "../faults/own-postgres.ts";
 import { eventually } from "../rig/eventually.ts";
 import { openStack, type Stack } from "../rig/service.ts";
 import { failures, publish } from "../rig/traffic.ts";
@@ -94,6 +95,29 @@ test("without a service, or without NATS, it ends with 1", async () => {
   expect(await run("status --server nats://127.0.0.1:1")).toMatchObject({ code: 1 });
 });
 
+test("while PostgreSQL is away it says so, who still runs, and goes on when it is back", async () => {
+  const postgres = await startOwnPostgres();
+  onTestFinished(() => postgres.remove());
+  const stack = await openStack();
+  const { url: LEARNER_DATABASE_URL } = await postgres.openDatabase();
+  const { instance } = await stack.start({ LEARNER_DATABASE_URL });
+  const { child, ended, complaints, reports } = watch(stack, "--json", "--interval", "200ms");
+  await eventually(() => reports().length >= 1, 15_000);
+  postgres.freeze();
+  const { complaints: once, code, out } = await status(stack, "--once");
+  expect(once).toMatch(/^experience-bus: .+\n {2}postgres: .*no answer.*\n/);
+  expect(once).toContain(`\n  replicas: 1 (${instance} on ${hostname()})\n`);
+  expect([code, out]).toEqual([1, ""]);
+  await eventually(() => /; trying again\n {2}postgres: /.test(complaints()), 20_000);
+  const late = watch(stack, "--json", "--interval", "200ms");
+  await eventually(() => /; trying again\n {2}postgres: /.test(late.complaints()), 20_000);
+  const before = reports().length;
+  postgres.thaw();
+  await eventually(() => reports().length > before && late.reports().length > 0, 30_000);
+  child.kill("SIGTERM");
+  expect((await ended).code).toBe(0);
+}, 90_000);
+
 test("a reader that has seen enough ends it without a complaint", async () => {
   const stack = await openStack();
   await stack.start();
@@ -103,31 +127,56 @@ test("a reader that has seen enough ends it without a complaint", async () => {
   expect(complaints()).toBe("");
 });
 
-test.skipIf(spawnSync("script", ["--version"]).error)(
-  "on a terminal it redraws in place, and leaves the cursor visible",
-  async () => {
+/** As on a terminal of that size; `out` has what it was told to show, `frame` the newest picture of it. */
+function onTerminal({ broker }: Stack, rows: number, columns: number) {
+  const command = `stty rows ${rows} cols ${columns}; exec ${process.execPath} ${main} status --interval 200ms`;
+  const child = spawn("script", ["-qefc", command, "/dev/null"], {
+    env: { PATH: process.env["PATH"] ?? "", NATS_URL: broker.url, TERM: "xterm" },
+  });
+  onTestFinished(() => {
+    child.kill("SIGKILL");
+  });
+  let out = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => (out += text));
+  const frames = () => out.split("\u001b[H").slice(1);
+  return { child, out: () => out, frames, frame: () => frames().at(-1) ?? "" };
+}
+
+describe.skipIf(spawnSync("script", ["--version"]).error)("on a terminal", () => {
+  test("it redraws in place, and leaves the cursor visible", async () => {
     const stack = await openStack();
     await stack.start();
-    const command = `stty rows 40 cols 70; exec ${process.execPath} ${main} status --interval 200ms`;
-    const child = spawn("script", ["-qefc", command, "/dev/null"], {
-      env: { PATH: process.env["PATH"] ?? "", NATS_URL: stack.broker.url, TERM: "xterm" },
-    });
-    onTestFinished(() => {
-      child.kill("SIGKILL");
-    });
-    let out = "";
-    child.stdout.setEncoding("utf8").on("data", (text) => (out += text));
-    await eventually(() => out.split("\u001b[H").length > 3, 20_000);
+    const { child, out, frames } = onTerminal(stack, 40, 70);
+    await eventually(() => frames().length > 2, 20_000);
     child.stdin.write("\u0003");
     const [code] = await once(child, "close");
     expect(code).toBe(0);
-    expect(out.startsWith("\u001b[?25l")).toBe(true);
-    expect(out.endsWith("\u001b[?25h")).toBe(true);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: lines as the terminal shows them
-    const lines = out.replaceAll(/\u001b\[[?\d]*[A-Za-z]/g, "").split(/\r?\n/);
+    expect(out().startsWith("\u001b[?25l")).toBe(true);
+    expect(out().endsWith("\u001b[?25h")).toBe(true);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: what the terminal obeys
+    const shown = out().replaceAll(/\u001b\[[?\d]*[A-Za-z]/g, "");
+    const lines = shown.split(/\r?\n/);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(70);
-  },
-);
+  });
+
+  test("that does not know its size it shows more than a line", async () => {
+    const stack = await openStack();
+    await stack.start();
+    const { frame } = onTerminal(stack, 0, 0);
+    await eventually(() => frame().includes("EXPERIENCE/experience-learner-v1"), 20_000);
+    expect(frame()).toMatch(/^REPLICAS 1 +VERSION +HOST +UP SINCE/);
+  });
+
+  test("a problem takes the place of figures that are no longer true", async () => {
+    const stack = await openStack();
+    await stack.start();
+    const { frame } = onTerminal(stack, 40, 100);
+    await eventually(() => frame().includes("REPLICAS 1"), 20_000);
+    await stack.broker.kill();
+    await eventually(() => frame().includes("trying again"), 20_000);
+    expect(frame()).not.toContain("REPLICAS");
+  });
+});
 
 test("a stream that was made anew has no rate, and no negative one", () => {
   const figures = { messages: 0, bytes: 0, first_ts: null, last_ts: null };

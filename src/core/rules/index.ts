@@ -12,6 +12,11 @@ export interface RuleSettings {
   readonly latencySpikeMs: number;
 }
 
+/** Of every rule, in the order in which they are asked. */
+export const ruleTypes: readonly string[] = rulesFor({
+  ...{ errorThreshold: 1, silentThreshold: 1, latencyThreshold: 1, latencySpikeMs: 1 },
+}).map(({ type }) => type);
+
 /** Every rule, in the order in which they are asked. */
 export function rulesFor(settings: RuleSettings): readonly Rule[] {
   return [

@@ -1,0 +1,58 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { emptyDatabase, freshDatabase } from "../rig/database.ts";
+import { eventually } from "../rig/eventually.ts";
+import { run } from "./command.ts";
+
+test("a dry run says what is missing, and applies nothing", async () => {
+  const { url, drop } = await emptyDatabase();
+  onTestFinished(drop);
+  const env = { LEARNER_DATABASE_URL: url };
+  const pending = await run("migrate --dry-run --json", env);
+  const { migrations, dry_run } = JSON.parse(pending.out);
+  expect([migrations.length > 0, dry_run, pending.code]).toEqual([true, true, 0]);
+  const applied = await run("migrate", env);
+  expect(applied.out).toBe(migrations.map((tag: string) => `applied  ${tag}\n`).join(""));
+  expect((await run("migrate --dry-run --json", env)).out).toContain('"migrations": []');
+});
+
+test("a dry run behind a lock ends when --timeout is over", async () => {
+  const { url, sql, drop } = await freshDatabase();
+  onTestFinished(drop);
+  let isLocked = false;
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const holding = sql.begin(async (transaction) => {
+    await transaction`LOCK TABLE drizzle.experience_bus_migrations`;
+    isLocked = true;
+    await held;
+  });
+  await eventually(() => isLocked);
+  const { complaints, code } = await run("migrate --dry-run --timeout 300ms", {
+    LEARNER_DATABASE_URL: url,
+  });
+  release();
+  await holding;
+  expect(complaints).toContain("statement timeout");
+  expect(code).toBe(1);
+});
+
+test("a server that does not answer is waited for as long as --timeout says", async () => {
+  const silent = createServer().listen(0, "127.0.0.1");
+  onTestFinished(() => void silent.close());
+  await once(silent, "listening");
+  const { port } = silent.address() as AddressInfo;
+  for (const args of ["--dry-run", ""]) {
+    const startedAt = performance.now();
+    const { complaints, code } = await run(`migrate ${args} --timeout 300ms`, {
+      LEARNER_DATABASE_URL: `postgres://u@127.0.0.1:${port}/bus`,
+    });
+    expect(complaints).toContain("PostgreSQL cannot be reached");
+    expect(code).toBe(1);
+    // 5 s is the limit of the driver's own.
+    expect(performance.now() - startedAt).toBeLessThan(4_500);
+  }
+});
