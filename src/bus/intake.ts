@@ -80,6 +80,8 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
   const inbox = createInbox(options.inboxPrefix);
   let opened: OpenedDurable | undefined;
   let source: DeliverySource | undefined;
+  /** Ends what was listened to for the sake of an earlier `opened`. */
+  let lastOpening = new AbortController();
   /** The next delivery of a consumer whose order counts. */
   let expected: number | null = null;
   let askedFor = 0;
@@ -160,10 +162,18 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
       try {
         const found = await options.open(stopping.signal);
         if (found.until?.aborted) continue;
-        found.until?.addEventListener("abort", () => {
-          // No problem: another replica reads it now.
-          if (opened === found) lose(null);
-        });
+        // One right may last for many openings.
+        const whileOpened = new AbortController();
+        lastOpening.abort();
+        lastOpening = whileOpened;
+        found.until?.addEventListener(
+          "abort",
+          () => {
+            // No problem: another replica reads it now.
+            if (opened === found) lose(null);
+          },
+          { signal: whileOpened.signal },
+        );
         const { stream, durable, streamCreated, suspects = 0 } = found;
         source = { nc, stream, durable, streamCreated, suspects, names: `.${stream}.${durable}.` };
         expected = found.inOrder ? 1 : null;
