@@ -45,6 +45,8 @@ export async function openStack(brokerArgs: string[] = []): Promise<Stack> {
     NATS_URL: broker.url,
     LEARNER_DATABASE_URL: database.url,
     HTTP_PORT: "0",
+    // A stop waits until requests for messages have expired.
+    EXPERIENCE_FETCH_TIMEOUT_SECONDS: "1",
     ...env,
   });
   return {
