@@ -88,7 +88,7 @@ export async function mount(
     async stop(deadlineMs: number) {
       const stopped = [...consumers.values()].map((consumer) => consumer.stop(deadlineMs));
       await Promise.all([endpoints.stop(), ...upkeeps.map((one) => one.stop()), ...stopped]);
-      await Promise.all(hosted.map((one) => one.stop()));
+      await Promise.all(hosted.map((one) => one.stop?.()));
     },
   };
 }

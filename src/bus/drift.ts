@@ -51,12 +51,16 @@ function readable(field: string, value: unknown): unknown {
   return isDuration && typeof value === "number" ? `${value / 1e9}s` : value;
 }
 
+/** Both values, for a person. */
+export function sentenceOf({ what, field, wanted, actual }: Drift): string {
+  const [is, want] = [actual, wanted].map((value) => JSON.stringify(value ?? null));
+  return `${what}: ${field} is ${is}, the settings want ${want}`;
+}
+
 /** Logs what differs; throws `bad_request`, naming both values, where a guarantee would break. */
 export function judgeDrift(drift: readonly Drift[], log: Logger): void {
-  const sentence = ({ what, field, wanted, actual }: Drift) =>
-    `${what}: ${field} is ${JSON.stringify(actual ?? null)}, the settings want ${JSON.stringify(wanted)}`;
-  for (const one of drift) if (!one.breaks) log.warn(`${sentence(one)}; left as it is`);
-  const breaking = drift.filter(({ breaks }) => breaks).map(sentence);
+  for (const one of drift) if (!one.breaks) log.warn(`${sentenceOf(one)}; left as it is`);
+  const breaking = drift.filter(({ breaks }) => breaks).map(sentenceOf);
   if (breaking.length > 0) {
     throw new BusError(
       "bad_request",

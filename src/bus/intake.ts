@@ -80,8 +80,8 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
   const inbox = createInbox(options.inboxPrefix);
   let opened: OpenedDurable | undefined;
   let source: DeliverySource | undefined;
-  /** Ends what was listened to for the sake of an earlier `opened`. */
-  let lastOpening = new AbortController();
+  /** Aborts when it is lost: one right to read may last for many openings. */
+  let opening = new AbortController();
   /** The next delivery of a consumer whose order counts. */
   let expected: number | null = null;
   let askedFor = 0;
@@ -132,6 +132,7 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
   function lose(why: string | null): void {
     if (opened !== undefined && why !== null) log.info({ why }, "asking for messages anew");
     opened = undefined;
+    opening.abort();
     problem = why;
     lost.notify();
     answered.notify();
@@ -162,18 +163,9 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
       try {
         const found = await options.open(stopping.signal);
         if (found.until?.aborted) continue;
-        // One right may last for many openings.
-        const whileOpened = new AbortController();
-        lastOpening.abort();
-        lastOpening = whileOpened;
-        found.until?.addEventListener(
-          "abort",
-          () => {
-            // No problem: another replica reads it now.
-            if (opened === found) lose(null);
-          },
-          { signal: whileOpened.signal },
-        );
+        opening = new AbortController();
+        // No problem: another replica reads it now.
+        found.until?.addEventListener("abort", () => lose(null), { signal: opening.signal });
         const { stream, durable, streamCreated, suspects = 0 } = found;
         source = { nc, stream, durable, streamCreated, suspects, names: `.${stream}.${durable}.` };
         expected = found.inOrder ? 1 : null;

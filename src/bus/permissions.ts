@@ -10,6 +10,7 @@ import { BusError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { nats } from "./errors.ts";
 import { userInfoSubject } from "./needed-permissions.ts";
+import { isUnanswered } from "./unanswered.ts";
 
 const readTimeoutMs = 1_500;
 /** So old may be what the server said last of what we may do. */
@@ -78,6 +79,7 @@ export function openPermissions(
       const lacking = refusedOf(cause, needed);
       // Without its inbox no answer arrives: it is missing, and is asked for again.
       if (lacking !== undefined && lacking.subject !== userInfoSubject) note(cause);
+      // Unanswered: a server before 2.10, or one without a system account.
       else if (lacking !== undefined || isUnanswered(cause)) {
         isReadable = false;
         missing = [];
@@ -118,10 +120,4 @@ function refusedOf(error: unknown, needed: readonly Permission[]): Permission | 
   return needed.find(
     (one) => one.operation === operation && includesSubject(one.subject, error.subject),
   );
-}
-
-/** A server before 2.10, or one without a system account. */
-function isUnanswered(error: unknown): boolean {
-  if (error instanceof errors.NoRespondersError) return true;
-  return error instanceof Error && isUnanswered(error.cause);
 }

@@ -1,6 +1,7 @@
-import { Empty, errors, type Msg, type NatsConnection } from "@nats-io/transport-node";
+import { Empty, type Msg, type NatsConnection } from "@nats-io/transport-node";
 import type { Command } from "commander";
 import { connectOnce } from "../bus/connect.ts";
+import { isUnanswered } from "../bus/unanswered.ts";
 import { BusError, type ErrorCode, errorStatus } from "../errors.ts";
 import { type NatsSettings, readNatsSettings } from "../settings.ts";
 
@@ -67,7 +68,7 @@ export async function openAsker(options: GlobalOptions): Promise<Asker> {
           if (isEnough(reply)) break;
         }
       } catch (error) {
-        if (!isNobody(error)) throw await translated(error, subject);
+        if (!isUnanswered(error)) throw await translated(error, subject);
       }
       return replies;
     },
@@ -96,14 +97,8 @@ export async function cannotConnect({ url }: NatsSettings, error: unknown): Prom
   return new BusError("unavailable", text, { cause: error });
 }
 
-/** True where NATS says that nobody has subscribed to what was asked. */
-export function isNobody(error: unknown): boolean {
-  if (error instanceof errors.NoRespondersError) return true;
-  return error instanceof Error && error.cause !== undefined && isNobody(error.cause);
-}
-
 async function translated(error: unknown, subject: string): Promise<unknown> {
-  if (isNobody(error)) {
+  if (isUnanswered(error)) {
     const text = `nobody answers on ${subject}: is the service running?`;
     return new BusError("unavailable", text, { cause: error });
   }

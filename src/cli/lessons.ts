@@ -77,14 +77,13 @@ async function reading(
   const { database: url, ...options } = command.optsWithGlobals<
     GlobalOptions & { database?: string }
   >();
-  const { openDatabase } = await import("../db/client.ts");
+  const { openDatabase, silentLog } = await import("../db/client.ts");
   const { openLessonReader } = await import("../db/lesson-reader.ts");
-  const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined };
   const database = openDatabase({
     url: readDatabaseUrl({ ...process.env, ...(url && { LEARNER_DATABASE_URL: url }) }),
     poolSize: 1,
     deadlineMs: options.timeout * 1_000,
-    log: silent,
+    log: silentLog,
   });
   try {
     await work(openLessonReader(database), options);

@@ -1,7 +1,8 @@
-/** A line without its end, nor the mark that may begin a file in UTF-8; null where it is longer than the limit, and so was not kept. */
+/** A line without its end, nor the mark that may begin a file in UTF-8. */
 export interface Line {
   /** Counted from 1. */
   readonly number: number;
+  /** Null where it is longer than the limit, and so was not kept. */
   readonly bytes: Uint8Array | null;
   /** How much of the input is read by its end. */
   readonly readBytes: number;

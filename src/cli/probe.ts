@@ -1,9 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { isUnanswered } from "../bus/unanswered.ts";
 import { BusError } from "../errors.ts";
 import type { HealthReply } from "../handlers/health.ts";
 import { endpoints, serviceName } from "../subjects.ts";
-import { type Asker, asking, type GlobalOptions, isNobody } from "./ask.ts";
+import { type Asker, asking, type GlobalOptions } from "./ask.ts";
 import { Ended, exitCodes } from "./exit.ts";
 import { examples, printJson } from "./print.ts";
 import { printable } from "./table.ts";
@@ -66,7 +67,7 @@ async function probe(asker: Asker, { json }: GlobalOptions, options: Probing): P
   const instance = options.host ? await instanceOn(asker, options.host) : options.instance;
   const subject = instance === undefined ? endpoints.health : endpoints.healthOf(instance);
   const health = await asker.ask<HealthReply>(subject, {}).catch((error: unknown) => {
-    if (isNobody(error)) throw nobody(`nobody answers on ${subject}`);
+    if (isUnanswered(error)) throw nobody(`nobody answers on ${subject}`);
     throw error;
   });
   if (json) printJson(health);

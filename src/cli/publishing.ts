@@ -4,11 +4,12 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { backoffMs, pause } from "../backoff.ts";
 import { connectNats } from "../bus/connect.ts";
 import { experiencePublisher } from "../bus/publishers.ts";
+import { isUnanswered } from "../bus/unanswered.ts";
 import { BusError, isOutage, isRefusal } from "../errors.ts";
 import { decodeEvent, maxEventBytes } from "../schema/experience-event.ts";
 import type { NatsSettings } from "../settings.ts";
 import { experienceSubject } from "../subjects.ts";
-import { cannotConnect, isNobody } from "./ask.ts";
+import { cannotConnect } from "./ask.ts";
 import type { Line } from "./lines.ts";
 
 export { maxEventBytes } from "../schema/experience-event.ts";
@@ -86,7 +87,7 @@ export async function openEventPublisher(options: Options): Promise<EventPublish
           // The stream may have a limit of its own.
           if (isRefusal(error)) return { reason: error.message };
           if (!isOutage(error)) throw error;
-          await patience.wait(attempt, isNobody(error) ? noStream(subject) : error);
+          await patience.wait(attempt, isUnanswered(error) ? noStream(subject) : error);
         }
       }
     },

@@ -1,10 +1,11 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Command, Option } from "commander";
+import { isUnanswered } from "../bus/unanswered.ts";
 import { BusError, isOutage } from "../errors.ts";
 import type { HealthReply } from "../handlers/health.ts";
 import type { StatsReply } from "../handlers/stats.ts";
 import { endpoints, serviceName } from "../subjects.ts";
-import { type Asker, type GlobalOptions, isNobody, openAsker } from "./ask.ts";
+import { type Asker, type GlobalOptions, openAsker } from "./ask.ts";
 import { exitCodes } from "./exit.ts";
 import { examples } from "./print.ts";
 import { type Replica, reportOf, type Sample } from "./sample.ts";
@@ -130,7 +131,7 @@ async function explained(
   asker: Asker,
   replicas: readonly Replica[],
 ): Promise<BusError> {
-  if (isNobody(outage)) return outage;
+  if (isUnanswered(outage)) return outage;
   const health = await orOutage(asker.ask<HealthReply>(endpoints.health, {}));
   const problems = health instanceof BusError ? [] : health.problems;
   const there = replicas.map(({ instance, host }) => `${instance} on ${host ?? "-"}`).join(", ");

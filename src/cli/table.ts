@@ -1,6 +1,7 @@
 /**
  * Columns as wide as their widest cell; the last one takes what the terminal has left, and is cut there.
- * Elsewhere nothing is cut. A terminal that does not know its width says 0. Control characters, which a message may hold, do not reach the terminal.
+ * Elsewhere nothing is cut. A terminal that does not know its width says 0. Control characters, which a
+ * message may hold, do not reach the terminal.
  */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [header, ...rows].map((row) => row.map(printable));

@@ -53,6 +53,5 @@ export async function openExtractor(base: Base): Promise<Hosted> {
     async probeKv() {
       await bucket.coverage.get(coverageKey);
     },
-    stop: () => Promise.resolve(),
   };
 }

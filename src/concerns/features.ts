@@ -20,6 +20,5 @@ export async function openUserFeatures(base: Base): Promise<Hosted> {
     durables: [signals, feedback].map((wanted) => ({ wanted, maxDeliver, attempts })),
     upkeeps: [proofRemoval(store, settings.featureDedupDays, log)],
     probeKv: () => probeAttempts(attempts),
-    stop: () => Promise.resolve(),
   };
 }

@@ -35,7 +35,7 @@ export interface Hosted {
   /** Rejects while its buckets cannot be read; makes a vanished one anew, so that an idle replica heals. */
   probeKv(): Promise<void>;
   readonly runStreams?: RunStreams;
-  stop(): Promise<void>;
+  stop?(): Promise<void>;
 }
 
 export async function attemptsOf(

@@ -19,6 +19,5 @@ async function openDeadLetters({ archive, metrics, log }: Base): Promise<Hosted>
     durables: [],
     upkeeps: [],
     probeKv: () => Promise.resolve(),
-    stop: () => Promise.resolve(),
   };
 }

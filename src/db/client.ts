@@ -11,6 +11,13 @@ export interface DatabaseLog {
   warn(fields: object, message: string): void;
 }
 
+/** For whoever tells people himself what went wrong. */
+export const silentLog: DatabaseLog = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+};
+
 /**
  * Each statement is a transaction of its own. With postgres.js 3.4.9 a backend that dies inside
  * `begin()` or `reserve()` ends the whole process (porsager/postgres#1208), so neither is offered.

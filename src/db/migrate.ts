@@ -5,7 +5,7 @@ import { readMigrationFiles } from "drizzle-orm/migrator";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate as applyMigrations } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
-import type { DatabaseLog } from "./client.ts";
+import { type DatabaseLog, silentLog } from "./client.ts";
 import { connectorFor } from "./connector.ts";
 import { translate } from "./translate.ts";
 
@@ -44,15 +44,16 @@ export async function pendingMigrations(
   databaseUrl: string,
   { timeoutSeconds = 5 }: { readonly timeoutSeconds?: number } = {},
 ): Promise<string[]> {
-  const log = { debug: ignore, info: ignore, warn: ignore };
   const limits = { connectSeconds: timeoutSeconds, statementSeconds: timeoutSeconds };
-  const newestApplied = await inSession(databaseUrl, { log, ...limits }, newestMigration);
+  const newestApplied = await inSession(
+    databaseUrl,
+    { log: silentLog, ...limits },
+    newestMigration,
+  );
   const journal = await readFile(`${migrationsFolder}/meta/_journal.json`, "utf8");
   const { entries } = JSON.parse(journal) as { entries: { when: number; tag: string }[] };
   return entries.filter(({ when }) => when > newestApplied).map(({ tag }) => tag);
 }
-
-const ignore = () => undefined;
 
 interface Session {
   readonly log: DatabaseLog;

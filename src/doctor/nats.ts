@@ -1,7 +1,7 @@
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { connectOnce } from "../bus/connect.ts";
-import type { Drift } from "../bus/drift.ts";
+import { sentenceOf } from "../bus/drift.ts";
 import { nats, orNull } from "../bus/errors.ts";
 import { nameOfDurable } from "../bus/inspect.ts";
 import { neededPermissions } from "../bus/needed-permissions.ts";
@@ -113,10 +113,6 @@ async function pausedOf(jsm: JetStreamManager, { durables }: Needed): Promise<st
 function reportStep({ what, action, drift, reason }: Step, found: Found): void {
   const remedy = reason ?? "experience-bus provision changes it";
   if (action === "create") found.failed(`${what} is missing: experience-bus provision makes it`);
-  for (const one of drift) found[one.breaks ? "failed" : "warning"](`${sentence(one)}; ${remedy}`);
-}
-
-function sentence({ what, field, wanted, actual }: Drift): string {
-  const [is, want] = [actual, wanted].map((value) => JSON.stringify(value ?? null));
-  return `${what}: ${field} is ${is}, the settings want ${want}`;
+  for (const one of drift)
+    found[one.breaks ? "failed" : "warning"](`${sentenceOf(one)}; ${remedy}`);
 }

@@ -1,4 +1,4 @@
-import { type Database, openDatabase } from "../db/client.ts";
+import { type Database, openDatabase, silentLog } from "../db/client.ts";
 import { pendingMigrations } from "../db/migrate.ts";
 import { grantsScript, isReadOnly, missingPrivileges } from "../db/privileges.ts";
 import type { Settings } from "../settings.ts";
@@ -13,8 +13,7 @@ export async function examinePostgres(
   timeoutMs: number,
   report: Report,
 ): Promise<void> {
-  const log = { debug: ignore, info: ignore, warn: ignore };
-  const database = openDatabase({ url, poolSize: 1, deadlineMs: timeoutMs, log });
+  const database = openDatabase({ url, poolSize: 1, deadlineMs: timeoutMs, log: silentLog });
   try {
     let isReached = false;
     await examine(report, "PostgreSQL", async (found) => {
@@ -51,8 +50,6 @@ export async function examinePostgres(
     await database.close();
   }
 }
-
-const ignore = () => undefined;
 
 async function identify(database: Database): Promise<{ version: string; user: string }> {
   const [row] = await database.run(

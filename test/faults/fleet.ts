@@ -1,3 +1,6 @@
+import { connect } from "@nats-io/transport-node";
+import { startBroker } from "../rig/broker.ts";
+import { freshDatabase } from "../rig/database.ts";
 import { freePort } from "../rig/ports.ts";
 import { type Replica, startReplica } from "../rig/replica.ts";
 import { figures, get } from "../rig/service.ts";
@@ -71,6 +74,22 @@ export function openFleet({ main, natsUrl, databaseUrl, env }: FleetOptions): Fl
       await Promise.all(all.map(({ exited }) => exited));
     },
   };
+}
+
+/** A fleet on a broker and a database of one test's own, and a connection for its load. */
+export async function openFleetStack(
+  main: string,
+  onTestFinished: (close: () => Promise<void>) => void,
+) {
+  const [broker, database] = await Promise.all([startBroker(), freshDatabase()]);
+  const nc = await connect({ servers: broker.url });
+  const fleet = openFleet({ main, natsUrl: broker.url, databaseUrl: database.url });
+  onTestFinished(async () => {
+    await fleet.close();
+    await nc.close();
+    await Promise.all([broker.remove(), database.drop()]);
+  });
+  return { broker, database, nc, fleet };
 }
 
 /** For a line of figures. */

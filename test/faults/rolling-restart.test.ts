@@ -1,14 +1,12 @@
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import type { NatsConnection } from "@nats-io/transport-node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { pause } from "../../src/backoff.ts";
 import { endpoints } from "../../src/subjects.ts";
-import { startBroker } from "../rig/broker.ts";
-import { freshDatabase } from "../rig/database.ts";
 import { ask } from "../rig/traffic.ts";
 import { type Build, copyBuild } from "./build.ts";
 import { compareWithReference } from "./comparison.ts";
 import { defaultWindowMs } from "./events.ts";
-import { type Ending, type Fleet, type Member, median, openFleet } from "./fleet.ts";
+import { type Ending, type Fleet, type Member, median, openFleetStack } from "./fleet.ts";
 import { startLoad } from "./load.ts";
 import { type Readiness, type ReadinessWatch, watchReadiness } from "./readiness.ts";
 import { durable, untilQuiet } from "./stack.ts";
@@ -102,14 +100,7 @@ function redeliveredOf(figures: Readonly<Record<string, number>>): number {
 test("15 replicas replaced one after another under load: nothing is lost, delivered twice or refused", async ({
   onTestFinished,
 }) => {
-  const [broker, database] = await Promise.all([startBroker(), freshDatabase()]);
-  const nc = await connect({ servers: broker.url });
-  const fleet = openFleet({ main: build.main, natsUrl: broker.url, databaseUrl: database.url });
-  onTestFinished(async () => {
-    await fleet.close();
-    await nc.close();
-    await Promise.all([broker.remove(), database.drop()]);
-  });
+  const { broker, database, nc, fleet } = await openFleetStack(build.main, onTestFinished);
   const watches = new Map<Member, ReadinessWatch>();
   const watch = ({ httpPort }: Member) => watchReadiness(nc, httpPort);
   for (let i = 0; i < size; i += 1) {

@@ -1,12 +1,10 @@
-import { connect } from "@nats-io/transport-node";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Broker, startBroker } from "../rig/broker.ts";
-import { freshDatabase } from "../rig/database.ts";
+import type { Broker } from "../rig/broker.ts";
 import { eventually } from "../rig/eventually.ts";
 import { type Build, copyBuild } from "./build.ts";
 import { compareWithReference } from "./comparison.ts";
 import { defaultWindowMs } from "./events.ts";
-import { type Fleet, openFleet } from "./fleet.ts";
+import { type Fleet, openFleetStack } from "./fleet.ts";
 import { startLoad } from "./load.ts";
 import { durable, untilQuiet } from "./stack.ts";
 
@@ -56,14 +54,7 @@ async function phase(broker: Broker, { members }: Fleet, until: (lag: number) =>
 test("one replica, then four, then two under load: the lag drains and nothing is lost or delivered twice", async ({
   onTestFinished,
 }) => {
-  const [broker, database] = await Promise.all([startBroker(), freshDatabase()]);
-  const nc = await connect({ servers: broker.url });
-  const fleet = openFleet({ main: build.main, natsUrl: broker.url, databaseUrl: database.url });
-  onTestFinished(async () => {
-    await fleet.close();
-    await nc.close();
-    await Promise.all([broker.remove(), database.drop()]);
-  });
+  const { broker, database, nc, fleet } = await openFleetStack(build.main, onTestFinished);
   const start = async (count: number) => {
     const started = await Promise.all(Array.from({ length: count }, () => fleet.start()));
     await Promise.all(started.map((member) => member.ready()));
