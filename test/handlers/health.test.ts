@@ -82,6 +82,7 @@ test("without its database a replica says over NATS that PostgreSQL is down", as
   expect(body).toMatchObject({
     status: "down",
     checks: { nats: "ok", postgres: "down", kv: "ok" },
-    problems: [expect.stringMatching(/^postgres: /)],
+    // A consumer that had something to do with the database by then adds a problem of its own.
+    problems: expect.arrayContaining([expect.stringMatching(/^postgres: /)]),
   });
 });
