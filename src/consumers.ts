@@ -10,6 +10,7 @@ import type { WantedDurable } from "./bus/wanted.ts";
 import type { Concern } from "./concern.ts";
 import type { Positions } from "./db/positions.ts";
 import type { Dependencies } from "./dependencies.ts";
+import { BusError } from "./errors.ts";
 import type { AttemptsLog } from "./kv/attempts.ts";
 import type { Lease } from "./lease.ts";
 import type { Logger } from "./log.ts";
@@ -88,6 +89,7 @@ async function openDurable(
 ): Promise<OpenedDurable> {
   if (ordered === undefined) return ensureDurable(jsm, wanted, mode);
   const until = await ordered.lease.held(stop);
+  if (until.aborted) throw new BusError("unavailable", "this replica may not read it now");
   const { stream, durable } = namesOf(wanted);
   const ackWaitMs = (wanted.config.ack_wait ?? 0) / nanos(1);
   const { created, state } = await ensureStream(jsm, wanted.stream, mode);

@@ -65,7 +65,9 @@ export async function openDependencies(
   };
   const openPostgres = async () => {
     await untilThere(`PostgreSQL at ${placeOf(url)}`, () =>
-      settings.provision === "apply" ? migrate(url, { log }) : requireMigrated(url, settings),
+      settings.provision === "apply"
+        ? migrate(url, { log, signal })
+        : requireMigrated(url, settings),
     );
     const database = openDatabase({ url, log, done: statementDone(metrics) });
     await untilThere("PostgreSQL", () => requireWritable(database));

@@ -70,8 +70,16 @@ async function run(options: {
   let service: RunningService | undefined;
   // On servers of one's own machine nobody else is there to be warned of.
   if (servers === null) for (const advice of settingsAdvice(settings)) log.warn(advice);
+  void stop.requested.then(() => {
+    log.info("stopping");
+    setTimeout(() => {
+      log.fatal("stopping took too long");
+      exit(exitCodes.fatal);
+    }, stopLimitMs).unref();
+  });
   try {
-    service = await startService({ settings, log, signal: stop.signal, onFatal: fail });
+    const starting = startService({ settings, log, signal: stop.signal, onFatal: fail });
+    service = await Promise.race([starting, failed]);
     log.info({ version, instance: service.instance, httpPort: service.httpPort }, "serving");
     if (servers) console.log(welcome(service, servers));
     await Promise.race([stop.requested, failed]);
@@ -81,11 +89,6 @@ async function run(options: {
     const refused = error instanceof BusError && error.code === "bad_request";
     return refused && service === undefined ? exitCodes.badSettings : exitCodes.fatal;
   }
-  log.info("stopping");
-  setTimeout(() => {
-    log.fatal("stopping took too long");
-    exit(exitCodes.fatal);
-  }, stopLimitMs).unref();
   await service.stop();
   log.info("stopped");
   return exitCodes.clean;

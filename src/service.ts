@@ -28,7 +28,7 @@ export interface RunningService {
 
 /** Of the ten seconds that a stop may take, what the batch in hand gets, and what closing gets. */
 const finishMs = 6_000;
-const closeMs = 2_000;
+const closeMs = 1_500;
 
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const { settings, log, signal } = options;
@@ -59,11 +59,10 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       // A frozen broker answers no unsubscription, so none of this may be waited for without a limit.
       await within(finishMs + 500, mounted.stop(finishMs), log);
       await Promise.all([
-        within(closeMs, opened.nc.drain(), log),
+        within(closeMs, opened.nc.drain(), log).then(() => within(500, opened.nc.close(), log)),
         within(closeMs, opened.database.close(), log),
         within(closeMs, tracing?.stop() ?? Promise.resolve(), log),
       ]);
-      await within(closeMs, opened.nc.close(), log);
       await http.close();
     },
   };

@@ -50,7 +50,7 @@ export interface Settings {
  * none, compare those that are there with the settings. `none`: neither. What exists is never changed. The
  * durable that reads runs in order is a reading position rather: its reader makes it anew in every mode.
  */
-export const provisionModes = ["apply", "verify", "none"] as const;
+const provisionModes = ["apply", "verify", "none"] as const;
 export type ProvisionMode = (typeof provisionModes)[number];
 
 /** What a replica can host; health, stats and HTTP are there always. */

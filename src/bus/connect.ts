@@ -1,5 +1,7 @@
 import { readFile } from "node:fs/promises";
+import { isIP } from "node:net";
 import { hostname } from "node:os";
+import { checkServerIdentity } from "node:tls";
 import {
   type Authenticator,
   type ConnectionOptions,
@@ -40,7 +42,7 @@ export async function connectOnce(
 async function connectionOptions(settings: NatsSettings): Promise<ConnectionOptions> {
   const authenticator = await authenticatorOf(settings);
   return {
-    servers: settings.url.split(",").map((server) => server.trim()),
+    servers: serversOf(settings.url),
     name: `${serviceName}@${hostname()}`,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
@@ -57,20 +59,52 @@ async function connectionOptions(settings: NatsSettings): Promise<ConnectionOpti
   };
 }
 
+function serversOf(url: string): string[] {
+  return url.split(",").map((server) => server.trim());
+}
+
+function hostOf(server: string): string {
+  return new URL(server).hostname.replace(/^\[|\]$/g, "");
+}
+
 async function authenticatorOf(settings: NatsSettings): Promise<Authenticator | undefined> {
   if (settings.creds) return credsAuthenticator(await readFile(settings.creds));
-  if (settings.nkey) return nkeyAuthenticator(new Uint8Array(await readFile(settings.nkey)));
+  if (settings.nkey) {
+    // Editors and `nk` end it with a line break, which the client would take for a part of the seed.
+    const seed = (await readFile(settings.nkey, "utf8")).trim();
+    return nkeyAuthenticator(new TextEncoder().encode(seed));
+  }
   return undefined;
 }
 
-function tlsOf({ ca, cert, key }: NatsSettings): Pick<ConnectionOptions, "tls"> {
-  if (!ca && !cert) return {};
-  return {
-    tls: {
-      ...(ca && { caFile: ca }),
-      ...(cert && { certFile: cert }),
-      ...(key && { keyFile: key }),
-    },
+/**
+ * Any of `tls://`, NATS_CA and NATS_CERT demands TLS of every server; without, it is used where a server
+ * offers it.
+ */
+function tlsOf({ url, ca, cert, key }: NatsSettings): ConnectionOptions {
+  const servers = serversOf(url);
+  const isDemanded = ca || cert || servers.some((server) => server.startsWith("tls:"));
+  if (!isDemanded) return {};
+  const checkServerIdentity = identityCheck(servers.map(hostOf));
+  const tls = {
+    ...(ca && { caFile: ca }),
+    ...(cert && { certFile: cert }),
+    ...(key && { keyFile: key }),
+    ...{ checkServerIdentity },
+  };
+  return { tls };
+}
+
+/**
+ * The client (3.4.0) gives TLS no name where a server is named by its address, and Node.js then takes
+ * "localhost" for it. So the certificate must be for one of the addresses of NATS_URL.
+ */
+function identityCheck(hosts: readonly string[]): typeof checkServerIdentity {
+  const unnamed = hosts.filter((host) => isIP(host) || host === "localhost");
+  return (host, certificate) => {
+    const allowed = host === "localhost" && unnamed.length > 0 ? unnamed : [host];
+    const refusals = allowed.map((name) => checkServerIdentity(name, certificate));
+    return refusals.includes(undefined) ? undefined : refusals[0];
   };
 }
 

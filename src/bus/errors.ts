@@ -5,7 +5,6 @@ import { BusError, messageOf } from "../errors.ts";
 /** JetStream error codes (server/errors.json) that decide something here. */
 export const jsCodes = {
   consumerNotFound: 10014,
-  consumerExists: 10148,
   messageTooLarge: 10054,
   noMessage: 10037,
   sequenceNotFound: 10043,

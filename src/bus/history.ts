@@ -20,7 +20,7 @@ import { readBatches, readerConfig } from "./reader.ts";
  * The most messages that one replay reads: about half a minute. One agent with a clock years behind
  * must not make every replica read a stream of a week. What lies further back is not found again.
  */
-export const mostReplayed = 2_000_000;
+const mostReplayed = 2_000_000;
 const batch = 500;
 
 type Handle = (events: readonly ExperienceEvent[]) => Promise<void>;

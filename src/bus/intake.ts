@@ -88,6 +88,8 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
   let heardAt = 0;
   let held = false;
   let problem: string | null = null;
+  /** Since the server was last heard to serve: openings that failed, and requests that it refused. */
+  let failures = 0;
   let over = false;
 
   const listen = () => nc.subscribe(inbox, { callback: (error, message) => hear(error, message) });
@@ -113,6 +115,7 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
       expected += 1;
     }
     problem = null;
+    failures = 0;
     waiting.push(options.accept(delivery));
     if (askedFor % batch === 0) ask();
     if (askedFor === 0) answered.notify();
@@ -122,6 +125,7 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
   /** 100 is a heartbeat, 408 the end of a request; anything else ends all of them. */
   function hearStatus({ headers }: Msg): void {
     const code = headers?.code ?? 0;
+    if (code === 100 || code === 408) failures = 0;
     if (code === 100) return;
     askedFor = Math.max(0, askedFor - Number(headers?.get("Nats-Pending-Messages") || 0));
     if (askedFor === 0) answered.notify();
@@ -134,6 +138,7 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
     opened = undefined;
     opening.abort();
     problem = why;
+    if (why !== null) failures += 1;
     lost.notify();
     answered.notify();
   }
@@ -155,11 +160,12 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
 
   /** Looks the durable up, again after each loss. */
   async function run(): Promise<void> {
-    for (let failures = 0; !stopping.signal.aborted; ) {
+    while (!stopping.signal.aborted) {
       if (opened !== undefined) {
         await lost.wait();
         continue;
       }
+      if (failures > 0) await pause(backoffMs(failures - 1, 50, 2_000), stopping.signal);
       try {
         const found = await options.open(stopping.signal);
         if (found.until?.aborted) continue;
@@ -171,14 +177,13 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
         expected = found.inOrder ? 1 : null;
         opened = found;
         askedFor = 0;
-        failures = 0;
         // A server that permits it no more has ended it.
         if (subscription.isClosed()) subscription = listen();
         ask();
       } catch (error) {
+        if (stopping.signal.aborted) return;
         problem = messageOf(error);
         if (failures++ % 20 === 0) log.warn({ err: error }, "cannot pull, trying again");
-        await pause(backoffMs(failures, 50, 2_000), stopping.signal);
       }
     }
   }
@@ -192,11 +197,14 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
     while (opened !== undefined && askedFor > 0 && !hurry.aborted) await answered.wait();
   }
 
+  const isSilent = () =>
+    opened !== undefined && askedFor > 0 && performance.now() - heardAt > silenceMs;
+
   const watch = setInterval(() => {
     if (opened === undefined || askedFor === 0) return;
-    const silent = performance.now() - heardAt > silenceMs;
-    if (!silent) problem = null;
-    else lose("NATS says nothing");
+    if (!isSilent()) problem = null;
+    // After a pause of this process timers come first: what the server said meanwhile is still to be read.
+    else setImmediate(() => isSilent() && lose("NATS says nothing"));
   }, heartbeatMs);
 
   /** A server that was away has forgotten our requests. */

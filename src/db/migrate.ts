@@ -1,10 +1,11 @@
 import { readFile } from "node:fs/promises";
-import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { readMigrationFiles } from "drizzle-orm/migrator";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate as applyMigrations } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
+import { pause } from "../backoff.ts";
+import { BusError } from "../errors.ts";
 import { type DatabaseLog, silentLog } from "./client.ts";
 import { connectorFor } from "./connector.ts";
 import { translate } from "./translate.ts";
@@ -23,16 +24,23 @@ const lockPollMs = 100;
  * works, the others wait. A database that is already newer is left alone, so that an older
  * deployment can be put back. Rejects with `BusError` as `translate` decides; what was applied by
  * then is either all of the missing migrations or none. Needs a connection of its own to a server or
- * a session pooler: the lock lives in the session.
+ * a session pooler: the lock lives in the session. When aborted, the session is cut, whatever it waits for.
  */
 export async function migrate(
   databaseUrl: string,
-  { log, connectSeconds = 5 }: { readonly log: DatabaseLog; readonly connectSeconds?: number },
+  { log, connectSeconds = 5, signal = new AbortController().signal }: MigrateOptions,
 ): Promise<void> {
-  await inSession(databaseUrl, { log, connectSeconds, statementSeconds: 0 }, async (client) => {
-    await lock(client, log);
+  const session = { log, connectSeconds, statementSeconds: 0, signal };
+  await inSession(databaseUrl, session, async (client) => {
+    await lock(client, log, signal);
     await applyMissing(client, log);
   });
+}
+
+interface MigrateOptions {
+  readonly log: DatabaseLog;
+  readonly connectSeconds?: number;
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -60,11 +68,12 @@ interface Session {
   readonly connectSeconds: number;
   /** 0: as long as it takes. */
   readonly statementSeconds: number;
+  readonly signal?: AbortSignal;
 }
 
 async function inSession<T>(
   databaseUrl: string,
-  { log, connectSeconds, statementSeconds }: Session,
+  { log, connectSeconds, statementSeconds, signal }: Session,
   work: (client: postgres.Sql) => Promise<T>,
 ): Promise<T> {
   // One socket and no second: a connection made anew would go on without the lock.
@@ -81,11 +90,14 @@ async function inSession<T>(
       statement_timeout: Math.ceil(statementSeconds * 1_000),
     },
   });
+  const cut = () => connector.close();
+  signal?.addEventListener("abort", cut);
   try {
     return await work(client);
   } catch (error) {
     throw translate(error);
   } finally {
+    signal?.removeEventListener("abort", cut);
     // Ends the session, and with it the lock and a transaction that did not commit.
     await client.end({ timeout: 1 });
     connector.close();
@@ -93,16 +105,17 @@ async function inSession<T>(
 }
 
 /** Asks again and again instead of queueing: a waiting session would hold up CREATE INDEX CONCURRENTLY. */
-async function lock(client: postgres.Sql, log: DatabaseLog): Promise<void> {
+async function lock(client: postgres.Sql, log: DatabaseLog, signal: AbortSignal): Promise<void> {
   let waiting = false;
-  for (;;) {
+  while (!signal.aborted) {
     const [row] = await client<{ locked: boolean }[]>`
       SELECT pg_try_advisory_lock(${lockId}) AS locked`;
     if (row?.locked) return;
     if (!waiting) log.info({}, "another replica is migrating the database: waiting for it");
     waiting = true;
-    await wait(lockPollMs);
+    await pause(lockPollMs, signal);
   }
+  throw new BusError("unavailable", "stopped before the database was migrated");
 }
 
 async function applyMissing(client: postgres.Sql, log: DatabaseLog): Promise<void> {

@@ -34,7 +34,9 @@ function translateServerError(error: postgres.PostgresError): unknown {
       `PostgreSQL refused the data: ${error.code} ${what}${place}`,
     );
   }
-  if (awayClasses.has(error.code.slice(0, 2)) || awayCodes.has(error.code)) {
+  // FATAL ends the session, or lets none begin: that is no statement's fault.
+  const isFatal = /^(FATAL|PANIC)$/.test(error.severity ?? "");
+  if (isFatal || awayClasses.has(error.code.slice(0, 2)) || awayCodes.has(error.code)) {
     const text = `PostgreSQL cannot serve: ${error.message} (${error.code})`;
     return new BusError("unavailable", text, { cause: error });
   }

@@ -20,7 +20,7 @@ import { endpoints, experienceSubject } from "../subjects.ts";
 import type { Extraction, Report } from "./extraction.ts";
 
 /** The most events that one request may carry. */
-export const maxEventsPerRequest = 1_000;
+const maxEventsPerRequest = 1_000;
 
 export interface ExtractorReply {
   /** Events that the stream has now because of this request. */

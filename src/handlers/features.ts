@@ -13,7 +13,7 @@ import { endpoints } from "../subjects.ts";
 import type { Upkeep } from "../upkeep.ts";
 
 /** The most users that one request may ask for. */
-export const maxUsersPerRequest = 1_000;
+const maxUsersPerRequest = 1_000;
 
 const userSchema = Type.String({ minLength: 1, maxLength: 128 });
 const getSchema = Type.Object({ tenant_id: tenantSchema, user_id: userSchema });

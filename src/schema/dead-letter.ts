@@ -66,7 +66,7 @@ export const purgeSchema = Type.Object(
 
 const nullableTime = Type.Union([Type.String(), Type.Null()], { description: "ISO 8601" });
 
-export const deadLetterSchema = Type.Object({
+const deadLetterSchema = Type.Object({
   id: Type.String(),
   stream: Type.String(),
   durable: Type.String(),

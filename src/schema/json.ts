@@ -18,7 +18,7 @@ export function parseJsonObject(payload: Uint8Array): Record<string, unknown> {
 }
 
 /** The same for any JSON value. */
-export function parseJson(payload: Uint8Array): unknown {
+function parseJson(payload: Uint8Array): unknown {
   const text = decodeText(payload);
   const value = parseText(text);
   // Almost no payload has what the walk looks for, and these searches cost a tenth of it.

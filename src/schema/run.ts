@@ -90,8 +90,8 @@ export const latestSchema = Type.Object({
 });
 
 export type AppendReply = Static<typeof appendReplySchema>;
-export type WireRun = Static<typeof runSchema>;
-export type WireRunEvent = Static<typeof storedEventSchema>;
+type WireRun = Static<typeof runSchema>;
+type WireRunEvent = Static<typeof storedEventSchema>;
 
 const iso = (ms: number) => new Date(ms).toISOString();
 

@@ -17,7 +17,7 @@ const version = Type.Union([Type.String({ maxLength: 64 }), Type.Number()], {
 });
 
 /** The envelope of `signals.>` and `feedback.>`. Unknown fields are ignored. */
-export const userEventSchema = Type.Object(
+const userEventSchema = Type.Object(
   {
     event_id: Type.Optional(id("identity; default: header Nats-Msg-Id, else stream and sequence")),
     user_id: Type.Optional(id("whom it is about; required, here or as userId")),

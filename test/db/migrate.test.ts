@@ -59,6 +59,42 @@ test("a replica that has to wait says so, and goes on when the other one dies", 
   expect(await ask("SELECT count(*)::int AS n FROM agent_lessons")).toEqual([0]);
 });
 
+test("a replica that is asked to stop does not wait for the other one", async () => {
+  const { log, lines } = recordingLog();
+  const other = postgres(url, { max: 1 });
+  await other`SELECT pg_advisory_lock(7305118)`;
+  const stop = new AbortController();
+  const waiting = expect(migrate(url, { log, signal: stop.signal })).rejects.toMatchObject({
+    code: "unavailable",
+  });
+  await eventually(() => lines.some((line) => line.includes("waiting")));
+  stop.abort();
+  await waiting;
+  await other.end();
+});
+
+test("a migration that PostgreSQL does not answer is left when asked to stop", async () => {
+  const { log } = recordingLog();
+  await ask(
+    "CREATE SCHEMA drizzle; CREATE TABLE drizzle.experience_bus_migrations (created_at bigint)",
+  );
+  const other = postgres(url, { max: 1 });
+  const holding = await other.reserve();
+  await holding`BEGIN`;
+  await holding`LOCK TABLE drizzle.experience_bus_migrations`;
+  const stop = new AbortController();
+  const working = expect(migrate(url, { log, signal: stop.signal })).rejects.toMatchObject({
+    code: "unavailable",
+  });
+  await eventually(
+    async () => (await ask("SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted"))[0] === 1,
+  );
+  stop.abort();
+  await working;
+  holding.release();
+  await other.end({ timeout: 0 });
+});
+
 test("a database of a later version is left as it is, with a warning", async () => {
   const { log, lines } = recordingLog();
   await migrate(url, { log: silentLog });

@@ -13,6 +13,11 @@ test.each(away.split(" "))("SQLSTATE %s is an outage", (code) => {
   expect(translate(serverError(code))).toMatchObject({ code: "unavailable" });
 });
 
+test("what ends the session is an outage, whatever its SQLSTATE", () => {
+  const closed = serverError("55000", { severity: "FATAL" });
+  expect(translate(closed)).toMatchObject({ code: "unavailable" });
+});
+
 test.each("22003 22P05 23502 23505 54000".split(" "))("SQLSTATE %s is refused data", (code) => {
   expect(translate(serverError(code))).toMatchObject({ code: "bad_request" });
 });

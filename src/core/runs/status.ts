@@ -1,6 +1,6 @@
 import type { RunEvent } from "./event.ts";
 
-export const liveStatuses = ["pending", "running", "awaiting_user"] as const;
+const liveStatuses = ["pending", "running", "awaiting_user"] as const;
 export const finalStatuses = ["completed", "failed", "cancelled", "quota_exceeded"] as const;
 export const statuses = [...liveStatuses, ...finalStatuses] as const;
 

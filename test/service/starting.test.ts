@@ -1,0 +1,48 @@
+import postgres from "postgres";
+import { expect, inject, onTestFinished, test } from "vitest";
+import { eventually } from "../rig/eventually.ts";
+import { startReplica } from "../rig/replica.ts";
+import { openStack } from "../rig/service.ts";
+import { failures, publish } from "../rig/traffic.ts";
+
+async function openReplica() {
+  const stack = await openStack();
+  const start = () => {
+    const replica = startReplica(stack.env());
+    onTestFinished(async () => {
+      replica.kill("SIGKILL");
+      await replica.exited;
+    });
+    return replica;
+  };
+  return { ...stack, start };
+}
+
+test("asked to stop while somebody else migrates, it ends at once and well", async () => {
+  const { database, start } = await openReplica();
+  const other = await database.sql.reserve();
+  await other`SELECT pg_advisory_lock(7305118)`;
+  const replica = start();
+  await eventually(() => replica.hasLogged("another replica is migrating"), 20_000);
+  const startedAt = performance.now();
+  expect(await replica.stop()).toBe(0);
+  expect(performance.now() - startedAt).toBeLessThan(10_000);
+  await other`SELECT pg_advisory_unlock(7305118)`;
+  other.release();
+});
+
+test("a database that is closed to connections for a while is waited for", async () => {
+  const { database, broker, start } = await openReplica();
+  const name = new URL(database.url).pathname.slice(1);
+  const admin = postgres(inject("postgresUrl"), { max: 1 });
+  onTestFinished(() => admin.end());
+  const replica = start();
+  await replica.ready();
+  await admin.unsafe(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
+  await admin`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${name}`;
+  await publish(broker, ...failures());
+  await eventually(() => replica.hasLogged("outage: holding"), 20_000);
+  await admin.unsafe(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`);
+  const lessons = () => database.sql`SELECT 1 FROM agent_lessons`.catch(() => []);
+  await eventually(async () => (await lessons()).length === 1, 20_000);
+});
