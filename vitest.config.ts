@@ -1,16 +1,17 @@
 import { defineConfig } from "vitest/config";
 
 const shared = { environment: "node", retry: 0, testTimeout: 30_000, hookTimeout: 60_000 } as const;
+/** On two cores: these tests wait for servers and processes more than they compute. */
+const manyWaiting = { maxWorkers: 3, sequence: { groupOrder: 0 } } as const;
 
 export default defineConfig({
   test: {
-    // Two workers: the fault tests measure times, and more would starve the servers they measure.
-    maxWorkers: 2,
     globalSetup: "test/rig/global-setup.ts",
     projects: [
       {
         test: {
           ...shared,
+          ...manyWaiting,
           name: "unit",
           include: ["test/{core,deploy,schema}/**/*.test.ts", "test/*.test.ts"],
         },
@@ -18,6 +19,7 @@ export default defineConfig({
       {
         test: {
           ...shared,
+          ...manyWaiting,
           name: "servers",
           include: [
             "test/{bench,bus,cli,db,embedded,handlers,kv,permissions,service}/**/*.test.ts",
@@ -27,10 +29,12 @@ export default defineConfig({
       {
         test: {
           ...shared,
+          // After the others and one by one: they measure times, and more would starve what they measure.
+          sequence: { groupOrder: 1 },
+          fileParallelism: false,
           name: "faults",
           include: ["test/faults/**/*.test.ts"],
           testTimeout: 600_000,
-          fileParallelism: false,
         },
       },
     ],
