@@ -33,7 +33,7 @@ test("a degraded replica is 0, and the line says why", async () => {
   const stack = await openStack();
   await stack.start();
   await stack.broker.js.publish("signals.x", "no JSON");
-  await eventually(async () => (await probe(stack)).out.startsWith("degraded: "));
+  await eventually(async () => (await probe(stack)).out.startsWith("degraded: "), 20_000);
   const { out, code } = await probe(stack);
   expect(out).toContain("; dead letters: 1 not replayed");
   expect(out.trim()).not.toContain("\n");

@@ -121,10 +121,10 @@ test("while the broker is away it is tried again, and every event is stored once
     NATS_URL: stack.broker.url,
   });
   child.stdin.write(linesOf(...failures(500)));
-  await eventually(async () => (await stored(stack)) === 500);
+  await eventually(async () => (await stored(stack)) === 500, 20_000);
   await stack.broker.kill();
   child.stdin.end(linesOf(...failures(500)));
-  await eventually(() => complaints().includes("trying for 20 s"));
+  await eventually(() => complaints().includes("trying for 20 s"), 10_000);
   await stack.broker.restart();
   expect(await ended).toMatchObject({ code: 0, out: "1000 stored, 0 duplicates, 0 invalid.\n" });
   expect(await stored(stack)).toBe(1_000);
@@ -146,7 +146,7 @@ test("interrupted, it says what was stored and ends with 1", async () => {
   await addStream(stack);
   const { child, ended } = startCommand(["publish", "-"], { NATS_URL: stack.broker.url });
   child.stdin.write(linesOf(...failures(5)));
-  await eventually(async () => (await stored(stack)) === 5);
+  await eventually(async () => (await stored(stack)) === 5, 20_000);
   child.kill("SIGINT");
   const { out, code, complaints } = await ended;
   expect(out).toBe("5 stored, 0 duplicates, 0 invalid.\n");

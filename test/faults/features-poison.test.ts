@@ -27,10 +27,11 @@ async function open(options: Partial<StackOptions> = {}): Promise<Stack> {
     const info = await jsm.consumers.info(stream, durable).catch(() => undefined);
     return (info?.num_waiting ?? 0) >= stack.supervisor.replicas.length;
   };
-  await eventually(async () => (await Promise.all(featureSources.map(waiting))).every(Boolean));
+  const allWait = async () => (await Promise.all(featureSources.map(waiting))).every(Boolean);
+  await eventually(allWait, 20_000);
   // The first statement on a connection is prepared, and the first code is compiled.
   await publishAll(stack.broker, signalsOf(users("first", 100)));
-  await eventually(async () => (await countApplied(stack.database)) === 100);
+  await eventually(async () => (await countApplied(stack.database)) === 100, 20_000);
   return stack;
 }
 

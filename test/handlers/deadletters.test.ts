@@ -105,7 +105,7 @@ test("health is degraded while there are new dead letters, and ok once they are 
     stream: "EXPERIENCE",
   });
   expect(purge.body).toMatchObject({ matched: 1, purged: 1 });
-  expect((await service.health()).status).toBe("ok");
+  await eventually(async () => (await service.health()).status === "ok", 10_000);
 });
 
 const readable = { Subject: "signals.page.opened" };
@@ -356,12 +356,15 @@ test("health is ok again once every dead letter has been replayed for good", asy
     status: "degraded",
     checks: { dead_letters: { open: 1, by_durable: { "other/other": 1 } } },
   });
-  expect(health.problems).toEqual([expect.stringMatching(/^dead letters: 1 not replayed/)]);
+  expect(health.problems).toContainEqual(expect.stringMatching(/^dead letters: 1 not replayed/));
   await replay(stack, { all: true });
-  expect(await service.health()).toMatchObject({
-    ...{ status: "ok", problems: [] },
-    checks: { dead_letters: { open: 0, newest_at: null, by_durable: {} } },
-  });
+  let healed = await service.health();
+  await eventually(async () => {
+    healed = await service.health();
+    return healed.status === "ok";
+  }, 10_000);
+  expect(healed.problems).toEqual([]);
+  expect(healed.checks.dead_letters).toEqual({ open: 0, newest_at: null, by_durable: {} });
 });
 
 test("the answer to somebody else's request is no request to replay or to purge", async () => {

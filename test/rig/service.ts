@@ -96,6 +96,13 @@ export async function figures({
   );
 }
 
+/** Errors, and warnings about what exists already; that a server's first answer was slow is neither. */
+export const complaintsOf = ({ log }: Pick<TestService, "log">): LogLine[] =>
+  log.filter(
+    ({ level, msg }) =>
+      level >= 50 || (level === 40 && /left as it is|clash|cannot have/.test(msg)),
+  );
+
 /** A real log whose lines stay here. */
 export function recordingLog(): { log: Logger; lines: LogLine[] } {
   const lines: LogLine[] = [];

@@ -21,9 +21,11 @@ test("in production a replica creates nothing: it says what is missing, and serv
     const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => null);
     return answer === null ? "" : `${answer.status} ${await answer.text()}`;
   };
-  await eventually(async () => /migrations 0000_lessons.* not applied/.test(await readiness()));
+  const says = (sentence: RegExp) =>
+    eventually(async () => sentence.test(await readiness()), 20_000);
+  await says(/migrations 0000_lessons.* not applied/);
   expect((await run("migrate", env)).code).toBe(0);
-  await eventually(async () => /503[\s\S]*stream EXPERIENCE.* missing/.test(await readiness()));
+  await says(/503[\s\S]*stream EXPERIENCE.* missing/);
   expect(await broker.jsm.streams.names().next()).toEqual([]);
   expect((await run("provision", env)).code).toBe(0);
   await replica.ready();

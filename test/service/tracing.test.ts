@@ -243,14 +243,14 @@ test("an exporter that cannot be reached costs spans and a log line, nothing els
   await Promise.all(events);
   await eventually(() => isIdle(stack), 15_000);
   await eventually(() => service.hasLogged("spans could not be exported"), 20_000);
-  expect((await service.health()).status).toBe("ok");
+  await eventually(async () => (await service.health()).status === "ok", 10_000);
   expect((await publishedLesson(stack))?.has("traceparent")).toBe(true);
   const startedAt = performance.now();
   await service.stop();
   expect(performance.now() - startedAt).toBeLessThan(10_000);
   expect(service.fatal).toEqual([]);
   expect(service.log.filter(({ msg }) => msg === "spans could not be exported")).toHaveLength(1);
-});
+}, 90_000);
 
 /** The service as people run it, ended by the test at the latest. */
 function startBuilt(env: Record<string, string>) {
@@ -293,5 +293,5 @@ test("spans are exported as protobuf unless told otherwise", async () => {
   await publish(stack, failure(), { traceparent: newTrace().traceparent });
   await eventually(() => isIdle(stack));
   await service.stop();
-  expect(collector.contentTypes).toEqual(["application/x-protobuf"]);
+  expect(new Set(collector.contentTypes)).toEqual(new Set(["application/x-protobuf"]));
 });
