@@ -46,13 +46,17 @@ test("a server that does not answer is waited for as long as --timeout says", as
   await once(silent, "listening");
   const { port } = silent.address() as AddressInfo;
   for (const args of ["--dry-run", ""]) {
-    const startedAt = performance.now();
+    // From when it connects: how long it takes to start says something of the machine only.
+    let connectedAt = Number.NaN;
+    silent.once("connection", () => {
+      connectedAt = performance.now();
+    });
     const { complaints, code } = await run(`migrate ${args} --timeout 300ms`, {
       LEARNER_DATABASE_URL: `postgres://u@127.0.0.1:${port}/bus`,
     });
     expect(complaints).toContain("PostgreSQL cannot be reached");
     expect(code).toBe(1);
     // 5 s is the limit of the driver's own.
-    expect(performance.now() - startedAt).toBeLessThan(4_500);
+    expect(performance.now() - connectedAt).toBeLessThan(4_500);
   }
 });

@@ -38,7 +38,7 @@ test("a degraded replica is 0, and the line says why", async () => {
   expect(out).toContain("; dead letters: 1 not replayed");
   expect(out.trim()).not.toContain("\n");
   expect(code).toBe(0);
-});
+}, 60_000);
 
 test("a replica that is down is 1", async () => {
   const stack = await openStack();

@@ -128,7 +128,7 @@ test("while the broker is away it is tried again, and every event is stored once
   await stack.broker.restart();
   expect(await ended).toMatchObject({ code: 0, out: "1000 stored, 0 duplicates, 0 invalid.\n" });
   expect(await stored(stack)).toBe(1_000);
-});
+}, 90_000);
 
 test("a broker that stays away, and a stream that is missing, end with 1 and are named", async () => {
   const away = await run("publish - --timeout 300ms --server nats://127.0.0.1:1", {}, "{}\n");
@@ -152,7 +152,7 @@ test("interrupted, it says what was stored and ends with 1", async () => {
   expect(out).toBe("5 stored, 0 duplicates, 0 invalid.\n");
   expect(complaints).toContain("interrupted");
   expect(code).toBe(1);
-});
+}, 60_000);
 
 test("of a file that takes its time, progress is shown on standard error", async () => {
   const file = fileOf(linesOf(...failures(9_000)));

@@ -293,7 +293,7 @@ test("heartbeats of 5,000 live runs that are sent at once are all answered withi
   expect(new Set(answers.map(({ body }) => JSON.stringify(body)))).toEqual(
     new Set(['{"alive":true}']),
   );
-  expect(elapsedMs).toBeLessThan(8_000);
+  expect(elapsedMs).toBeLessThan(20_000);
   const [row] = await sql`SELECT count(*)::int AS old FROM agent_runs
     WHERE heartbeat_at < now() - interval '30 seconds'`;
   expect(row).toEqual({ old: 0 });

@@ -108,16 +108,16 @@ test("on an empty system all figures are zero and no time is made up", async () 
   const stack = await openStack();
   await stack.start();
   const none = { messages: 0, bytes: 0, first_ts: null, last_ts: null, last_seq: 0 };
-  expect(await stats(stack)).toMatchObject({
+  const body = await stats(stack);
+  expect(body).toMatchObject({
     streams: Object.fromEntries(
       ["EXPERIENCE", "SIGNALS", "FEEDBACK", "LESSONS", "DEAD_LETTERS"].map((name) => [name, none]),
     ),
-    lessons: {},
     sightings: 0,
     dead_letters: 0,
     dead_letters_open: 0,
     dead_letters_replayed: 0,
-    dead_letters_by_durable: {},
     feature_rows: 0,
   });
+  expect([body.lessons, body.dead_letters_by_durable, body.runs]).toEqual([{}, {}, {}]);
 });

@@ -1,5 +1,3 @@
-import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { provision } from "../../src/bus/provision.ts";
@@ -8,6 +6,7 @@ import { type RunningService, startService } from "../../src/service.ts";
 import { readSettings } from "../../src/settings.ts";
 import { freshDatabase } from "../rig/database.ts";
 import { eventually } from "../rig/eventually.ts";
+import { freePort } from "../rig/ports.ts";
 import { get, recordingLog } from "../rig/service.ts";
 import { failures } from "../rig/traffic.ts";
 import { startSecuredBroker, without } from "./secured.ts";
@@ -68,16 +67,7 @@ async function openStack(binary: string, change = unchanged) {
   return { broker, started, readiness, becomes, learns, lines, fatal };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-describe.each(await serversToTest())("on %s", (name, binary) => {
+describe.each(await serversToTest())("on %s", { timeout: 90_000 }, (name, binary) => {
   const onServer = binary === null ? test.skip : test;
 
   onServer("before the start, each missing permission is named at /readyz", async () => {

@@ -30,4 +30,4 @@ test("in production a replica creates nothing: it says what is missing, and serv
   expect((await run("provision", env)).code).toBe(0);
   await replica.ready();
   expect(await readiness()).toBe("200 ok");
-});
+}, 90_000);

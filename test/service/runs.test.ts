@@ -116,14 +116,14 @@ test("an event id like the reaper's own keeps no abandoned run alive, and no rep
 
 test("no run is ended while its events wait in the stream", async () => {
   const stack = await openStack();
-  const first = await stack.start({ RUN_STALE_SECONDS: "2" });
+  const first = await stack.start({ RUN_STALE_SECONDS: "60" });
   await publish(stack, "r1", { type: "a" });
   await eventually(async () => (await eventsOf(stack, "r1")).length === 1);
   await first.stop();
   const { sql } = stack.database;
   await sql`UPDATE agent_runs SET heartbeat_at = now() - interval '1 hour'`;
   await publish(stack, "r1", { type: "b" });
-  await stack.start({ RUN_STALE_SECONDS: "2" });
+  await stack.start({ RUN_STALE_SECONDS: "60" });
   await eventually(async () => (await eventsOf(stack, "r1")).length === 2);
   expect(await runOf(stack, "r1")).toMatchObject({ status: "running" });
 });
