@@ -127,7 +127,7 @@ test("after SIGKILL the next run takes over the folder with all that was stored"
   const after = await next.ready();
   expect(await storedMessage(after.nats_url)).toBe("still here");
   expect(await storedRow(after.database_url)).toBe("still here");
-});
+}, 90_000);
 
 test("a second signal ends it at once, while a server still hangs", async ({ folder, cleanup }) => {
   const program = runProgram(["--data", folder]);
@@ -159,7 +159,7 @@ test("the ports are the ones that were asked for", async ({ folder, cleanup }) =
     nats_url: urls.nats_url,
     database_url: urls.database_url,
   });
-});
+}, 90_000);
 
 test("a bad option is answered with the usage and exit code 2", async () => {
   const program = runProgram(["--nats-port", "many"]);
