@@ -1,12 +1,12 @@
 import postgres from "postgres";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { type Database, openDatabase, type StatementDone } from "../../src/db/client.ts";
+import { type Database, openDatabase, type StatementDone, silentLog } from "../../src/db/client.ts";
 import { openLessonStore } from "../../src/db/lessons.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { BusError, isOutage } from "../../src/errors.ts";
 import { eventually } from "../rig/eventually.ts";
 import { lesson } from "./samples.ts";
-import { type Server, silentLog, startServer } from "./server.ts";
+import { type Server, startServer } from "./server.ts";
 import { startSilentProxy } from "./silent-proxy.ts";
 
 let server: Server;

@@ -3,13 +3,12 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { UserEvent } from "../../src/core/features/event.ts";
 import { changesBy, distinct } from "../../src/core/features/fold.ts";
 import type { FeatureChange, FeatureStore, UserKey } from "../../src/core/ports.ts";
-import { type Database, openDatabase } from "../../src/db/client.ts";
+import { type Database, openDatabase, silentLog } from "../../src/db/client.ts";
 import { type Features, openFeatures } from "../../src/db/features.ts";
 import { isOutage } from "../../src/errors.ts";
 import { applyEvents } from "../../src/handlers/features.ts";
 import { freshDatabase, type TestDatabase } from "../rig/database.ts";
 import { eventually } from "../rig/eventually.ts";
-import { silentLog } from "./server.ts";
 
 let own: TestDatabase;
 let store: Features;

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type Database, openDatabase } from "../../src/db/client.ts";
+import { type Database, openDatabase, silentLog } from "../../src/db/client.ts";
 import { openLessonStore } from "../../src/db/lessons.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { lesson, sighting } from "./samples.ts";
-import { type Server, silentLog, startServer } from "./server.ts";
+import { type Server, startServer } from "./server.ts";
 
 let server: Server;
 let database: Database;

@@ -3,9 +3,10 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import postgres from "postgres";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { silentLog } from "../../src/db/client.ts";
 import { migrate, pendingMigrations } from "../../src/db/migrate.ts";
 import { eventually } from "../rig/eventually.ts";
-import { recordingLog, type Server, silentLog, startServer } from "./server.ts";
+import { recordingLog, type Server, startServer } from "./server.ts";
 
 let server: Server;
 let admin: postgres.Sql;

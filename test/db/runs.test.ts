@@ -3,14 +3,13 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { RunKey } from "../../src/core/ports.ts";
 import { changesBy } from "../../src/core/runs/append.ts";
 import type { RunEvent } from "../../src/core/runs/event.ts";
-import { type Database, openDatabase } from "../../src/db/client.ts";
+import { type Database, openDatabase, silentLog } from "../../src/db/client.ts";
 import { type Leases, openLeases } from "../../src/db/leases.ts";
 import { openRuns, type RunFilter, type RunPlace, type Runs } from "../../src/db/runs.ts";
 import { openRunsUpkeep, type RunsUpkeep } from "../../src/db/runs-upkeep.ts";
 import { appendEvents } from "../../src/handlers/runs.ts";
 import { freshDatabase, type TestDatabase } from "../rig/database.ts";
 import { eventually } from "../rig/eventually.ts";
-import { silentLog } from "./server.ts";
 
 let own: TestDatabase;
 let store: Runs;

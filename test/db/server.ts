@@ -55,12 +55,6 @@ export async function startServer(): Promise<Server> {
   };
 }
 
-export const silentLog: DatabaseLog = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-};
-
 /** Keeps what is said at level info and above as `level: sentence`. */
 export function recordingLog(): { log: DatabaseLog; lines: string[] } {
   const lines: string[] = [];

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { eventually } from "../rig/eventually.ts";
+import { lasting } from "../rig/eventually.ts";
 import { copyBuild } from "./build.ts";
 import { runFeatureStory } from "./features-story.ts";
 import { startOwnPostgres } from "./own-postgres.ts";
@@ -7,12 +7,6 @@ import { startOwnPostgres } from "./own-postgres.ts";
 /** An outage that counted against messages would make dead letters of them: 3 attempts of 1 s. */
 const env = { EXPERIENCE_ACK_WAIT_SECONDS: "1", NATS_MAX_DELIVER: "3" };
 const outageMs = 5_000;
-
-/** How long an outage lasts is part of it; nothing is waited for. */
-async function lasting(ms: number): Promise<void> {
-  const startedAt = performance.now();
-  await eventually(() => performance.now() - startedAt >= ms, 2 * ms);
-}
 
 test("PostgreSQL away for longer than all attempts: no dead letter, no loss, recovered within 5 s of its return", async () => {
   const build = copyBuild();

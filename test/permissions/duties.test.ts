@@ -5,6 +5,7 @@ import { readGranted } from "../../src/bus/permissions.ts";
 import { provision } from "../../src/bus/provision.ts";
 import { neededFor, wantedFrom } from "../../src/bus/wanted.ts";
 import { includesSubject } from "../../src/core/subject-pattern.ts";
+import { silentLog } from "../../src/db/client.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { startService } from "../../src/service.ts";
 import { concernNames, readSettings } from "../../src/settings.ts";
@@ -19,12 +20,10 @@ import { serversToTest } from "./servers.ts";
 /** A whole deployment is at work here, and beside it other tests. */
 const eventually = (ask: () => Promise<boolean> | boolean) => within(ask, 20_000);
 
-const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined };
-
 /** Everything made by those whose business it is: streams by the provisioner, tables by the migrator. */
 async function openDeployment(binary: string) {
   const [broker, database] = await Promise.all([startSecuredBroker(binary), openSecuredDatabase()]);
-  await migrate(database.urlOf("experience_migrator"), { log: silent });
+  await migrate(database.urlOf("experience_migrator"), { log: silentLog });
   await database.grant();
   await provisionAll(broker, database);
   return { broker, database };

@@ -1,16 +1,14 @@
 import { readFileSync } from "node:fs";
 import type postgres from "postgres";
 import { expect, test } from "vitest";
-import { openDatabase } from "../../src/db/client.ts";
+import { openDatabase, silentLog } from "../../src/db/client.ts";
 import { migrate, pendingMigrations } from "../../src/db/migrate.ts";
 import { missingPrivileges, neededPrivileges, requireWritable } from "../../src/db/privileges.ts";
 import { openSecuredDatabase, type Role } from "./roles.ts";
 
-const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined };
-
 async function migrated() {
   const database = await openSecuredDatabase();
-  await migrate(database.urlOf("experience_migrator"), { log: silent });
+  await migrate(database.urlOf("experience_migrator"), { log: silentLog });
   await database.grant();
   return database;
 }
@@ -29,7 +27,7 @@ test("the service's role is granted what the code says it needs, and no more", (
 test("what a role lacks is told, each by its table", async () => {
   const database = await migrated();
   const as = async (role: Role) => {
-    const client = openDatabase({ url: database.urlOf(role), log: silent });
+    const client = openDatabase({ url: database.urlOf(role), log: silentLog });
     try {
       return await missingPrivileges(client);
     } finally {
@@ -48,7 +46,7 @@ test("what a role lacks is told, each by its table", async () => {
 test("a privilege that is taken away is named, with what brings it back", async () => {
   const database = await migrated();
   await database.sql`REVOKE INSERT ON agent_lessons FROM experience_service`;
-  const client = openDatabase({ url: database.urlOf("experience_service"), log: silent });
+  const client = openDatabase({ url: database.urlOf("experience_service"), log: silentLog });
   await expect(requireWritable(client)).rejects.toMatchObject({
     code: "unavailable",
     message:
@@ -155,8 +153,8 @@ test("the service sees what the migrator has still to do, and cannot do it", asy
   const database = await openSecuredDatabase();
   const url = database.urlOf("experience_service");
   expect(await pendingMigrations(url)).not.toEqual([]);
-  await expect(migrate(url, { log: silent })).rejects.toThrow("permission denied");
-  await migrate(database.urlOf("experience_migrator"), { log: silent });
+  await expect(migrate(url, { log: silentLog })).rejects.toThrow("permission denied");
+  await migrate(database.urlOf("experience_migrator"), { log: silentLog });
   await expect(pendingMigrations(url)).rejects.toMatchObject({
     code: "unavailable",
     message: expect.stringContaining("permission denied"),

@@ -11,3 +11,9 @@ export async function eventually(
     await wait(20);
   }
 }
+
+/** How long an outage lasts is part of it; nothing is waited for. */
+export async function lasting(ms: number): Promise<void> {
+  const startedAt = performance.now();
+  await eventually(() => performance.now() - startedAt >= ms, 2 * ms);
+}

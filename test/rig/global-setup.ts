@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
 import type { TestProject } from "vitest/node";
+import { silentLog } from "../../src/db/client.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { locateNatsServer } from "../../src/embedded/nats-binary.ts";
 import { startPostgres } from "../../src/embedded/postgres.ts";
@@ -15,8 +16,6 @@ declare module "vitest" {
   }
 }
 
-const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined };
-
 /** Once per run: the nats-server binary, and a PostgreSQL with a migrated template database. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dataDir = mkdtempSync(join(tmpdir(), "experience-bus-test-"));
@@ -27,7 +26,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const admin = postgres(server.url, { max: 1, onnotice: () => undefined });
   await admin.unsafe(`CREATE DATABASE ${templateDatabase}`);
   await admin.end();
-  await migrate(server.url.replace(/[^/]*$/, templateDatabase), { log: silent });
+  await migrate(server.url.replace(/[^/]*$/, templateDatabase), { log: silentLog });
   project.provide("natsBinary", natsBinary);
   project.provide("postgresUrl", server.url);
   return async () => {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
 import { eventually } from "./eventually.ts";
 
 const builtMain = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
@@ -66,6 +67,16 @@ export function startReplica(
       return (await exited).code;
     },
   };
+}
+
+/** Ended by the test that starts it at the latest. */
+export function startReplicaOfTest(env: Record<string, string>): Replica {
+  const replica = startReplica(env);
+  onTestFinished(async () => {
+    replica.kill("SIGKILL");
+    await replica.exited;
+  });
+  return replica;
 }
 
 function parse(line: string): Record<string, unknown> {

@@ -2,20 +2,11 @@ import { expect, onTestFinished, test } from "vitest";
 import { eventually } from "../rig/eventually.ts";
 import { openLink } from "../rig/link.ts";
 import { freePort } from "../rig/ports.ts";
-import { type Replica, startReplica } from "../rig/replica.ts";
+import { type Replica, startReplicaOfTest as start } from "../rig/replica.ts";
 import { complaintsOf, get, openStack, type Stack } from "../rig/service.ts";
 import { failures, publish } from "../rig/traffic.ts";
 
 const lessons = ({ database: { sql } }: Stack) => sql`SELECT lesson_key FROM agent_lessons`;
-
-function start(env: Record<string, string>): Replica {
-  const replica = startReplica(env);
-  onTestFinished(async () => {
-    replica.kill("SIGKILL");
-    await replica.exited;
-  });
-  return replica;
-}
 
 /** A stack whose replicas reach PostgreSQL over a link that the test can cut. */
 async function openLinkedStack(brokerArgs: string[] = []) {

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { headers, type MsgHdrs } from "@nats-io/transport-node";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { failed, kinds, openCollector } from "../rig/collector.ts";
 import { eventually } from "../rig/eventually.ts";
-import { startReplica } from "../rig/replica.ts";
+import { startReplicaOfTest } from "../rig/replica.ts";
 import { openStack, type Stack } from "../rig/service.ts";
 import { failure, failures, type WireEvent } from "../rig/traffic.ts";
 
@@ -252,16 +252,6 @@ test("an exporter that cannot be reached costs spans and a log line, nothing els
   expect(service.log.filter(({ msg }) => msg === "spans could not be exported")).toHaveLength(1);
 }, 90_000);
 
-/** The service as people run it, ended by the test at the latest. */
-function startBuilt(env: Record<string, string>) {
-  const replica = startReplica(env);
-  onTestFinished(async () => {
-    replica.kill("SIGKILL");
-    await replica.exited;
-  });
-  return replica;
-}
-
 test("spans are exported at SIGTERM, under the names that the environment gives", async () => {
   const [stack, collector] = await Promise.all([openStack(), openCollector()]);
   const env = {
@@ -271,7 +261,7 @@ test("spans are exported at SIGTERM, under the names that the environment gives"
     OTEL_BSP_SCHEDULE_DELAY: "3600000",
     EXPERIENCE_PROVISION: "apply",
   };
-  const replica = startBuilt(stack.env(env));
+  const replica = startReplicaOfTest(stack.env(env));
   await replica.ready();
   const { traceId, traceparent } = newTrace();
   await publishLesson(stack, { traceparent });
