@@ -16,7 +16,9 @@ afterAll(() => build.remove());
 const limitMs = 10_000;
 
 /** What is left behind would come back only after this long, which no test waits for. */
-const longAckWait = { EXPERIENCE_ACK_WAIT_SECONDS: "60" };
+const longAckWait = { EXPERIENCE_ACK_WAIT_SECONDS: "120" };
+/** For what a load may have left to do: far shorter than that. */
+const quietLimitMs = 45_000;
 
 async function open({ onTestFinished }: Pick<TestContext, "onTestFinished">): Promise<Stack> {
   const stack = await openStack({ size: 0, main: build.main, env: longAckWait });
@@ -61,7 +63,7 @@ const consumerInfo = ({ broker }: Stack) => broker.jsm.consumers.info("EXPERIENC
 async function expectNothingWaiting(stack: Stack): Promise<void> {
   const successor = await stack.start();
   await successor.ready();
-  await untilQuiet(stack.broker, 5_000);
+  await untilQuiet(stack.broker, quietLimitMs);
   const { differences } = await compareWithReference(stack.broker, stack.database, defaultWindowMs);
   expect(differences).toEqual([]);
 }
@@ -109,7 +111,8 @@ test("a second signal ends the process at once", async (context) => {
   const { code, ms } = await stopWith(replica);
 
   expect(code).toBe(1);
-  expect(ms).toBeLessThan(500);
+  // A stop that waits for the batch in hand takes six seconds.
+  expect(ms).toBeLessThan(3_000);
 });
 
 test.concurrent.for([

@@ -71,6 +71,10 @@ export function startLoad(
   };
 }
 
+/** Of a failure that is the machine's: what was to be shown has been, but under less load. */
+export const loadNotMade = (perSecond: number): string =>
+  `all else holds, but this machine could not make a load of ${perSecond} events/s, in events/s`;
+
 /** One event in so many is a failure. */
 const failureEvery = 20;
 /** The failures of one signature lie this far apart, in rounds of five. */
