@@ -1,11 +1,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { eventually } from "../rig/eventually.ts";
 import { openStack, type Stack } from "../rig/service.ts";
 import { failure, failures } from "../rig/traffic.ts";
 import { run, startCommand } from "./command.ts";
+
+/** Processes are started, several in some tests. */
+vi.setConfig({ testTimeout: 120_000 });
 
 function fileOf(text: string): string {
   const folder = mkdtempSync(join(tmpdir(), "experience-bus-publish-"));
@@ -36,7 +39,8 @@ test("events of a file become lessons, and a file that comes again stores nothin
   const again = await publish(stack, `${file} --json`);
   expect(JSON.parse(again.out)).toEqual({ stored: 0, duplicates: 300, invalid: 0, problems: [] });
   expect(await stored(stack)).toBe(300);
-  await eventually(async () => (await stack.database.sql`SELECT FROM agent_lessons`).length === 1);
+  const learned = async () => (await stack.database.sql`SELECT FROM agent_lessons`).length;
+  await eventually(async () => (await learned()) === 1, 20_000);
 });
 
 test("lines without an id are events of their own, and the same ones when they come again", async () => {
@@ -128,7 +132,7 @@ test("while the broker is away it is tried again, and every event is stored once
   await stack.broker.restart();
   expect(await ended).toMatchObject({ code: 0, out: "1000 stored, 0 duplicates, 0 invalid.\n" });
   expect(await stored(stack)).toBe(1_000);
-}, 90_000);
+});
 
 test("a broker that stays away, and a stream that is missing, end with 1 and are named", async () => {
   const away = await run("publish - --timeout 300ms --server nats://127.0.0.1:1", {}, "{}\n");
@@ -152,7 +156,7 @@ test("interrupted, it says what was stored and ends with 1", async () => {
   expect(out).toBe("5 stored, 0 duplicates, 0 invalid.\n");
   expect(complaints).toContain("interrupted");
   expect(code).toBe(1);
-}, 60_000);
+});
 
 test("of a file that takes its time, progress is shown on standard error", async () => {
   const file = fileOf(linesOf(...failures(9_000)));

@@ -1,6 +1,6 @@
 import { open, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import {
   answers,
   insertRow,
@@ -13,6 +13,9 @@ import {
   until,
 } from "./fixture.ts";
 import { runProgram, serverPids } from "./program.ts";
+
+/** Processes and servers are started, several in some tests. */
+vi.setConfig({ testTimeout: 90_000 });
 
 test("it prints one line of JSON when both servers are ready, and ends with SIGTERM", async ({
   cleanup,
@@ -127,7 +130,7 @@ test("after SIGKILL the next run takes over the folder with all that was stored"
   const after = await next.ready();
   expect(await storedMessage(after.nats_url)).toBe("still here");
   expect(await storedRow(after.database_url)).toBe("still here");
-}, 90_000);
+});
 
 test("a second signal ends it at once, while a server still hangs", async ({ folder, cleanup }) => {
   const program = runProgram(["--data", folder]);
@@ -159,7 +162,7 @@ test("the ports are the ones that were asked for", async ({ folder, cleanup }) =
     nats_url: urls.nats_url,
     database_url: urls.database_url,
   });
-}, 90_000);
+});
 
 test("a bad option is answered with the usage and exit code 2", async () => {
   const program = runProgram(["--nats-port", "many"]);
