@@ -71,9 +71,9 @@ export function startLoad(
   };
 }
 
-/** Of a failure that is the machine's: what was to be shown has been, but under less load. */
+/** Of a failure that is the machine's, whatever else failed beside it. */
 export const loadNotMade = (perSecond: number): string =>
-  `all else holds, but this machine could not make a load of ${perSecond} events/s, in events/s`;
+  `this machine could not make the load of ${perSecond} events/s; it made, in events/s`;
 
 /** One event in so many is a failure. */
 const failureEvery = 20;

@@ -110,6 +110,6 @@ test(`${readers} readers on two replicas have an event within ${limitMs} ms`, as
       `p99 ${at(0.99)} ms, max ${at(1)} ms; replicas ${before.join("+")} MB before, ` +
       `${after.join("+")} MB after`,
   );
+  expect.soft(rate, loadNotMade(perSecond)).toBeGreaterThan(0.9 * perSecond);
   expect(at(0.99), "99th percentile, ms").toBeLessThanOrEqual(limitMs);
-  expect(rate, loadNotMade(perSecond)).toBeGreaterThan(0.9 * perSecond);
 }, 120_000);

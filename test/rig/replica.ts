@@ -53,7 +53,7 @@ export function startReplica(
     exited,
     async ready() {
       const serving = () => log.find(({ msg }) => msg === "serving");
-      await eventually(() => ended || serving() !== undefined, 20_000);
+      await eventually(() => ended || serving() !== undefined, 45_000);
       const line = serving();
       if (!line) throw new Error(`replica ended: ${JSON.stringify([log.slice(-3), complaints])}`);
       return { instance: String(line["instance"]), httpPort: Number(line["httpPort"]) };
