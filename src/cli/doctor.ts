@@ -33,19 +33,27 @@ async function run(global: GlobalOptions): Promise<void> {
   const settings = readSettings(environmentFor(global));
   const timeoutMs = global.timeout * 1_000;
   const findings: Finding[] = [];
-  const report: Report = (finding) => {
-    findings.push(finding);
-    if (!global.json) console.log(line(finding));
-  };
-  await examineNats(settings, timeoutMs, report);
-  await examinePostgres(settings, timeoutMs, report);
-  await examineCertificates(settings, timeoutMs, report);
+  // All at once, told in their order: who waits for a server that is silent waits for the others meanwhile.
+  const parts = [examineNats, examinePostgres, examineCertificates].map((examine) =>
+    collect((report) => examine(settings, timeoutMs, report)),
+  );
+  for (const part of parts) {
+    const found = await part;
+    findings.push(...found);
+    if (!global.json) for (const finding of found) console.log(line(finding));
+  }
   const count = (status: Finding["status"]) =>
     findings.filter((finding) => finding.status === status).length;
   const [failed, warnings] = [count("failed"), count("warning")];
   if (global.json) printJson({ findings, failed, warnings });
   else console.log(`\n${failed} failed, ${warnings} warned of, ${count("ok")} fine`);
   if (failed > 0) throw new Ended(exitCodes.failed);
+}
+
+async function collect(work: (report: Report) => Promise<void>): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  await work((finding) => findings.push(finding));
+  return findings;
 }
 
 const marks = { ok: "ok    ", warning: "warn  ", failed: "FAILED" } as const;

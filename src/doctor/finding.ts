@@ -27,6 +27,26 @@ export async function examine(
   try {
     await work(found);
   } catch (error) {
-    found.failed(causeOf(error));
+    found.failed(inWords(causeOf(error)));
   }
+}
+
+/** What the NATS client (3.4.0) and Node.js say of a server that hangs up, for whoever runs that server. */
+const hungUp = [
+  [
+    "node provided an undefined error",
+    "the server hung up before it said anything: no nats-server, or one that wants TLS first (handshake_first)",
+  ],
+  [
+    "socket disconnected before secure TLS connection was established",
+    "the server hung up in the middle of the TLS handshake: does it speak TLS?",
+  ],
+] as const;
+
+/** OpenSSL's `error:<code>:<library>:<function>:<reason>:<file>:<line>:<more>`, a thread before it or none. */
+const ofOpenSsl = /^(?:[0-9A-F]+:)?error:[0-9A-F]+:[^:]*:[^:]*:([^:]+)[\s\S]*$/;
+
+function inWords(text: string): string {
+  const [, words] = hungUp.find(([said]) => text.includes(said)) ?? [];
+  return words ?? text.replace(ofOpenSsl, "$1").trim();
 }

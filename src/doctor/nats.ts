@@ -25,11 +25,15 @@ export async function examineNats(
   timeoutMs: number,
   report: Report,
 ): Promise<void> {
+  const attempts = settings.nats.url.split(",").map((url) => ({
+    place: `NATS at ${new URL(url).host}`,
+    connecting: connectOnce({ ...settings.nats, url }, timeoutMs),
+  }));
+  await Promise.allSettled(attempts.map(({ connecting }) => connecting));
   const connections: NatsConnection[] = [];
-  for (const url of settings.nats.url.split(",")) {
-    const place = `NATS at ${new URL(url).host}`;
+  for (const { place, connecting } of attempts) {
     await examine(report, place, async (found) => {
-      const nc = await connectOnce({ ...settings.nats, url }, timeoutMs);
+      const nc = await connecting;
       connections.push(nc);
       found.ok("reached, and it takes the credentials");
       examineInfo(nc, found);

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { jetstreamManager } from "@nats-io/jetstream";
@@ -26,6 +28,21 @@ async function startServer(config = "", binary = inject("natsBinary")): Promise<
   const server = await startNatsServer({ binary, dataDir, args });
   onTestFinished(() => server.stop());
   return server;
+}
+
+/** The port of one that is no server at all, and treats whoever connects like this. */
+async function startOther(treat: (socket: Socket) => void): Promise<string> {
+  const sockets: Socket[] = [];
+  const other = createServer((socket) => {
+    sockets.push(socket);
+    treat(socket.on("error", () => undefined));
+  }).listen(0, "127.0.0.1");
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    other.close();
+  });
+  await once(other, "listening");
+  return `127.0.0.1:${(other.address() as AddressInfo).port}`;
 }
 
 /** A server and a database that lack nothing. */
@@ -176,6 +193,63 @@ test("servers that cannot be reached, both at once, without their passwords", as
   expect(code).toBe(1);
 });
 
+test("ports that accept and hang up, as a load balancer without a backend does", async () => {
+  const [nats, postgres] = [
+    await startOther((socket) => socket.end()),
+    await startOther((socket) => socket.end()),
+  ];
+  const { told, code } = await doctor({
+    NATS_URL: `nats://${nats}`,
+    LEARNER_DATABASE_URL: `postgres://u@${postgres}/bus`,
+  });
+  expect(told).toEqual([
+    `failed NATS at ${nats}: the server hung up before it said anything: no nats-server, or one that wants TLS first (handshake_first)`,
+    expect.stringMatching(/^failed PostgreSQL: /),
+  ]);
+  expect(code).toBe(1);
+});
+
+test("a NATS server that breaks off the TLS handshake", async () => {
+  const nats = await startOther((socket) => {
+    socket.write('INFO {"tls_required":true,"max_payload":1048576}\r\n');
+    socket.on("data", () => socket.destroy());
+  });
+  const { told, code } = await doctor({
+    NATS_URL: `nats://${nats}`,
+    LEARNER_DATABASE_URL: "postgres://u@127.0.0.1:2/bus",
+  });
+  expect(told[0]).toContain("hung up in the middle of the TLS handshake: does it speak TLS?");
+  expect(code).toBe(1);
+});
+
+test("PostgreSQL without TLS where sslmode wants it", async () => {
+  const { env } = await openServers();
+  const { told, code } = await doctor({
+    ...env,
+    LEARNER_DATABASE_URL: `${env.LEARNER_DATABASE_URL}?sslmode=require`,
+  });
+  expect(told).toEqual([
+    "failed PostgreSQL: the server hung up in the middle of the TLS handshake: does it speak TLS?",
+  ]);
+  expect(code).toBe(1);
+});
+
+test("servers that are silent are waited for at the same time", async () => {
+  const silent = await Promise.all(Array.from({ length: 5 }, () => startOther(() => undefined)));
+  const startedAt = performance.now();
+  const { told, code } = await doctor({
+    NATS_URL: silent
+      .slice(1)
+      .map((place) => `nats://${place}`)
+      .join(),
+    LEARNER_DATABASE_URL: `postgres://u@${silent[0]}/bus`,
+  });
+  expect(told).toHaveLength(5);
+  expect(code).toBe(1);
+  // --timeout is 5 s; one after the other they would take 25.
+  expect(performance.now() - startedAt).toBeLessThan(12_000);
+});
+
 test("a clock that is ten minutes ahead of the servers'", async () => {
   const { env } = await openServers();
   const ahead = "const now = Date.now; Date.now = () => now() + 600_000;";
@@ -188,20 +262,53 @@ test("a clock that is ten minutes ahead of the servers'", async () => {
   expect(code).toBe(1);
 });
 
-for (const [what, untilDays, finding] of [
-  ["an expired certificate", -3, /^failed certificate of NATS at \S+: expired on \d{4}-\d\d-\d\d$/],
-  ["one that is about to expire", 5, /^warning certificate of NATS at \S+: 4 days left, until/],
+async function makeCertificate(fromDays: number, untilDays: number) {
+  const dayMs = 86_400_000;
+  return await generate([{ name: "commonName", value: "localhost" }], {
+    notBeforeDate: new Date(Date.now() + fromDays * dayMs),
+    notAfterDate: new Date(Date.now() + untilDays * dayMs),
+    extensions: [
+      { name: "basicConstraints", cA: true },
+      { name: "subjectAltName", altNames: [{ type: 7, ip: "127.0.0.1" }] },
+    ],
+  });
+}
+
+test("each certificate of a bundle is looked at; an old one beside a good one is a warning", async () => {
+  const [good, expired] = [await makeCertificate(-30, 300), await makeCertificate(-30, -3)];
+  const bundle = join(folder(), "ca.pem");
+  const ofFile = async (content: string) => {
+    writeFileSync(bundle, content);
+    const { told } = await doctor({
+      ...{ NATS_URL: "nats://127.0.0.1:1", LEARNER_DATABASE_URL: "postgres://u@127.0.0.1:2/bus" },
+      NATS_CA: bundle,
+    });
+    return told.filter((one) => one.includes("certificate in NATS_CA"));
+  };
+  const isOver = (mark: string, number: number) =>
+    expect.stringMatching(
+      `^${mark} certificate in NATS_CA: number ${number} of 2: expired on \\d{4}-`,
+    );
+  expect(await ofFile(`# roots\n${good.cert}\n${expired.cert}`)).toEqual([isOver("warning", 2)]);
+  expect(await ofFile(expired.cert + expired.cert)).toEqual([
+    isOver("failed", 1),
+    isOver("failed", 2),
+  ]);
+  expect(await ofFile("nothing")).toEqual([
+    "failed certificate in NATS_CA: there is none in the file",
+  ]);
+  const bad = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  const [told] = await ofFile(bad);
+  expect(told).toMatch(/^failed certificate in NATS_CA: [a-z ]+$/);
+});
+
+for (const [what, fromDays, untilDays, finding] of [
+  ["an expired certificate", -30, -3, /: expired on \d{4}-\d\d-\d\d$/],
+  ["one that is about to expire", -30, 5, /: 4 days left, until/],
+  ["one that is not valid yet", 2, 300, /: not valid before \d{4}-\d\d-\d\d$/],
 ] as const) {
   test(`${what} of the server`, async () => {
-    const dayMs = 86_400_000;
-    const { cert, private: key } = await generate([{ name: "commonName", value: "localhost" }], {
-      notBeforeDate: new Date(Date.now() - 30 * dayMs),
-      notAfterDate: new Date(Date.now() + untilDays * dayMs),
-      extensions: [
-        { name: "basicConstraints", cA: true },
-        { name: "subjectAltName", altNames: [{ type: 7, ip: "127.0.0.1" }] },
-      ],
-    });
+    const { cert, private: key } = await makeCertificate(fromDays, untilDays);
     const files = folder();
     writeFileSync(join(files, "cert.pem"), cert);
     writeFileSync(join(files, "key.pem"), key);
@@ -212,8 +319,13 @@ for (const [what, untilDays, finding] of [
       ...{ NATS_URL: server.url, NATS_CA: join(files, "cert.pem") },
       LEARNER_DATABASE_URL: database.url,
     });
-    expect(told).toContainEqual(expect.stringMatching(finding));
-    expect(told).toContainEqual(expect.stringMatching(/certificate in NATS_CA/));
+    const ofCertificates = told.filter((one) => /^\w+ certificate /.test(one));
+    expect(ofCertificates).toEqual([
+      expect.stringMatching(/certificate in NATS_CA/),
+      expect.stringMatching(/certificate of NATS at \S+/),
+    ]);
+    for (const one of ofCertificates) expect(one).toMatch(finding);
+    expect(told.join()).not.toMatch(/error:|routines|\n/);
     expect(code).toBe(1);
   });
 }
