@@ -1,8 +1,8 @@
 import type { StreamConfig } from "@nats-io/jetstream";
-import { includesSubject } from "../core/subject-pattern.ts";
+import { includesSubject, overlapsSubject } from "../core/subject-pattern.ts";
 import { BusError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { WantedStream } from "./wanted.ts";
+import type { NeededStream } from "./wanted.ts";
 
 /** One way in which what exists is not what would be created. */
 export interface Drift {
@@ -14,17 +14,33 @@ export interface Drift {
   readonly breaks: boolean;
 }
 
+/** How much a limit must leave room for; 0 and less, or none at all, is no limit. */
+export interface Room {
+  readonly least: number;
+  /** Below it nothing would work at all. */
+  readonly breaksBelow: number;
+}
+
+export type Rooms<C> = Partial<Record<keyof C, Room>>;
+
+/** `breaks`: where some are missing; where all are, a stream that has to be there is another one. */
 export function subjectsDrift(
-  wanted: WantedStream,
-  { subjects }: StreamConfig,
+  { stream: wanted, optional }: Pick<NeededStream, "stream" | "optional">,
+  { subjects = [] }: Partial<StreamConfig>,
   breaks: boolean,
 ): Drift[] {
   const missing = wanted.subjects.filter(
     (subject) => !subjects.some((one) => includesSubject(one, subject)),
   );
   if (missing.length === 0) return [];
+  const hasSome = wanted.subjects.some((subject) =>
+    subjects.some((one) => overlapsSubject(one, subject)),
+  );
   return [
-    { what: `stream ${wanted.name}`, field: "subjects", wanted: missing, actual: subjects, breaks },
+    {
+      ...{ what: `stream ${wanted.name}`, field: "subjects", wanted: missing, actual: subjects },
+      breaks: breaks || !(hasSome || optional),
+    },
   ];
 }
 
@@ -35,7 +51,7 @@ export function compare<C extends object>(
   fields: Partial<Record<keyof C, boolean>>,
 ): Drift[] {
   return (Object.keys(fields) as (keyof C & string)[])
-    .filter((field) => wanted[field] !== actual[field])
+    .filter((field) => !isSame(wanted[field], actual[field]))
     .map((field) => ({
       what,
       field,
@@ -45,10 +61,32 @@ export function compare<C extends object>(
     }));
 }
 
+/** JetStream leaves out most of what is 0, empty or false. */
+function isSame(one: unknown, other: unknown): boolean {
+  return one === other || !(one || other);
+}
+
+/** Limits that leave less room than is needed. */
+export function limitDrift<C extends object>(
+  what: string,
+  rooms: Rooms<C>,
+  actual: Partial<C>,
+): Drift[] {
+  return (Object.entries(rooms) as [keyof C & string, Room][]).flatMap(
+    ([field, { least, breaksBelow }]) => {
+      const limit = Number(actual[field] ?? 0);
+      if (limit <= 0 || limit >= least) return [];
+      const [is, want] = [limit, least].map((value) => readable(field, value));
+      return [{ what, field, wanted: want, actual: is, breaks: limit < breaksBelow }];
+    },
+  );
+}
+
+const durations = ["max_age", "ack_wait", "duplicate_window", "max_expires", "inactive_threshold"];
+
 /** Durations are nanoseconds in JetStream; people think in seconds. */
 function readable(field: string, value: unknown): unknown {
-  const isDuration = ["max_age", "ack_wait", "duplicate_window"].includes(field);
-  return isDuration && typeof value === "number" ? `${value / 1e9}s` : value;
+  return durations.includes(field) && typeof value === "number" ? `${value / 1e9}s` : value;
 }
 
 /** Both values, for a person. */

@@ -5,7 +5,7 @@ import {
   type StreamConfig,
 } from "@nats-io/jetstream";
 import { includesSubject } from "../core/subject-pattern.ts";
-import { compare, type Drift, subjectsDrift } from "./drift.ts";
+import { compare, type Drift, limitDrift, subjectsDrift } from "./drift.ts";
 import { orNull } from "./errors.ts";
 import type { Needed, NeededStream, WantedDurable, WantedStream } from "./wanted.ts";
 
@@ -56,25 +56,34 @@ export async function inspect(
   return { absent, drift };
 }
 
-function streamDrift({ stream, compared }: NeededStream, actual: StreamConfig): Drift[] {
+function streamDrift(needed: NeededStream, actual: StreamConfig): Drift[] {
+  const { stream, compared, rooms, isSource } = needed;
   const { subjects, retention, ...plain } = compared;
   const isQueue = actual.retention === RetentionPolicy.Workqueue;
   const fields = {
     ...(retention !== undefined && { retention: retention && isQueue }),
     ...plain,
   };
+  const isFilledOtherwise = actual.mirror ?? actual.subject_transform ?? actual.sources?.[0];
+  const tells = subjects !== undefined && !(isSource && isFilledOtherwise);
   return [
-    ...(subjects === undefined ? [] : subjectsDrift(stream, actual, subjects)),
+    ...(tells ? subjectsDrift(needed, actual, subjects) : []),
     ...compare<StreamConfig>(nameOfStream(stream), stream, actual, fields),
+    ...limitDrift(nameOfStream(stream), rooms, actual),
   ];
 }
 
+/** With all of its filters where it has several. */
+type Filtered = Omit<ConsumerConfig, "filter_subject"> & {
+  readonly filter_subject?: string | string[] | undefined;
+};
+
 function durableDrift(durable: WantedDurable, config: ConsumerConfig): Drift[] {
-  const { config: wanted } = durable;
+  const { config: wanted, rooms } = durable;
   // No filter, or a wider one, brings our events, too.
   const filters = config.filter_subjects ?? [config.filter_subject || ">"];
   const isWideEnough = filters.some((filter) => includesSubject(filter, wanted.filter_subject));
-  const actual = isWideEnough ? { ...config, filter_subject: wanted.filter_subject } : config;
+  const actual = isWideEnough ? wanted.filter_subject : (config.filter_subjects ?? filters[0]);
   const breaking = {
     ack_policy: true,
     max_deliver: true,
@@ -82,9 +91,15 @@ function durableDrift(durable: WantedDurable, config: ConsumerConfig): Drift[] {
     deliver_subject: true,
     headers_only: true,
   };
-  const all = { ...breaking, ack_wait: false, deliver_policy: false, max_ack_pending: false };
+  const all = {
+    ...breaking,
+    ...{ ack_wait: false, deliver_policy: false, max_ack_pending: false },
+    ...{ inactive_threshold: false, mem_storage: false },
+  };
+  const what = nameOfDurable(durable);
   return [
-    ...compare<ConsumerConfig>(nameOfDurable(durable), wanted, actual, all),
+    ...compare<Filtered>(what, wanted, { ...config, filter_subject: actual }, all),
+    ...limitDrift(what, rooms, config),
     ...monitorDrift(durable, config),
   ];
 }

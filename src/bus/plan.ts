@@ -4,7 +4,7 @@ import type { Drift } from "./drift.ts";
 import { nats } from "./errors.ts";
 import { type Absent, inspect, nameOf, nameOfDurable, nameOfStream } from "./inspect.ts";
 import { ensureDurable, ensureStream } from "./provision.ts";
-import type { Needed, WantedDurable, WantedStream } from "./wanted.ts";
+import type { Needed, NeededStream, WantedDurable } from "./wanted.ts";
 
 /** One stream, bucket or durable that is not as wanted, and what is to be done about it. */
 export interface Step {
@@ -19,7 +19,10 @@ export interface Step {
 }
 
 /** JetStream refuses to change these, and nothing that exists is ever deleted here. */
-const fixedFields = new Set(["retention", "ack_policy", "deliver_policy", "deliver_subject"]);
+const fixedOfStreams = new Set(["retention", "storage", "sealed"]);
+const fixedOfDurables = new Set([
+  ...["ack_policy", "deliver_policy", "deliver_subject", "mem_storage"],
+]);
 
 /**
  * What has to be done until JetStream is as the settings want it; nothing is done yet. Steps are to be run
@@ -62,14 +65,16 @@ function changes(
   what: string,
   drift: readonly Drift[],
 ): Step[] {
+  const stream = streams.find((one) => nameOfStream(one.stream) === what);
+  const durable = durables.find((one) => nameOfDurable(one) === what);
+  const reasonOf = (one: Drift) =>
+    stream === undefined ? obstacleOfDurable(one) : obstacleOfStream(stream, one);
   const byHand = drift.flatMap((one): Step[] => {
-    const reason = obstacle(one);
+    const reason = reasonOf(one);
     return reason === null ? [] : [{ what, action: "by_hand", drift: [one], reason }];
   });
-  const rest = drift.filter((one) => obstacle(one) === null);
+  const rest = drift.filter((one) => reasonOf(one) === null);
   if (rest.length === 0) return byHand;
-  const stream = streams.find((one) => nameOfStream(one.stream) === what)?.stream;
-  const durable = durables.find((one) => nameOfDurable(one) === what);
   const fields = rest.map(({ field }) => field);
   const run = async () => {
     if (stream !== undefined) await updateStream(jsm, stream, fields);
@@ -79,11 +84,22 @@ function changes(
 }
 
 /** Why a difference cannot be mended by an update; null where it can. */
-function obstacle({ field, wanted, actual }: Drift): string | null {
-  if (fixedFields.has(field)) return "JetStream cannot change it: delete it and provision again";
+function obstacleOfStream(
+  { isSource, rooms }: NeededStream,
+  { field, wanted, actual }: Drift,
+): string | null {
+  if (fixedOfStreams.has(field)) {
+    return "JetStream cannot change it: delete it, with all that is in it, and provision again";
+  }
+  if (isSource && field in rooms) return "the limit is its owner's: nats stream update";
   if (field !== "max_age" || !isShorter(wanted, actual)) return null;
   // Replicas that run believe in what they wrote for as long as their settings say.
   return "evidence would expire under running replicas: stop them, delete the bucket (it is made again from the stream) and provision again";
+}
+
+function obstacleOfDurable({ field }: Drift): string | null {
+  if (!fixedOfDurables.has(field)) return null;
+  return "JetStream cannot change it: delete it and provision again";
 }
 
 /** Of times to live as `readable` shows them; 0 is none. */
@@ -100,15 +116,15 @@ function union(subjects: readonly string[], wanted: readonly string[]): string[]
 
 async function updateStream(
   jsm: JetStreamManager,
-  wanted: WantedStream,
+  { stream: wanted, rooms }: NeededStream,
   fields: readonly string[],
 ): Promise<void> {
   await nats(async () => {
     const { config } = await jsm.streams.info(wanted.name);
     const changed = fields.map((field) => {
       const key = field as keyof StreamConfig;
-      const value = key === "subjects" ? union(config.subjects, wanted.subjects) : wanted[key];
-      return [key, value];
+      if (key === "subjects") return [key, union(config.subjects ?? [], wanted.subjects)];
+      return [key, rooms[key]?.least ?? wanted[key]];
     });
     await jsm.streams.update(wanted.name, { ...config, ...Object.fromEntries(changed) });
   });
@@ -116,16 +132,20 @@ async function updateStream(
 
 async function updateDurable(
   jsm: JetStreamManager,
-  { stream, config: wanted }: WantedDurable,
+  { stream, config: wanted, rooms }: WantedDurable,
   fields: readonly string[],
 ): Promise<void> {
   await nats(async () => {
     const { config } = await jsm.consumers.info(stream.name, wanted.durable_name);
     const changed = fields.map((field) => {
       const key = field as keyof ConsumerConfig;
-      const value = key === "metadata" ? { ...config.metadata, ...wanted.metadata } : wanted[key];
-      return [key, value];
+      if (key === "metadata") return [key, { ...config.metadata, ...wanted.metadata }];
+      return [key, rooms[key]?.least ?? wanted[key]];
     });
-    await jsm.consumers.update(stream.name, wanted.durable_name, Object.fromEntries(changed));
+    await jsm.consumers.update(stream.name, wanted.durable_name, {
+      ...Object.fromEntries(changed),
+      // It may have one filter or several, and not both.
+      ...(fields.includes("filter_subject") && { filter_subjects: undefined }),
+    });
   });
 }

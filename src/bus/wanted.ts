@@ -8,6 +8,7 @@ import {
   type StreamConfig,
 } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
+import { maxEntries } from "../core/evidence.ts";
 import type { ConcernName, Settings } from "../settings.ts";
 import {
   attemptsBucket,
@@ -20,6 +21,7 @@ import {
   runs,
   signals,
 } from "../subjects.ts";
+import type { Room, Rooms } from "./drift.ts";
 
 const second = 1_000;
 const hour = 3_600 * second;
@@ -37,6 +39,11 @@ const orderedAckWaitSeconds = 600;
 const unprocessedCritical = 100_000;
 const redeliveryCritical = 1_000;
 
+/** As `schema/experience-event` has it. */
+const largestEventBytes = 256 * 1_024;
+/** Of a signature with as many events as one can have, their ids as long as they may be; and of a lesson's few. */
+const evidenceRoom: Room = { least: maxEntries * 160, breaksBelow: 4_096 };
+
 export type WantedStream = Partial<StreamConfig> & Pick<StreamConfig, "name" | "subjects">;
 
 /** A durable consumer, and the stream that it reads. */
@@ -44,6 +51,8 @@ export interface WantedDurable {
   readonly stream: WantedStream;
   /** The service can do without: while the stream is missing, it waits and does the rest. */
   readonly optional: boolean;
+  /** What it must allow a request for messages to be. */
+  readonly rooms: Rooms<ConsumerConfig>;
   /** Made anew by whoever reads it, from where the last one came to. */
   readonly inOrder: boolean;
   readonly config: Partial<ConsumerConfig> & {
@@ -64,6 +73,8 @@ export interface Wanted {
   readonly attempts: WantedStream;
   readonly featureAttempts: WantedStream;
   readonly runAttempts: WantedStream;
+  /** Of so much time the events must be there, so that evidence can be read again. */
+  readonly windowNanos: number;
   readonly durables: {
     readonly experience: WantedDurable;
     readonly signals: WantedDurable;
@@ -80,6 +91,9 @@ export interface NeededStream {
   /** The service does the rest while it is missing. */
   readonly optional: boolean;
   readonly compared: Compared;
+  readonly rooms: Rooms<StreamConfig>;
+  /** Others write to it, and say how much it keeps. */
+  readonly isSource: boolean;
 }
 
 /** What a replica with certain concerns stands on. */
@@ -90,35 +104,50 @@ export interface Needed {
 
 export function neededFor(wanted: Wanted, concerns: readonly ConcernName[]): Needed {
   const { durables } = wanted;
-  const needs = (stream: WantedStream, compared: Compared, optional = false): NeededStream => ({
-    ...{ stream, compared, optional },
+  const needs = (
+    stream: WantedStream,
+    compared: Compared,
+    rooms: Rooms<StreamConfig> = {},
+  ): NeededStream => ({ stream, compared, rooms, optional: false, isSource: false });
+  const reads = (stream: WantedStream, optional: boolean, differing: Compared = {}) => ({
+    // Whoever owns a source may list its subjects in another way: worth a warning only.
+    ...needs(stream, { subjects: false, retention: false, sealed: false, ...differing }),
+    ...{ optional, isSource: true },
   });
-  // Whoever owns a source may list its subjects in another way: worth a warning only.
-  const source = { subjects: false, retention: false };
-  const output = { subjects: true, duplicate_window: false, num_replicas: false };
-  const attempts = { max_age: false, num_replicas: false };
+  const output = {
+    ...{ subjects: true, sealed: true },
+    ...{ duplicate_window: false, num_replicas: false, storage: false },
+  };
+  const attempts = { sealed: true, max_age: false, num_replicas: false };
+  // Another time to live, and evidence would expire before its window ends.
+  const evidence = { max_age: true, sealed: true, num_replicas: false, storage: false };
   const of: Record<ConcernName, Needed> = {
     extractor: {
       streams: [
-        // A work queue forgets what is acked: evidence could not be read again.
-        needs(wanted.experience, { ...source, retention: true }),
+        {
+          // A work queue forgets what is acked: evidence could not be read again.
+          ...reads(wanted.experience, false, { retention: true }),
+          rooms: {
+            max_msg_size: { least: largestEventBytes, breaksBelow: 0 },
+            max_age: { least: wanted.windowNanos, breaksBelow: 0 },
+          },
+        },
         needs(wanted.lessons, output),
-        // Another time to live, and evidence would expire before its window ends.
-        needs(wanted.evidence, { max_age: true, num_replicas: false }),
+        needs(wanted.evidence, evidence, { max_msg_size: evidenceRoom, max_bytes: evidenceRoom }),
         needs(wanted.attempts, attempts),
       ],
       durables: [durables.experience],
     },
     features: {
       streams: [
-        needs(wanted.signals, source, true),
-        needs(wanted.feedback, source, true),
+        reads(wanted.signals, true),
+        reads(wanted.feedback, true),
         needs(wanted.featureAttempts, attempts),
       ],
       durables: [durables.signals, durables.feedback],
     },
     runs: {
-      streams: [needs(wanted.runs, source, true), needs(wanted.runAttempts, attempts)],
+      streams: [reads(wanted.runs, true), needs(wanted.runAttempts, attempts)],
       durables: [durables.runs],
     },
     deadletters: { streams: [], durables: [] },
@@ -155,6 +184,12 @@ export function wantedFrom(settings: Settings): Wanted {
     });
   // Room for many replicas: each holds three batches at the most.
   const mostPending = Math.max(20_000, settings.fetchBatch * 3 * 16);
+  // A request that is larger or longer is refused, all of it.
+  const allows = (least: number): Room => ({ least, breaksBelow: least });
+  const rooms = {
+    max_batch: allows(settings.fetchBatch),
+    max_expires: allows(nanos(settings.fetchTimeoutSeconds * second)),
+  };
   const durable = (
     of: WantedStream,
     config: { readonly name: string; readonly description: string; readonly subject: string },
@@ -162,7 +197,7 @@ export function wantedFrom(settings: Settings): Wanted {
     inOrder = false,
   ): WantedDurable => ({
     stream: of,
-    ...{ optional, inOrder },
+    ...{ optional, inOrder, rooms },
     config: {
       durable_name: config.name,
       description: config.description,
@@ -188,6 +223,7 @@ export function wantedFrom(settings: Settings): Wanted {
   const ofFeedback = source(feedback.stream, feedback.subject);
   const ofRuns = source(runs.stream, runs.subject);
   return {
+    windowNanos: nanos(settings.windowSeconds * second),
     experience,
     signals: ofSignals,
     feedback: ofFeedback,

@@ -27,7 +27,8 @@ export function addProvisionCommand(program: Command): void {
       `
 Streams, KV buckets and durables as the settings (EXPERIENCE_…, JETSTREAM_REPLICAS) want them. Nothing is
 deleted, and a durable that exists is never made anew: what JetStream cannot change is left to you, and the
-command ends with 1. Of a stream that exists only what the service depends on is looked at.
+command ends with 1 where the service cannot do without. Of a stream that exists only what the service depends
+on is looked at.
 With --dry-run it ends with 0 though something is to be done; how many steps there are, --json tells.
 
 Examples:
@@ -60,7 +61,10 @@ async function provision(global: GlobalOptions, dryRun: boolean): Promise<void> 
   } else if (outcomes.length === 0) {
     console.log("JetStream is as the settings want it.");
   }
-  const undone = outcomes.some(({ step, state }) => state === "failed" || step.run === undefined);
+  const undone = outcomes.some(({ step, state }) => {
+    const isVital = step.drift.some(({ breaks }) => breaks);
+    return state === "failed" || (step.run === undefined && isVital);
+  });
   if (undone) throw new Ended(exitCodes.failed);
 }
 

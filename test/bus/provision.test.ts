@@ -1,4 +1,4 @@
-import { AckPolicy, type ConsumerConfig, type StreamConfig } from "@nats-io/jetstream";
+import { AckPolicy, type ConsumerConfig, StorageType, type StreamConfig } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import { expect, onTestFinished, test } from "vitest";
 import { type Drift, judgeDrift } from "../../src/bus/drift.ts";
@@ -93,25 +93,120 @@ test("buckets bear the durable's name, so that two durables share nothing", asyn
 });
 
 for (const [subjects, fits] of [
-  [["agent.experience.v1.>"], true],
-  [["agent.experience.>"], true],
-  [["agent.*.v1.>"], true],
-  [["other", "agent.experience.>"], true],
-  [["agent.experience.v1.*"], false],
-  [["agent.experience.v1"], false],
-  [["agent.experience.v2.>"], false],
-  [["agent.experience.v1.a.>"], false],
+  [["agent.experience.v1.>"], "all"],
+  [["agent.experience.>"], "all"],
+  [["agent.*.v1.>"], "all"],
+  [["other", "agent.experience.>"], "all"],
+  [["agent.experience.v1.*"], "some"],
+  [["agent.experience.v1.a.>"], "some"],
+  [["other", "agent.experience.v1.a.>"], "some"],
+  [["agent.experience.v1"], "none"],
+  [["agent.experience.v2.>"], "none"],
 ] as const) {
-  test(`a stream with ${subjects.join(" and ")} ${fits ? "holds" : "does not hold"} all events`, async () => {
+  test(`a stream with ${subjects.join(" and ")} holds ${fits} of our events`, async () => {
     const broker = await openBroker();
     await addStream(broker, "experience", { subjects: [...subjects] });
     const drift = await provision(broker.jsm, wanted());
-    const told = fits
-      ? []
-      : [["stream EXPERIENCE", "subjects", subjects, ["agent.experience.v1.>"], false]];
+    const breaks = fits === "none";
+    const told =
+      fits === "all"
+        ? []
+        : [["stream EXPERIENCE", "subjects", subjects, ["agent.experience.v1.>"], breaks]];
     expect(asTold(drift)).toEqual(told);
   });
 }
+
+test("a source that may be missing may have subjects of others, too", async () => {
+  const broker = await openBroker();
+  await broker.jsm.streams.add({ name: "SIGNALS", subjects: ["other.>"] });
+  expect(asTold(await provision(broker.jsm, wanted()))).toEqual([
+    ["stream SIGNALS", "subjects", ["other.>"], ["signals.>"], false],
+  ]);
+});
+
+test("what a mirror or a transforming stream holds, its subjects do not say", async () => {
+  const broker = await openBroker();
+  await broker.jsm.streams.add({ name: "ORIGIN", subjects: ["signals.>"] });
+  await broker.jsm.streams.add({ name: "SIGNALS", mirror: { name: "ORIGIN" } });
+  await addStream(broker, "experience", {
+    subjects: ["agents.*"],
+    subject_transform: { src: "agents.*", dest: "agent.experience.v1.{{wildcard(1)}}" },
+  });
+  expect(await provision(broker.jsm, wanted())).toEqual([]);
+});
+
+test("a stream or bucket that takes nothing any more breaks a guarantee", async () => {
+  const broker = await openBroker();
+  await provision(broker.jsm, wanted());
+  for (const name of ["EXPERIENCE", "LESSONS", `KV_${durable}-attempts`]) {
+    const { config } = await broker.jsm.streams.info(name);
+    const sealed = { ...config, sealed: true };
+    await broker.jsm.streams.update(name, sealed);
+  }
+  const drift = await provision(broker.jsm, wanted());
+  expect(asTold(drift.filter(({ field }) => field === "sealed"))).toEqual([
+    ["stream EXPERIENCE", "sealed", true, undefined, false],
+    ["stream LESSONS", "sealed", true, undefined, true],
+    [`stream KV_${durable}-attempts`, "sealed", true, undefined, true],
+  ]);
+});
+
+test("what is kept in memory only is told", async () => {
+  const broker = await openBroker();
+  for (const name of ["deadLetters", "evidence"] as const) {
+    await addStream(broker, name, { storage: StorageType.Memory });
+  }
+  expect(asTold(await provision(broker.jsm, wanted()))).toEqual([
+    ["stream DEAD_LETTERS", "storage", "memory", "file", false],
+    [`stream KV_${durable}-evidence`, "storage", "memory", "file", false],
+  ]);
+});
+
+for (const [what, name, fields, told] of [
+  [
+    "for an event of the largest size",
+    "experience",
+    { max_msg_size: 65_536 },
+    ["max_msg_size", 65_536, 262_144, false],
+  ],
+  [
+    "for the events of a window",
+    "experience",
+    { max_age: nanos(600_000), duplicate_window: nanos(1_000) },
+    ["max_age", "600s", "1800s", false],
+  ],
+  [
+    "for all evidence of a signature",
+    "evidence",
+    { max_msg_size: 65_536 },
+    ["max_msg_size", 65_536, 81_920, false],
+  ],
+  [
+    "for the evidence of one lesson",
+    "evidence",
+    { max_msg_size: 1_024 },
+    ["max_msg_size", 1_024, 81_920, true],
+  ],
+  ["for any evidence", "evidence", { max_bytes: 1_024 }, ["max_bytes", 1_024, 81_920, true]],
+] as const) {
+  test(`a limit that leaves no room ${what} is told`, async () => {
+    const broker = await openBroker();
+    await addStream(broker, name, fields);
+    const [field, ...values] = told;
+    expect(asTold(await provision(broker.jsm, wanted()))).toEqual([
+      [`stream ${wanted()[name].name}`, field, ...values],
+    ]);
+  });
+}
+
+test("limits that leave room are the operator's own", async () => {
+  const broker = await openBroker();
+  await addStream(broker, "experience", {
+    ...{ max_msg_size: 300_000, max_age: nanos(3_600_000), max_msgs: 10, max_bytes: 1_000_000 },
+  });
+  await addStream(broker, "evidence", { max_msg_size: 1_048_576, max_bytes: 10_000_000 });
+  expect(await provision(broker.jsm, wanted())).toEqual([]);
+});
 
 for (const [retention, breaks] of [
   ["workqueue", true],
@@ -158,6 +253,18 @@ for (const [what, fields, told] of [
   ["that leaves payloads out", { headers_only: true }, ["headers_only", true, undefined, true]],
   ["with another ack_wait", { ack_wait: nanos(5_000) }, ["ack_wait", "5s", "30s", false]],
   ["that may hold less", { max_ack_pending: 10 }, ["max_ack_pending", 10, 20_000, false]],
+  ["that refuses our requests for their size", { max_batch: 1 }, ["max_batch", 1, 256, true]],
+  [
+    "that refuses our requests for their length",
+    { max_expires: nanos(1_000) },
+    ["max_expires", "1s", "2s", true],
+  ],
+  [
+    "that goes when nobody reads",
+    { inactive_threshold: nanos(60_000) },
+    ["inactive_threshold", "60s", undefined, false],
+  ],
+  ["that forgets where it was", { mem_storage: true }, ["mem_storage", true, undefined, false]],
 ] as const) {
   test(`an existing durable ${what} is told with both values`, async () => {
     const broker = await openBroker();
@@ -166,6 +273,30 @@ for (const [what, fields, told] of [
     expect(asTold(drift)).toContainEqual([`consumer EXPERIENCE/${durable}`, ...told]);
   });
 }
+
+test("an existing durable with several filters that are too narrow is told with all of them", async () => {
+  const broker = await openBroker();
+  const filter_subjects = ["agent.experience.v1.a", "agent.experience.v1.b"];
+  await addDurable(broker, { filter_subjects });
+  expect(asTold(await provision(broker.jsm, wanted()))).toEqual([
+    [
+      `consumer EXPERIENCE/${durable}`,
+      "filter_subject",
+      filter_subjects,
+      "agent.experience.v1.>",
+      true,
+    ],
+  ]);
+});
+
+test("a durable may take larger and longer requests than ours", async () => {
+  const broker = await openBroker();
+  await addDurable(broker, {
+    filter_subject: "agent.experience.v1.>",
+    ...{ max_batch: 1_000, max_expires: nanos(30_000) },
+  });
+  expect(await provision(broker.jsm, wanted())).toEqual([]);
+});
 
 const wideEnough: [what: string, fields: Partial<ConsumerConfig>][] = [
   ["without a filter", {}],

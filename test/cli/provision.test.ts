@@ -1,4 +1,4 @@
-import { AckPolicy, RetentionPolicy } from "@nats-io/jetstream";
+import { AckPolicy, RetentionPolicy, StorageType } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import { expect, onTestFinished, test } from "vitest";
 import { type Broker, startBroker } from "../rig/broker.ts";
@@ -58,6 +58,55 @@ test("what differs is updated; a durable that exists is not made anew", async ()
   );
   expect((await provision("--dry-run", env)).out).toContain("as the settings want it");
   expect(await created({ jsm })).toBe(before);
+});
+
+test("a durable's several filters become one, and what its requests may be is raised", async () => {
+  const { provision, jsm } = await openBroker();
+  await provision();
+  const name = "experience-learner-v1";
+  await jsm.consumers.delete("EXPERIENCE", name);
+  await jsm.consumers.add("EXPERIENCE", {
+    durable_name: name,
+    ack_policy: AckPolicy.Explicit,
+    filter_subjects: ["agent.experience.v1.a", "agent.experience.v1.b"],
+    ...{ max_batch: 1, max_expires: nanos(1_000), inactive_threshold: nanos(60_000) },
+  });
+  const told =
+    /filter_subject \["agent.experience.v1.a","agent.experience.v1.b"\] -> "agent.experience.v1.>".*max_batch 1 -> 256/;
+  expect((await provision("--dry-run")).out).toMatch(told);
+  const { out, code } = await provision();
+  expect(out).toMatch(told);
+  expect(code).toBe(0);
+  const { config } = await jsm.consumers.info("EXPERIENCE", name);
+  expect(config).toMatchObject({ filter_subject: "agent.experience.v1.>", max_batch: 256 });
+  expect(config.filter_subjects ?? config.inactive_threshold).toBeUndefined();
+  expect((await provision()).out).toContain("as the settings want it");
+});
+
+test("limits of a stream that we only read, and what breaks nothing, are left to a person without a failure", async () => {
+  const { provision, jsm } = await openBroker();
+  await jsm.streams.add({
+    ...{ name: "EXPERIENCE", subjects: ["agent.experience.v1.>"], max_msg_size: 65_536 },
+  });
+  await jsm.streams.add({
+    ...{ name: "LESSONS", subjects: ["agent.lesson.v1"], storage: StorageType.Memory },
+    duplicate_window: nanos(7_200_000),
+  });
+  const { out, code } = await provision();
+  expect(out).toMatch(/by hand +stream EXPERIENCE: max_msg_size 65536 -> 262144; .*owner/);
+  expect(out).toMatch(/by hand +stream LESSONS: storage "memory" -> "file"; JetStream cannot/);
+  expect(code).toBe(0);
+  expect((await jsm.streams.info("EXPERIENCE")).config.max_msg_size).toBe(65_536);
+});
+
+test("room for the evidence is made", async () => {
+  const { provision, jsm } = await openBroker();
+  await provision();
+  const bucket = "KV_experience-learner-v1-evidence";
+  await jsm.streams.update(bucket, { max_msg_size: 1_024, max_bytes: 1_024 });
+  expect((await provision()).code).toBe(0);
+  const { config } = await jsm.streams.info(bucket);
+  expect(config).toMatchObject({ max_msg_size: 81_920, max_bytes: 81_920 });
 });
 
 test("what JetStream cannot change is left to a person, and the command ends with 1", async () => {
