@@ -1,8 +1,8 @@
 import type { StreamConfig } from "@nats-io/jetstream";
-import { includesSubject, overlapsSubject } from "../core/subject-pattern.ts";
+import { includesSubject } from "../core/subject-pattern.ts";
 import { BusError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { NeededStream } from "./wanted.ts";
+import type { WantedStream } from "./wanted.ts";
 
 /** One way in which what exists is not what would be created. */
 export interface Drift {
@@ -23,9 +23,9 @@ export interface Room {
 
 export type Rooms<C> = Partial<Record<keyof C, Room>>;
 
-/** `breaks`: where some are missing; where all are, a stream that has to be there is another one. */
+/** A mirror has no subjects. */
 export function subjectsDrift(
-  { stream: wanted, optional }: Pick<NeededStream, "stream" | "optional">,
+  wanted: WantedStream,
   { subjects = [] }: Partial<StreamConfig>,
   breaks: boolean,
 ): Drift[] {
@@ -33,14 +33,8 @@ export function subjectsDrift(
     (subject) => !subjects.some((one) => includesSubject(one, subject)),
   );
   if (missing.length === 0) return [];
-  const hasSome = wanted.subjects.some((subject) =>
-    subjects.some((one) => overlapsSubject(one, subject)),
-  );
   return [
-    {
-      ...{ what: `stream ${wanted.name}`, field: "subjects", wanted: missing, actual: subjects },
-      breaks: breaks || !(hasSome || optional),
-    },
+    { what: `stream ${wanted.name}`, field: "subjects", wanted: missing, actual: subjects, breaks },
   ];
 }
 

@@ -56,8 +56,10 @@ export async function inspect(
   return { absent, drift };
 }
 
-function streamDrift(needed: NeededStream, actual: StreamConfig): Drift[] {
-  const { stream, compared, rooms, isSource } = needed;
+function streamDrift(
+  { stream, compared, rooms, isSource }: NeededStream,
+  actual: StreamConfig,
+): Drift[] {
   const { subjects, retention, ...plain } = compared;
   const isQueue = actual.retention === RetentionPolicy.Workqueue;
   const fields = {
@@ -67,7 +69,7 @@ function streamDrift(needed: NeededStream, actual: StreamConfig): Drift[] {
   const isFilledOtherwise = actual.mirror ?? actual.subject_transform ?? actual.sources?.[0];
   const tells = subjects !== undefined && !(isSource && isFilledOtherwise);
   return [
-    ...(tells ? subjectsDrift(needed, actual, subjects) : []),
+    ...(tells ? subjectsDrift(stream, actual, subjects) : []),
     ...compare<StreamConfig>(nameOfStream(stream), stream, actual, fields),
     ...limitDrift(nameOfStream(stream), rooms, actual),
   ];

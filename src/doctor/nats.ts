@@ -1,7 +1,7 @@
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { connectOnce } from "../bus/connect.ts";
-import { sentenceOf } from "../bus/drift.ts";
+import { type Drift, sentenceOf } from "../bus/drift.ts";
 import { nats, orNull } from "../bus/errors.ts";
 import { nameOfDurable } from "../bus/inspect.ts";
 import { neededPermissions } from "../bus/needed-permissions.ts";
@@ -9,6 +9,7 @@ import { readGranted } from "../bus/permissions.ts";
 import { plan, type Step } from "../bus/plan.ts";
 import { type Needed, neededFor, wantedFrom } from "../bus/wanted.ts";
 import { judgePermissions, nameOfPermission } from "../core/permissions.ts";
+import { overlapsSubject } from "../core/subject-pattern.ts";
 import { maxEventBytes } from "../schema/experience-event.ts";
 import type { Settings } from "../settings.ts";
 import { judgeSkew, skewMs } from "./clock.ts";
@@ -118,5 +119,12 @@ function reportStep({ what, action, drift, reason }: Step, found: Found): void {
   const remedy = reason ?? "experience-bus provision changes it";
   if (action === "create") found.failed(`${what} is missing: experience-bus provision makes it`);
   for (const one of drift)
-    found[one.breaks ? "failed" : "warning"](`${sentenceOf(one)}; ${remedy}`);
+    found[isFailure(one) ? "failed" : "warning"](`${sentenceOf(one)}; ${remedy}`);
+}
+
+/** The service starts beside a stream that holds none of our messages, and nothing comes of that. */
+function isFailure({ field, wanted, actual, breaks }: Drift): boolean {
+  if (breaks || field !== "subjects") return breaks;
+  const [missing, subjects] = [wanted, actual] as readonly string[][];
+  return !missing?.some((one) => subjects?.some((other) => overlapsSubject(one, other)));
 }

@@ -93,36 +93,25 @@ test("buckets bear the durable's name, so that two durables share nothing", asyn
 });
 
 for (const [subjects, fits] of [
-  [["agent.experience.v1.>"], "all"],
-  [["agent.experience.>"], "all"],
-  [["agent.*.v1.>"], "all"],
-  [["other", "agent.experience.>"], "all"],
-  [["agent.experience.v1.*"], "some"],
-  [["agent.experience.v1.a.>"], "some"],
-  [["other", "agent.experience.v1.a.>"], "some"],
-  [["agent.experience.v1"], "none"],
-  [["agent.experience.v2.>"], "none"],
+  [["agent.experience.v1.>"], true],
+  [["agent.experience.>"], true],
+  [["agent.*.v1.>"], true],
+  [["other", "agent.experience.>"], true],
+  [["agent.experience.v1.*"], false],
+  [["agent.experience.v1"], false],
+  [["agent.experience.v2.>"], false],
+  [["agent.experience.v1.a.>"], false],
 ] as const) {
-  test(`a stream with ${subjects.join(" and ")} holds ${fits} of our events`, async () => {
+  test(`a stream with ${subjects.join(" and ")} ${fits ? "holds" : "does not hold"} all events`, async () => {
     const broker = await openBroker();
     await addStream(broker, "experience", { subjects: [...subjects] });
     const drift = await provision(broker.jsm, wanted());
-    const breaks = fits === "none";
-    const told =
-      fits === "all"
-        ? []
-        : [["stream EXPERIENCE", "subjects", subjects, ["agent.experience.v1.>"], breaks]];
+    const told = fits
+      ? []
+      : [["stream EXPERIENCE", "subjects", subjects, ["agent.experience.v1.>"], false]];
     expect(asTold(drift)).toEqual(told);
   });
 }
-
-test("a source that may be missing may have subjects of others, too", async () => {
-  const broker = await openBroker();
-  await broker.jsm.streams.add({ name: "SIGNALS", subjects: ["other.>"] });
-  expect(asTold(await provision(broker.jsm, wanted()))).toEqual([
-    ["stream SIGNALS", "subjects", ["other.>"], ["signals.>"], false],
-  ]);
-});
 
 test("what a mirror or a transforming stream holds, its subjects do not say", async () => {
   const broker = await openBroker();

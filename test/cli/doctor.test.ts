@@ -10,7 +10,7 @@ import { expect, inject, onTestFinished, test } from "vitest";
 import { provision } from "../../src/bus/provision.ts";
 import { neededFor, wantedFrom } from "../../src/bus/wanted.ts";
 import { type NatsServer, startNatsServer } from "../../src/embedded/nats-server.ts";
-import { concernNames, readSettings } from "../../src/settings.ts";
+import { readSettings } from "../../src/settings.ts";
 import { emptyDatabase, freshDatabase } from "../rig/database.ts";
 import { oldNatsServer } from "../rig/old-nats.ts";
 import { run } from "./command.ts";
@@ -46,15 +46,16 @@ async function startOther(treat: (socket: Socket) => void): Promise<string> {
 }
 
 /** A server and a database that lack nothing. */
-async function openServers(config = "", credentials = {}) {
+async function openServers(config = "", credentials = {}, more: Record<string, string> = {}) {
   const [server, database] = await Promise.all([startServer(config), freshDatabase()]);
   onTestFinished(() => database.drop());
-  const env = { NATS_URL: server.url, LEARNER_DATABASE_URL: database.url };
+  const env = { NATS_URL: server.url, LEARNER_DATABASE_URL: database.url, ...more };
   const nc = await connect({ servers: server.url, ...credentials });
   onTestFinished(() => nc.close());
   const jsm = await jetstreamManager(nc);
-  await provision(jsm, neededFor(wantedFrom(readSettings(env)), concernNames), "apply");
-  return { env, jsm };
+  const settings = readSettings(env);
+  await provision(jsm, neededFor(wantedFrom(settings), settings.concerns), "apply");
+  return { env, jsm, sql: database.sql };
 }
 
 /** What it says of each check that is not fine, and how it ends. */
@@ -159,6 +160,59 @@ test("an evidence bucket with another time to live, with both values", async () 
   expect(code).toBe(1);
 });
 
+test.each([
+  [["other.>"], "failed", 1],
+  [["agent.experience.v1.one"], "warning", 0],
+])("EXPERIENCE with subjects %j is %s", async (subjects, mark, ending) => {
+  const { env, jsm } = await openServers();
+  await jsm.streams.update("EXPERIENCE", { subjects });
+  const { told, code } = await doctor(env);
+  expect(told).toEqual([
+    `${mark} streams and durables: stream EXPERIENCE: subjects is ${JSON.stringify(subjects)}, the settings want ["agent.experience.v1.>"]; experience-bus provision changes it`,
+  ]);
+  expect(code).toBe(ending);
+});
+
+test("a durable that refuses our requests, and a bucket that is sealed", async () => {
+  const { env, jsm } = await openServers();
+  await jsm.consumers.update("EXPERIENCE", "experience-learner-v1", { max_batch: 1 });
+  const bucket = "KV_experience-learner-v1-attempts";
+  const { config } = await jsm.streams.info(bucket);
+  const sealed = { ...config, sealed: true };
+  await jsm.streams.update(bucket, sealed);
+  const { told, code } = await doctor(env);
+  const place = "failed streams and durables: ";
+  expect(told).toContain(
+    `${place}consumer EXPERIENCE/experience-learner-v1: max_batch is 1, the settings want 256; experience-bus provision changes it`,
+  );
+  expect(told).toContainEqual(
+    expect.stringContaining(
+      `${place}stream ${bucket}: sealed is true, the settings want null; JetStream cannot`,
+    ),
+  );
+  expect(code).toBe(1);
+});
+
+test("a clock is found in whatever streams a replica's concerns need", async () => {
+  for (const EXPERIENCE_CONCERNS of ["features", "runs,deadletters"]) {
+    const { env } = await openServers("", {}, { EXPERIENCE_CONCERNS });
+    expect(await doctor(env)).toEqual({ told: [], code: 0 });
+  }
+});
+
+test("replicas that one server cannot hold are named once, whether streams exist or not", async () => {
+  const { env, jsm } = await openServers();
+  const three = { ...env, JETSTREAM_REPLICAS: "3" };
+  const cluster =
+    "streams and durables: JETSTREAM_REPLICAS=3 needs a cluster of as many nats-servers, and this server is in none";
+  expect(await doctor(three)).toEqual({ told: [`warning ${cluster}`], code: 0 });
+  await jsm.streams.delete("LESSONS");
+  expect(await doctor(three)).toEqual({
+    told: [`failed ${cluster}`, "failed streams and durables: stream LESSONS is missing"],
+    code: 1,
+  });
+});
+
 test("drift that breaks nothing is a warning, and no failure", async () => {
   const { env, jsm } = await openServers();
   const ack_wait = nanos(60_000);
@@ -179,6 +233,26 @@ test("pending migrations, each by its name", async () => {
     "failed migrations: 0000_lessons is pending: experience-bus migrate applies it",
   );
   expect(code).toBe(1);
+});
+
+test("a database that is newer than this version is a warning", async () => {
+  const { env, sql } = await openServers();
+  await sql`INSERT INTO drizzle.experience_bus_migrations (hash, created_at) VALUES ('x', 9e15)`;
+  expect(await doctor(env)).toEqual({
+    told: [
+      "warning migrations: the database has migrations that this version does not know: it is of a newer one",
+    ],
+    code: 0,
+  });
+});
+
+test("a table that is gone although its migration was applied, by its name", async () => {
+  const { env, sql } = await openServers();
+  await sql`ALTER TABLE lesson_outbox RENAME TO elsewhere`;
+  expect(await doctor(env)).toEqual({
+    told: ["failed migrations: table public.lesson_outbox is missing, and no migration makes it"],
+    code: 1,
+  });
 });
 
 test("servers that cannot be reached, both at once, without their passwords", async () => {

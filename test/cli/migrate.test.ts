@@ -17,6 +17,21 @@ test("a dry run says what is missing, and applies nothing", async () => {
   expect((await run("migrate --dry-run --json", env)).out).toContain('"migrations": []');
 });
 
+test("a database that is newer is left alone, and said to be newer", async () => {
+  const { url, sql, drop } = await freshDatabase();
+  onTestFinished(drop);
+  await sql`INSERT INTO drizzle.experience_bus_migrations (hash, created_at) VALUES ('x', 9e15)`;
+  const env = { LEARNER_DATABASE_URL: url };
+  for (const args of ["", "--dry-run"]) {
+    expect(await run(`migrate ${args}`, env)).toEqual({
+      out: "The database is newer than this version: it is left as it is.\n",
+      ...{ complaints: "", code: 0 },
+    });
+  }
+  const { out } = await run("migrate --json", env);
+  expect(JSON.parse(out)).toEqual({ migrations: [], newer: true, dry_run: false });
+});
+
 test("a dry run behind a lock ends when --timeout is over", async () => {
   const { url, sql, drop } = await freshDatabase();
   onTestFinished(drop);
