@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { migrate, pendingMigrations } from "../db/migrate.ts";
+import { migrate, surveyMigrations } from "../db/migrate.ts";
 import { BusError } from "../errors.ts";
 import { openLog } from "../log.ts";
 import { environmentFor, type GlobalOptions } from "./ask.ts";
@@ -31,13 +31,14 @@ async function run(global: GlobalOptions, dryRun: boolean): Promise<void> {
   const url = environmentFor(global)["LEARNER_DATABASE_URL"] ?? "";
   if (url === "") throw new BusError("bad_request", "LEARNER_DATABASE_URL is not set");
   const { timeout } = global;
-  const pending = await pendingMigrations(url, { timeoutSeconds: timeout });
-  if (!dryRun) {
+  const { pending, isNewer } = await surveyMigrations(url, { timeoutSeconds: timeout });
+  if (!dryRun && !isNewer) {
     const log = openLog("warn", process.stderr.isTTY === true);
     await migrate(url, { log, connectSeconds: timeout });
   }
-  if (global.json) return printJson({ migrations: pending, dry_run: dryRun });
+  if (global.json) return printJson({ migrations: pending, newer: isNewer, dry_run: dryRun });
   const verb = dryRun ? "to apply" : "applied";
   for (const tag of pending) console.log(`${verb}  ${tag}`);
-  if (pending.length === 0) console.log("The database has the schema of this version.");
+  if (isNewer) console.log("The database is newer than this version: it is left as it is.");
+  else if (pending.length === 0) console.log("The database has the schema of this version.");
 }

@@ -43,15 +43,22 @@ interface MigrateOptions {
   readonly signal?: AbortSignal;
 }
 
+/** The database beside this code. */
+export interface MigrationSurvey {
+  /** The names of the migrations that this code has and the database has not, the oldest first. */
+  readonly pending: readonly string[];
+  /** It has migrations that this code does not know. */
+  readonly isNewer: boolean;
+}
+
 /**
- * The names of the migrations that this code has and the database has not, the oldest first; changes
- * nothing. Needs to read `drizzle.experience_bus_migrations` only. Rejects as `migrate` does,
+ * Changes nothing. Needs to read `drizzle.experience_bus_migrations` only. Rejects as `migrate` does,
  * and where connecting or a statement takes longer than the timeout.
  */
-export async function pendingMigrations(
+export async function surveyMigrations(
   databaseUrl: string,
   { timeoutSeconds = 5 }: { readonly timeoutSeconds?: number } = {},
-): Promise<string[]> {
+): Promise<MigrationSurvey> {
   const limits = { connectSeconds: timeoutSeconds, statementSeconds: timeoutSeconds };
   const newestApplied = await inSession(
     databaseUrl,
@@ -60,7 +67,15 @@ export async function pendingMigrations(
   );
   const journal = await readFile(`${migrationsFolder}/meta/_journal.json`, "utf8");
   const { entries } = JSON.parse(journal) as { entries: { when: number; tag: string }[] };
-  return entries.filter(({ when }) => when > newestApplied).map(({ tag }) => tag);
+  return {
+    pending: entries.filter(({ when }) => when > newestApplied).map(({ tag }) => tag),
+    isNewer: entries.every(({ when }) => when < newestApplied),
+  };
+}
+
+/** Only what is pending; rejects as `surveyMigrations` does. */
+export async function pendingMigrations(databaseUrl: string): Promise<string[]> {
+  return [...(await surveyMigrations(databaseUrl)).pending];
 }
 
 interface Session {

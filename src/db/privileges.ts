@@ -39,6 +39,18 @@ export async function missingPrivileges(database: Database): Promise<MissingPriv
   );
 }
 
+/** Tables that are needed and not there, whoever may use them. Rejects as `missingPrivileges` does. */
+export async function missingTables(database: Database): Promise<string[]> {
+  const needed = Object.keys(neededPrivileges);
+  const rows = await database.run(
+    async ({ sql }) =>
+      await sql<{ table: string }>`
+      SELECT schemaname || '.' || tablename AS table FROM pg_catalog.pg_tables`,
+  );
+  const present = new Set(rows.map(({ table }) => table));
+  return needed.filter((table) => !present.has(table));
+}
+
 /** A standby, or one that was told to be. Rejects as `missingPrivileges` does. */
 export async function isReadOnly(database: Database): Promise<boolean> {
   const [row] = await database.run(

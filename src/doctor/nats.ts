@@ -77,20 +77,24 @@ async function examineJetStream(
   });
   const jsm = await jetstreamManager(nc, { timeout: timeoutMs, checkAPI: false });
   await examine(report, "JetStream", (found) => examineAccount(jsm, found));
+  const needed = neededFor(wantedFrom(settings), settings.concerns);
   await examine(report, "streams and durables", async (found) => {
-    const needed = neededFor(wantedFrom(settings), settings.concerns);
     const steps = await plan(jsm, needed);
     if (steps.length === 0) found.ok("as the settings want them");
-    for (const step of steps) reportStep(step, found);
+    if (cannotReplicate(nc, settings)) reportUnreplicated(steps, settings, found);
+    else for (const step of steps) reportStep(step, found);
     for (const name of await pausedOf(jsm, needed)) {
       found.failed(`${name} is paused: nats consumer resume`);
     }
   });
   await examine(report, "clock of NATS", async (found) => {
     const askedAt = Date.now();
-    const info = await orNull(() => jsm.streams.info(settings.stream));
-    if (info?.ts === undefined) return found.warning("there is no stream that would tell its time");
-    const [status, text] = judgeSkew(skewMs(Date.parse(info.ts), askedAt, Date.now()));
+    const infos = await Promise.all(
+      needed.streams.map(({ stream }) => orNull(() => jsm.streams.info(stream.name))),
+    );
+    const ts = infos.find((info) => info?.ts !== undefined)?.ts;
+    if (ts === undefined) return found.warning("there is no stream that would tell its time");
+    const [status, text] = judgeSkew(skewMs(Date.parse(ts), askedAt, Date.now()));
     found[status](text);
   });
 }
@@ -113,6 +117,23 @@ async function pausedOf(jsm: JetStreamManager, { durables }: Needed): Promise<st
     ),
   );
   return durables.filter((_, i) => infos[i]?.paused === true).map(nameOfDurable);
+}
+
+/** A server that has JetStream of its own, and no others to put a replica on. */
+function cannotReplicate({ info }: NatsConnection, { replicas }: Settings): boolean {
+  return replicas > 1 && info?.jetstream === true && info.cluster === undefined;
+}
+
+/** Whatever else there is to say: that `provision` cannot make it so. */
+function reportUnreplicated(steps: readonly Step[], { replicas }: Settings, found: Found): void {
+  const creations = steps.filter(({ action }) => action === "create");
+  const text = `JETSTREAM_REPLICAS=${replicas} needs a cluster of as many nats-servers, and this server is in none`;
+  found[creations.length > 0 ? "failed" : "warning"](text);
+  for (const { what } of creations) found.failed(`${what} is missing`);
+  for (const step of steps) {
+    const drift = step.drift.filter(({ field }) => field !== "num_replicas");
+    if (step.action !== "create") reportStep({ ...step, drift }, found);
+  }
 }
 
 function reportStep({ what, action, drift, reason }: Step, found: Found): void {

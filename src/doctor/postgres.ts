@@ -1,12 +1,14 @@
 import { type Database, openDatabase, silentLog } from "../db/client.ts";
-import { pendingMigrations } from "../db/migrate.ts";
-import { grantsScript, isReadOnly, missingPrivileges } from "../db/privileges.ts";
+import { surveyMigrations } from "../db/migrate.ts";
+import { grantsScript, isReadOnly, missingPrivileges, missingTables } from "../db/privileges.ts";
 import type { Settings } from "../settings.ts";
 import { judgeSkew, skewMs } from "./clock.ts";
 import { examine, type Report } from "./finding.ts";
 
 /** The oldest that is tested is the oldest that its makers still maintain. */
 const oldestServer = 14;
+
+const newer = "the database has migrations that this version does not know: it is of a newer one";
 
 export async function examinePostgres(
   { databaseUrl: url }: Settings,
@@ -35,10 +37,16 @@ export async function examinePostgres(
       }
     });
     await examine(report, "migrations", async (found) => {
-      const pending = await pendingMigrations(url);
-      if (pending.length === 0) found.ok("all applied");
+      const timeoutSeconds = timeoutMs / 1_000;
+      const { pending, isNewer } = await surveyMigrations(url, { timeoutSeconds });
       for (const tag of pending)
         found.failed(`${tag} is pending: experience-bus migrate applies it`);
+      if (isNewer) found.warning(newer);
+      if (isNewer || pending.length > 0) return;
+      const missing = await missingTables(database);
+      if (missing.length === 0) found.ok("all applied");
+      for (const table of missing)
+        found.failed(`table ${table} is missing, and no migration makes it`);
     });
     await examine(report, "clock of PostgreSQL", async (found) => {
       const askedAt = Date.now();
