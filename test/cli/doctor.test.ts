@@ -321,7 +321,7 @@ test("servers that are silent are waited for at the same time", async () => {
   expect(told).toHaveLength(5);
   expect(code).toBe(1);
   // --timeout is 5 s; one after the other they would take 25.
-  expect(performance.now() - startedAt).toBeLessThan(12_000);
+  expect(performance.now() - startedAt).toBeLessThan(20_000);
 });
 
 test("a clock that is ten minutes ahead of the servers'", async () => {

@@ -57,9 +57,31 @@ test("nobody there is 3, whether no service runs at all or none of that name", a
   expect(await probe(stack, "--host nowhere")).toMatchObject({ code: 3 });
   await stack.start();
   expect(await probe(stack, "--instance NOBODY")).toMatchObject({ code: 3, out: "" });
-  const elsewhere = await probe(stack, "--host nowhere");
+  const elsewhere = await probe(stack, "--host nowhere --timeout 2s");
   expect(elsewhere.complaints).toContain("no replica on host nowhere answers");
   expect(elsewhere.code).toBe(3);
+});
+
+test("--host waits for an answer that is slow as long as --timeout says", async () => {
+  const { broker } = await openStack();
+  const slowly = (subject: string, reply: object, ms: number) =>
+    broker.nc.subscribe(subject, {
+      callback: (_, message) =>
+        void setTimeout(() => message.respond(JSON.stringify(reply)), ms).unref(),
+    });
+  // Another replica answers at once; ours is busy.
+  slowly("$SRV.PING.experience-bus", { id: "OTHER", metadata: { host: "elsewhere" } }, 0);
+  slowly("$SRV.PING.experience-bus", { id: "OURS", metadata: { host: "here" } }, 800);
+  const health = { status: "ok", instance: "OURS", version: "1", uptime_seconds: 1, problems: [] };
+  slowly("experience.health.OURS", health, 0);
+  await broker.nc.flush();
+  const env = { NATS_URL: broker.url };
+  const { out, code } = await run("probe --host here --timeout 5s", env);
+  expect(out).toBe("ok: OURS 1, up 1 s\n");
+  expect(code).toBe(0);
+  const nowhere = await run("probe --host nowhere --timeout 2s", env);
+  expect(nowhere.complaints).toContain("no replica on host nowhere answers");
+  expect(nowhere.code).toBe(3);
 });
 
 test("NATS away is 1, and so is a server or a replica that does not answer in time", async () => {
