@@ -75,7 +75,10 @@ async function examineFile(
     if (blocks.length === 0) found.failed("there is none in the file");
     const judged = blocks.map((block) => judgeValidity(new X509Certificate(block), Date.now()));
     const isNeeded = setting === "NATS_CERT" || judged.every(([status]) => status === "failed");
+    const good = judged.filter(([status]) => status === "ok").length;
+    if (blocks.length > 1 && good > 0) found.ok(`${good} of ${blocks.length} are good`);
     for (const [i, [status, validity]] of judged.entries()) {
+      if (blocks.length > 1 && status === "ok") continue;
       const number = blocks.length > 1 ? `number ${i + 1} of ${blocks.length}: ` : "";
       const weight = status === "failed" && !isNeeded ? "warning" : status;
       found[weight](number + validity);

@@ -81,7 +81,7 @@ async function examineJetStream(
   await examine(report, "streams and durables", async (found) => {
     const steps = await plan(jsm, needed);
     if (steps.length === 0) found.ok("as the settings want them");
-    if (cannotReplicate(nc, settings)) reportUnreplicated(steps, settings, found);
+    else if (cannotReplicate(nc, settings)) reportUnreplicated(steps, settings, found);
     else for (const step of steps) reportStep(step, found);
     for (const name of await pausedOf(jsm, needed)) {
       found.failed(`${name} is paused: nats consumer resume`);
