@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { messageOf } from "./errors.ts";
-import { embeddedData, exitCodes, serve } from "./serve.ts";
+import { embeddedData, serve, serviceExitCodes } from "./serve.ts";
 import { serviceName } from "./subjects.ts";
 import { version } from "./version.ts";
 
@@ -28,7 +28,7 @@ async function main(): Promise<number> {
   });
   if (values.help || values.version) {
     console.log(values.help ? help : version);
-    return exitCodes.clean;
+    return serviceExitCodes.clean;
   }
   return await serve({ env: process.env, exit: process.exit });
 }
@@ -37,6 +37,6 @@ main().then(
   (code) => process.exit(code),
   (error: unknown) => {
     console.error(messageOf(error));
-    process.exit(exitCodes.fatal);
+    process.exit(serviceExitCodes.fatal);
   },
 );

@@ -13,7 +13,7 @@ export const embeddedData = ".experience-bus";
 /** A stop that takes longer than this is stuck; what it still holds comes back after ack_wait. */
 const stopLimitMs = 9_500;
 const echoMs = 200;
-export const exitCodes = { clean: 0, fatal: 1, badSettings: 2 } as const;
+export const serviceExitCodes = { clean: 0, fatal: 1, badSettings: 2 } as const;
 
 /** What the program around the service gives it: only that reads the environment and exits. */
 export interface Surroundings {
@@ -32,7 +32,7 @@ export async function serve(surroundings: Surroundings): Promise<number> {
   } catch (error) {
     console.error(messageOf(error));
     const refused = error instanceof BusError && error.code === "bad_request";
-    return refused ? exitCodes.badSettings : exitCodes.fatal;
+    return refused ? serviceExitCodes.badSettings : serviceExitCodes.fatal;
   }
 }
 
@@ -74,7 +74,7 @@ async function run(options: {
     log.info("stopping");
     setTimeout(() => {
       log.fatal("stopping took too long");
-      exit(exitCodes.fatal);
+      exit(serviceExitCodes.fatal);
     }, stopLimitMs).unref();
   });
   try {
@@ -84,14 +84,14 @@ async function run(options: {
     if (servers) console.log(welcome(service, servers));
     await Promise.race([stop.requested, failed]);
   } catch (error) {
-    if (stop.signal.aborted && service === undefined) return exitCodes.clean;
+    if (stop.signal.aborted && service === undefined) return serviceExitCodes.clean;
     log.fatal({ err: error }, messageOf(error));
     const refused = error instanceof BusError && error.code === "bad_request";
-    return refused && service === undefined ? exitCodes.badSettings : exitCodes.fatal;
+    return refused && service === undefined ? serviceExitCodes.badSettings : serviceExitCodes.fatal;
   }
   await service.stop();
   log.info("stopped");
-  return exitCodes.clean;
+  return serviceExitCodes.clean;
 }
 
 /**
@@ -105,7 +105,7 @@ function stopSignals(exit: (code: number) => never) {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       process.on(signal, () => {
         if (!controller.signal.aborted) firstAt = performance.now();
-        else if (performance.now() - firstAt > echoMs) exit(exitCodes.fatal);
+        else if (performance.now() - firstAt > echoMs) exit(serviceExitCodes.fatal);
         controller.abort();
         resolve();
       });

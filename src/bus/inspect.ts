@@ -7,7 +7,8 @@ import {
 import { includesSubject } from "../core/subject-pattern.ts";
 import { compare, type Drift, limitDrift, subjectsDrift } from "./drift.ts";
 import { orNull } from "./errors.ts";
-import type { Needed, NeededStream, WantedDurable, WantedStream } from "./wanted.ts";
+import type { Needed, NeededStream } from "./needed.ts";
+import type { WantedDurable, WantedStream } from "./wanted.ts";
 
 /** Something that is not there. */
 export type Absent = ({ readonly stream: WantedStream } | { readonly durable: WantedDurable }) & {

@@ -8,7 +8,8 @@ import {
   runNewsSubject,
   serviceName,
 } from "../subjects.ts";
-import { neededFor, type WantedDurable, type WantedStream, wantedFrom } from "./wanted.ts";
+import { neededFor } from "./needed.ts";
+import { type WantedDurable, type WantedStream, wantedFrom } from "./wanted.ts";
 
 /** Where a connection learns what it may do (nats-server 2.10 and later). */
 export const userInfoSubject = "$SYS.REQ.USER.INFO";

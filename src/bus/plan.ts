@@ -3,8 +3,9 @@ import { includesSubject } from "../core/subject-pattern.ts";
 import type { Drift } from "./drift.ts";
 import { nats } from "./errors.ts";
 import { type Absent, inspect, nameOf, nameOfDurable, nameOfStream } from "./inspect.ts";
+import type { Needed, NeededStream } from "./needed.ts";
 import { ensureDurable, ensureStream } from "./provision.ts";
-import type { Needed, NeededStream, WantedDurable } from "./wanted.ts";
+import type { WantedDurable } from "./wanted.ts";
 
 /** One stream, bucket or durable that is not as wanted, and what is to be done about it. */
 export interface Step {

@@ -7,7 +7,8 @@ import type { Drift } from "./drift.ts";
 import { hasCode, jsCodes, nats, orNull } from "./errors.ts";
 import { inspect, nameOf } from "./inspect.ts";
 import type { OpenedDurable } from "./intake.ts";
-import type { Needed, WantedDurable, WantedStream } from "./wanted.ts";
+import type { Needed } from "./needed.ts";
+import type { WantedDurable, WantedStream } from "./wanted.ts";
 
 /** What JetStream takes where a consumer names none. */
 const defaultAckWaitMs = 30_000;

@@ -8,8 +8,7 @@ import {
   type StreamConfig,
 } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
-import { maxEntries } from "../core/evidence.ts";
-import type { ConcernName, Settings } from "../settings.ts";
+import type { Settings } from "../settings.ts";
 import {
   attemptsBucket,
   bucketStream,
@@ -38,11 +37,6 @@ const orderedAckWaitSeconds = 600;
 /** From here on `nats server check consumer` alarms: what is not worked off at once, and what keeps coming back. */
 const unprocessedCritical = 100_000;
 const redeliveryCritical = 1_000;
-
-/** As `schema/experience-event` has it. */
-const largestEventBytes = 256 * 1_024;
-/** Of a signature with as many events as one can have, their ids as long as they may be; and of a lesson's few. */
-const evidenceRoom: Room = { least: maxEntries * 160, breaksBelow: 4_096 };
 
 export type WantedStream = Partial<StreamConfig> & Pick<StreamConfig, "name" | "subjects">;
 
@@ -80,82 +74,6 @@ export interface Wanted {
     readonly signals: WantedDurable;
     readonly feedback: WantedDurable;
     readonly runs: WantedDurable;
-  };
-}
-
-/** In which fields what exists is compared with what is wanted; true where a guarantee would break. */
-export type Compared = Partial<Record<keyof StreamConfig, boolean>>;
-
-export interface NeededStream {
-  readonly stream: WantedStream;
-  /** The service does the rest while it is missing. */
-  readonly optional: boolean;
-  readonly compared: Compared;
-  readonly rooms: Rooms<StreamConfig>;
-  /** Others write to it, and say how much it keeps. */
-  readonly isSource: boolean;
-}
-
-/** What a replica with certain concerns stands on. */
-export interface Needed {
-  readonly streams: readonly NeededStream[];
-  readonly durables: readonly WantedDurable[];
-}
-
-export function neededFor(wanted: Wanted, concerns: readonly ConcernName[]): Needed {
-  const { durables } = wanted;
-  const needs = (
-    stream: WantedStream,
-    compared: Compared,
-    rooms: Rooms<StreamConfig> = {},
-  ): NeededStream => ({ stream, compared, rooms, optional: false, isSource: false });
-  const reads = (stream: WantedStream, optional: boolean, differing: Compared = {}) => ({
-    // Whoever owns a source may list its subjects in another way: worth a warning only.
-    ...needs(stream, { subjects: false, retention: false, sealed: false, ...differing }),
-    ...{ optional, isSource: true },
-  });
-  const output = {
-    ...{ subjects: true, sealed: true },
-    ...{ duplicate_window: false, num_replicas: false, storage: false },
-  };
-  const attempts = { sealed: true, max_age: false, num_replicas: false };
-  // Another time to live, and evidence would expire before its window ends.
-  const evidence = { max_age: true, sealed: true, num_replicas: false, storage: false };
-  const of: Record<ConcernName, Needed> = {
-    extractor: {
-      streams: [
-        {
-          // A work queue forgets what is acked: evidence could not be read again.
-          ...reads(wanted.experience, false, { retention: true }),
-          rooms: {
-            max_msg_size: { least: largestEventBytes, breaksBelow: 0 },
-            max_age: { least: wanted.windowNanos, breaksBelow: 0 },
-          },
-        },
-        needs(wanted.lessons, output),
-        needs(wanted.evidence, evidence, { max_msg_size: evidenceRoom, max_bytes: evidenceRoom }),
-        needs(wanted.attempts, attempts),
-      ],
-      durables: [durables.experience],
-    },
-    features: {
-      streams: [
-        reads(wanted.signals, true),
-        reads(wanted.feedback, true),
-        needs(wanted.featureAttempts, attempts),
-      ],
-      durables: [durables.signals, durables.feedback],
-    },
-    runs: {
-      streams: [reads(wanted.runs, true), needs(wanted.runAttempts, attempts)],
-      durables: [durables.runs],
-    },
-    deadletters: { streams: [], durables: [] },
-  };
-  const hosted = concerns.map((name) => of[name]);
-  return {
-    streams: [needs(wanted.deadLetters, output), ...hosted.flatMap(({ streams }) => streams)],
-    durables: hosted.flatMap((one) => one.durables),
   };
 }
 

@@ -1,8 +1,9 @@
 import { jetstreamManager } from "@nats-io/jetstream";
 import type { Command } from "commander";
 import { nats } from "../bus/errors.ts";
+import { neededFor } from "../bus/needed.ts";
 import { plan, type Step } from "../bus/plan.ts";
-import { neededFor, wantedFrom } from "../bus/wanted.ts";
+import { wantedFrom } from "../bus/wanted.ts";
 import { messageOf } from "../errors.ts";
 import { readSettings } from "../settings.ts";
 import { connectFor, environmentFor, type GlobalOptions } from "./ask.ts";

@@ -2,8 +2,9 @@ import { AckPolicy, type ConsumerConfig, StorageType, type StreamConfig } from "
 import { nanos } from "@nats-io/transport-node";
 import { expect, onTestFinished, test } from "vitest";
 import { type Drift, judgeDrift } from "../../src/bus/drift.ts";
+import { neededFor } from "../../src/bus/needed.ts";
 import { provision as provisionAs } from "../../src/bus/provision.ts";
-import { neededFor, type Wanted, wantedFrom } from "../../src/bus/wanted.ts";
+import { type Wanted, wantedFrom } from "../../src/bus/wanted.ts";
 import { concernNames, type ProvisionMode, readSettings } from "../../src/settings.ts";
 import { type Broker, startBroker } from "../rig/broker.ts";
 import { recordingLog } from "../rig/service.ts";

@@ -1,9 +1,10 @@
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { describe, expect, test } from "vitest";
+import { neededFor } from "../../src/bus/needed.ts";
 import { neededPermissions, provisionerPermissions } from "../../src/bus/needed-permissions.ts";
 import { readGranted } from "../../src/bus/permissions.ts";
 import { plan } from "../../src/bus/plan.ts";
-import { neededFor, wantedFrom } from "../../src/bus/wanted.ts";
+import { wantedFrom } from "../../src/bus/wanted.ts";
 import { type Granted, missingPermissions, type Permission } from "../../src/core/permissions.ts";
 import { includesSubject } from "../../src/core/subject-pattern.ts";
 import { maxEventBytes } from "../../src/schema/experience-event.ts";

@@ -1,9 +1,10 @@
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { neededFor } from "../../src/bus/needed.ts";
 import { readGranted } from "../../src/bus/permissions.ts";
 import { provision } from "../../src/bus/provision.ts";
-import { neededFor, wantedFrom } from "../../src/bus/wanted.ts";
+import { wantedFrom } from "../../src/bus/wanted.ts";
 import { includesSubject } from "../../src/core/subject-pattern.ts";
 import { silentLog } from "../../src/db/client.ts";
 import { migrate } from "../../src/db/migrate.ts";

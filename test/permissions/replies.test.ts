@@ -1,8 +1,9 @@
 import { jetstream, jetstreamManager, type StreamState } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { describe, expect, test } from "vitest";
+import { neededFor } from "../../src/bus/needed.ts";
 import { provision } from "../../src/bus/provision.ts";
-import { neededFor, wantedFrom } from "../../src/bus/wanted.ts";
+import { wantedFrom } from "../../src/bus/wanted.ts";
 import { concernNames, readSettings } from "../../src/settings.ts";
 import { lessonReader, makeLessonReader } from "./lesson-reader.ts";
 import { type SecuredBroker, startSecuredBroker } from "./secured.ts";

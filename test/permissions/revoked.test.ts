@@ -1,7 +1,8 @@
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { neededFor } from "../../src/bus/needed.ts";
 import { provision } from "../../src/bus/provision.ts";
-import { neededFor, wantedFrom } from "../../src/bus/wanted.ts";
+import { wantedFrom } from "../../src/bus/wanted.ts";
 import { type RunningService, startService } from "../../src/service.ts";
 import { readSettings } from "../../src/settings.ts";
 import { freshDatabase } from "../rig/database.ts";
