@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
+import { embeddedData, loadAndServe, serviceExitCodes } from "./entry.ts";
 import { messageOf } from "./errors.ts";
-import { embeddedData, serve, serviceExitCodes } from "./serve.ts";
 import { serviceName } from "./subjects.ts";
 import { version } from "./version.ts";
 
@@ -30,7 +30,7 @@ async function main(): Promise<number> {
     console.log(values.help ? help : version);
     return serviceExitCodes.clean;
   }
-  return await serve({ env: process.env, exit: process.exit });
+  return await loadAndServe({ env: process.env, exit: process.exit });
 }
 
 main().then(

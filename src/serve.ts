@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { type SpawnedServers, spawnServers } from "./embedded/spawn.ts";
+import { embeddedData, serviceExitCodes, stopSignals } from "./entry.ts";
 import { BusError, messageOf } from "./errors.ts";
 import { type Logger, openLog } from "./log.ts";
 import { type RunningService, startService } from "./service.ts";
@@ -8,12 +9,9 @@ import { readSettings, type Settings, settingsAdvice, wantsEmbeddedServers } fro
 import { version } from "./version.ts";
 
 const cliPath = fileURLToPath(new URL("./cli/main.js", import.meta.url));
-/** Where embedded servers keep their data. */
-export const embeddedData = ".experience-bus";
 /** A stop that takes longer than this is stuck; what it still holds comes back after ack_wait. */
 const stopLimitMs = 9_500;
 const echoMs = 200;
-export const serviceExitCodes = { clean: 0, fatal: 1, badSettings: 2 } as const;
 
 /** What the program around the service gives it: only that reads the environment and exits. */
 export interface Surroundings {
@@ -37,7 +35,7 @@ export async function serve(surroundings: Surroundings): Promise<number> {
 }
 
 async function serveOnServers({ env, exit }: Surroundings): Promise<number> {
-  const stop = stopSignals(exit);
+  const stop = listenForStop(exit);
   const servers = wantsEmbeddedServers(env)
     ? await spawnServers({ dataDir: embeddedData, log: (line) => console.error(line) })
     : null;
@@ -98,11 +96,11 @@ async function run(options: {
  * The first SIGTERM or SIGINT asks to stop; a second one ends the process at once. One Ctrl-C can
  * arrive twice, from the terminal and from npm, so what follows at once is not a second one.
  */
-function stopSignals(exit: (code: number) => never) {
+function listenForStop(exit: (code: number) => never) {
   const controller = new AbortController();
   let firstAt = 0;
   const requested = new Promise<void>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    for (const signal of stopSignals) {
       process.on(signal, () => {
         if (!controller.signal.aborted) firstAt = performance.now();
         else if (performance.now() - firstAt > echoMs) exit(serviceExitCodes.fatal);

@@ -359,7 +359,10 @@ export function startConsumer<T>(
       if (outage !== null) giveUp.abort();
       await Promise.all([intake.stop(giveUp.signal), running]);
       // Only now has everything arrived that was under way when an outage ended the work.
-      for (const { delivery } of [...taken, ...intake.waiting]) delivery.nak(1);
+      const unfinished = [...taken, ...intake.waiting];
+      for (const { delivery } of unfinished) delivery.nak(1);
+      const messages = unfinished.length;
+      if (messages > 0) log.warn({ messages, outage }, "unfinished: handed back to the stream");
       clearTimeout(deadline);
       clearInterval(keepAlive);
     },

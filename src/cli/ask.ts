@@ -111,7 +111,12 @@ async function translated(error: unknown, subject: string): Promise<unknown> {
     return new BusError("unavailable", text, { cause: error });
   }
   const { translateNats } = await import("../bus/errors.ts");
-  return translateNats(error);
+  const known = translateNats(error);
+  const isLate = known instanceof BusError && known.code === "timeout";
+  // NATS itself is there: whoever answers on that subject waits for something.
+  return isLate
+    ? new BusError("timeout", `no answer on ${subject} in time`, { cause: error })
+    : known;
 }
 
 /** Throws what a reply with the error headers of the micro protocol (ADR-32) says. */

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { loadAndServe } from "../entry.ts";
 import type { GlobalOptions } from "./ask.ts";
 import { examples } from "./print.ts";
 
@@ -17,8 +18,7 @@ export function addServeCommand(program: Command): void {
     )
     .action(async (_: object, command: Command) => {
       const { server } = command.optsWithGlobals<GlobalOptions>();
-      const { serve } = await import("../serve.ts");
       const env = { ...process.env, ...(server && { NATS_URL: server }) };
-      process.exit(await serve({ env, exit: process.exit }));
+      process.exit(await loadAndServe({ env, exit: process.exit }));
     });
 }

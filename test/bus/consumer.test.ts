@@ -334,6 +334,8 @@ test("a stop in an outage hands everything back at once", async () => {
   const startedAt = performance.now();
   await consumer.stop(5_000);
   expect(performance.now() - startedAt).toBeLessThan(1_000);
+  const told = consumer.log.find(({ msg }) => msg.startsWith("unfinished"));
+  expect(told).toMatchObject({ messages: 5, outage: expect.any(String) });
   const { handle, all } = recorder();
   toy.start({ handle });
   await eventually(() => toy.isDone());

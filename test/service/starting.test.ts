@@ -1,3 +1,5 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 import { expect, inject, onTestFinished, test } from "vitest";
 import { eventually } from "../rig/eventually.ts";
@@ -17,6 +19,26 @@ async function openReplica() {
   };
   return { ...stack, start };
 }
+
+const mainPath = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
+const module = (source: string) => `data:text/javascript,${encodeURIComponent(source)}`;
+
+test.for(["SIGTERM", "SIGINT"])(
+  "%s while the code is being loaded ends it well",
+  async (signal) => {
+    const atLoad = `export async function load(url, context, next) {
+    if (url.endsWith("/dist/service.js")) process.kill(process.pid, "${signal}");
+    return next(url, context);
+  }`;
+    const hook = `import { register } from "node:module"; register(${JSON.stringify(module(atLoad))})`;
+    const ended = await new Promise((resolve) => {
+      const child = execFile(process.execPath, ["--import", module(hook), mainPath], () =>
+        resolve({ code: child.exitCode, signal: child.signalCode }),
+      );
+    });
+    expect(ended).toEqual({ code: 0, signal: null });
+  },
+);
 
 test("asked to stop while somebody else migrates, it ends at once and well", async () => {
   const { database, start } = await openReplica();
