@@ -97,23 +97,28 @@ export async function waitFor<T>(
   attempt: () => Promise<T>,
   waiting = new Map<string, string>(),
 ): Promise<T> {
-  for (let tries = 0; ; tries++) {
+  const stopped = () => new BusError("unavailable", "stopped while starting");
+  // An attempt may wait for several servers, one after another, for longer than a stop may take.
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener("abort", () => reject(stopped()), { once: true });
+  });
+  for (let tries = 0; !signal.aborted; tries++) {
     try {
-      const result = await attempt();
+      const result = await Promise.race([attempt(), aborted]);
       waiting.delete(what);
       if (tries > 0) log.info(`${what} is there`);
       return result;
     } catch (error) {
       if (!isOutage(error)) throw error;
-      if (signal.aborted) throw new BusError("unavailable", "stopped while starting");
+      if (signal.aborted) break;
       const line = `waiting for ${what}: ${messageOf(error)}`;
       waiting.set(what, line);
       // Every tenth attempt again: a line now and then, not a flood.
       if (tries % 10 === 0) log.warn(line);
       await pause(backoffMs(tries, 100, 2_000), signal);
     }
-    if (signal.aborted) throw new BusError("unavailable", "stopped while starting");
   }
+  throw stopped();
 }
 
 /** Hosts and ports only: a URL may hold a password. */

@@ -226,6 +226,10 @@ describe("authentication", () => {
     expect(read({ NATS_TOKEN: "t" }).nats).toMatchObject({ token: "t" });
   });
 
+  test("demands TLS of all servers where one asks for it", () => {
+    expect(read({ NATS_URL: "tls://h:1,k:2" }).nats.url).toBe("tls://h:1,tls://k:2");
+  });
+
   test("reads user and password, or a token, in the URL", () => {
     expect(read({ NATS_URL: "nats://u:p%40@h:1,nats://k:2" }).nats).toMatchObject({
       url: "nats://h:1,nats://k:2",

@@ -96,8 +96,7 @@ function durableDrift(durable: WantedDurable, config: ConsumerConfig): Drift[] {
   };
   const all = {
     ...breaking,
-    ...{ ack_wait: false, deliver_policy: false, max_ack_pending: false },
-    ...{ inactive_threshold: false, mem_storage: false },
+    ...{ ack_wait: false, deliver_policy: false, inactive_threshold: false, mem_storage: false },
   };
   const what = nameOfDurable(durable);
   return [

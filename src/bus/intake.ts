@@ -160,7 +160,7 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
 
   /** Looks the durable up, again after each loss. */
   async function run(): Promise<void> {
-    while (!stopping.signal.aborted) {
+    for (let failedOpens = 0; !stopping.signal.aborted; ) {
       if (opened !== undefined) {
         await lost.wait();
         continue;
@@ -177,13 +177,15 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
         expected = found.inOrder ? 1 : null;
         opened = found;
         askedFor = 0;
+        failedOpens = 0;
         // A server that permits it no more has ended it.
         if (subscription.isClosed()) subscription = listen();
         ask();
       } catch (error) {
         if (stopping.signal.aborted) return;
         problem = messageOf(error);
-        if (failures++ % 20 === 0) log.warn({ err: error }, "cannot pull, trying again");
+        failures += 1;
+        if (failedOpens++ % 20 === 0) log.warn({ err: error }, "cannot pull, trying again");
       }
     }
   }

@@ -40,9 +40,11 @@ export function neededFor(wanted: Wanted, concerns: readonly ConcernName[]): Nee
     ...needs(stream, { subjects: false, retention: false, sealed: false, ...differing }),
     ...{ optional, isSource: true },
   });
-  const output = {
-    ...{ subjects: true, sealed: true },
-    ...{ duplicate_window: false, num_replicas: false, storage: false },
+  const output = (stream: WantedStream) => {
+    const compared = { subjects: true, sealed: true, num_replicas: false, storage: false };
+    return needs(stream, compared, {
+      duplicate_window: { least: stream.duplicate_window ?? 0, breaksBelow: 0 },
+    });
   };
   const attempts = { sealed: true, max_age: false, num_replicas: false };
   // Another time to live, and evidence would expire before its window ends.
@@ -58,7 +60,7 @@ export function neededFor(wanted: Wanted, concerns: readonly ConcernName[]): Nee
             max_age: { least: wanted.windowNanos, breaksBelow: 0 },
           },
         },
-        needs(wanted.lessons, output),
+        output(wanted.lessons),
         needs(wanted.evidence, evidence, { max_msg_size: evidenceRoom, max_bytes: evidenceRoom }),
         needs(wanted.attempts, attempts),
       ],
@@ -68,19 +70,22 @@ export function neededFor(wanted: Wanted, concerns: readonly ConcernName[]): Nee
       streams: [
         reads(wanted.signals, true),
         reads(wanted.feedback, true),
-        needs(wanted.featureAttempts, attempts),
+        needs(wanted.featureAttempts, { ...attempts, sealed: false }),
       ],
       durables: [durables.signals, durables.feedback],
     },
     runs: {
-      streams: [reads(wanted.runs, true), needs(wanted.runAttempts, attempts)],
+      streams: [
+        reads(wanted.runs, true),
+        needs(wanted.runAttempts, { ...attempts, sealed: false }),
+      ],
       durables: [durables.runs],
     },
     deadletters: { streams: [], durables: [] },
   };
   const hosted = concerns.map((name) => of[name]);
   return {
-    streams: [needs(wanted.deadLetters, output), ...hosted.flatMap(({ streams }) => streams)],
+    streams: [output(wanted.deadLetters), ...hosted.flatMap(({ streams }) => streams)],
     durables: hosted.flatMap((one) => one.durables),
   };
 }

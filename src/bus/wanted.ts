@@ -45,7 +45,7 @@ export interface WantedDurable {
   readonly stream: WantedStream;
   /** The service can do without: while the stream is missing, it waits and does the rest. */
   readonly optional: boolean;
-  /** What it must allow a request for messages to be. */
+  /** What it must allow a request for messages to be, and how much may be in hand. */
   readonly rooms: Rooms<ConsumerConfig>;
   /** Made anew by whoever reads it, from where the last one came to. */
   readonly inOrder: boolean;
@@ -102,11 +102,14 @@ export function wantedFrom(settings: Settings): Wanted {
     });
   // Room for many replicas: each holds three batches at the most.
   const mostPending = Math.max(20_000, settings.fetchBatch * 3 * 16);
-  // A request that is larger or longer is refused, all of it.
-  const allows = (least: number): Room => ({ least, breaksBelow: least });
-  const rooms = {
-    max_batch: allows(settings.fetchBatch),
-    max_expires: allows(nanos(settings.fetchTimeoutSeconds * second)),
+  const roomsOf = (optional: boolean) => {
+    // A request that is larger or longer is refused, all of it.
+    const allows = (least: number): Room => ({ least, breaksBelow: optional ? 0 : least });
+    return {
+      max_batch: allows(settings.fetchBatch),
+      max_expires: allows(nanos(settings.fetchTimeoutSeconds * second)),
+      max_ack_pending: { least: mostPending, breaksBelow: 0 },
+    };
   };
   const durable = (
     of: WantedStream,
@@ -115,7 +118,7 @@ export function wantedFrom(settings: Settings): Wanted {
     inOrder = false,
   ): WantedDurable => ({
     stream: of,
-    ...{ optional, inOrder, rooms },
+    ...{ optional, inOrder, rooms: roomsOf(optional) },
     config: {
       durable_name: config.name,
       description: config.description,

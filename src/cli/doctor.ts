@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { examineCertificates } from "../doctor/certificates.ts";
-import type { Finding, Report } from "../doctor/finding.ts";
+import { examine, type Finding, type Report } from "../doctor/finding.ts";
 import { examineNats } from "../doctor/nats.ts";
 import { examinePostgres } from "../doctor/postgres.ts";
 import { readSettings } from "../settings.ts";
@@ -34,8 +34,8 @@ async function run(global: GlobalOptions): Promise<void> {
   const timeoutMs = global.timeout * 1_000;
   const findings: Finding[] = [];
   // All at once, told in their order: who waits for a server that is silent waits for the others meanwhile.
-  const parts = [examineNats, examinePostgres, examineCertificates].map((examine) =>
-    collect((report) => examine(settings, timeoutMs, report)),
+  const parts = [examineNats, examinePostgres, examineCertificates].map((examinePart) =>
+    collect((report) => examinePart(settings, timeoutMs, report)),
   );
   for (const part of parts) {
     const found = await part;
@@ -52,7 +52,8 @@ async function run(global: GlobalOptions): Promise<void> {
 
 async function collect(work: (report: Report) => Promise<void>): Promise<Finding[]> {
   const findings: Finding[] = [];
-  await work((finding) => findings.push(finding));
+  const report: Report = (finding) => findings.push(finding);
+  await examine(report, "doctor", () => work(report));
   return findings;
 }
 

@@ -67,7 +67,9 @@ function natsServers(
     if (!urls.every(({ protocol, host }) => /^(nats|tls):$/.test(protocol) && host !== "")) {
       throw new TypeError("not a NATS server");
     }
-    const url = urls.map(({ protocol, host }) => `${protocol}//${host}`).join(",");
+    // TLS is demanded of all servers or of none: the client tries each in turn.
+    const scheme = urls.some(({ protocol }) => protocol === "tls:") ? "tls:" : "nats:";
+    const url = urls.map(({ host }) => `${scheme}//${host}`).join(",");
     const { username = "", password = "" } = urls.find((one) => one.username !== "") ?? {};
     const [first, second] = [decodeURIComponent(username), decodeURIComponent(password)];
     if (second !== "") return { url, user: first, password: second };

@@ -303,6 +303,25 @@ for (const [what, fields] of wideEnough) {
   });
 }
 
+test("what leaves more room than is needed is no drift", async () => {
+  const broker = await openBroker();
+  await addStream(broker, "lessons", { duplicate_window: nanos(4 * 3_600_000) });
+  const room = { max_ack_pending: 50_000, max_batch: 1_000, max_expires: nanos(60_000) };
+  await addDurable(broker, { filter_subject: "agent.experience.v1.>", ...room });
+  expect(await provision(broker.jsm, wanted())).toEqual([]);
+});
+
+test("a durable that the service can do without does not keep it from starting by its limits", async () => {
+  const { jsm } = await openBroker();
+  const { config, stream } = wanted().durables.feedback;
+  await jsm.streams.add(stream);
+  await jsm.consumers.add(stream.name, { ...config, max_batch: 1 });
+  const needed = neededFor(wanted(), ["features"]);
+  expect(asTold([...(await provisionAs(jsm, needed, "apply"))])).toEqual([
+    ["consumer FEEDBACK/feature-pipeline-feedback", "max_batch", 1, 256, false],
+  ]);
+});
+
 test("a push consumer under the durable's name is told", async () => {
   const broker = await openBroker();
   await addDurable(broker, {

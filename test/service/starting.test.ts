@@ -1,23 +1,17 @@
 import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Server } from "node:net";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 import { expect, inject, onTestFinished, test } from "vitest";
 import { eventually } from "../rig/eventually.ts";
-import { startReplica } from "../rig/replica.ts";
+import { startReplicaOfTest } from "../rig/replica.ts";
 import { openStack } from "../rig/service.ts";
 import { failures, publish } from "../rig/traffic.ts";
 
 async function openReplica() {
   const stack = await openStack();
-  const start = () => {
-    const replica = startReplica(stack.env());
-    onTestFinished(async () => {
-      replica.kill("SIGKILL");
-      await replica.exited;
-    });
-    return replica;
-  };
-  return { ...stack, start };
+  return { ...stack, start: () => startReplicaOfTest(stack.env()) };
 }
 
 const mainPath = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
@@ -39,6 +33,24 @@ test.for(["SIGTERM", "SIGINT"])(
     expect(ended).toEqual({ code: 0, signal: null });
   },
 );
+
+test("asked to stop while servers keep it waiting one after another, it ends at once and well", async () => {
+  const silent = Array.from({ length: 3 }, () => createServer().listen(0, "127.0.0.1"));
+  await Promise.all(silent.map((server) => once(server, "listening")));
+  onTestFinished(() => {
+    for (const server of silent) server.close();
+  });
+  const portOf = (server: Server) => (server.address() as AddressInfo).port;
+  const connected = Promise.race(silent.map((server) => once(server, "connection")));
+  const replica = startReplicaOfTest({
+    NATS_URL: silent.map((server) => `nats://127.0.0.1:${portOf(server)}`).join(","),
+    LEARNER_DATABASE_URL: "postgres://127.0.0.1:1/x",
+  });
+  await connected;
+  const startedAt = performance.now();
+  expect(await replica.stop()).toBe(0);
+  expect(performance.now() - startedAt).toBeLessThan(5_000);
+});
 
 test("asked to stop while somebody else migrates, it ends at once and well", async () => {
   const { database, start } = await openReplica();
