@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Server } from "node:net";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 import { expect, inject, onTestFinished, test } from "vitest";
+import { freshDatabase } from "../rig/database.ts";
 import { eventually } from "../rig/eventually.ts";
 import { startReplicaOfTest } from "../rig/replica.ts";
 import { openStack } from "../rig/service.ts";
@@ -42,11 +43,19 @@ test("asked to stop while servers keep it waiting one after another, it ends at 
   });
   const portOf = (server: Server) => (server.address() as AddressInfo).port;
   const connected = Promise.race(silent.map((server) => once(server, "connection")));
+  const database = await freshDatabase();
+  onTestFinished(() => database.drop());
   const replica = startReplicaOfTest({
     NATS_URL: silent.map((server) => `nats://127.0.0.1:${portOf(server)}`).join(","),
-    LEARNER_DATABASE_URL: "postgres://127.0.0.1:1/x",
+    LEARNER_DATABASE_URL: database.url,
   });
   await connected;
+  // With PostgreSQL it is done by then: what it waits for is NATS alone.
+  const asked = () => database.sql`
+    SELECT 1 FROM pg_stat_activity
+    WHERE datname = current_database() AND state = 'idle' AND query LIKE '%has_table_privilege%'
+      AND pid <> pg_backend_pid()`;
+  await eventually(async () => (await asked()).length > 0, 20_000);
   const startedAt = performance.now();
   expect(await replica.stop()).toBe(0);
   expect(performance.now() - startedAt).toBeLessThan(5_000);
