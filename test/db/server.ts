@@ -35,7 +35,8 @@ export async function startServer(): Promise<Server> {
   }
 
   function thaw(): void {
-    for (const pid of frozen.splice(0)) process.kill(pid, "SIGCONT");
+    // The postmaster last: it would clear away children that have ended, and their numbers with them.
+    for (const pid of frozen.splice(0).reverse()) process.kill(pid, "SIGCONT");
   }
 
   return {
