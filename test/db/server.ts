@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DatabaseLog } from "../../src/db/client.ts";
 import { startPostgres } from "../../src/embedded/postgres.ts";
+import { freePort } from "../rig/ports.ts";
 
 /** A PostgreSQL of the test's own, which it may stop, freeze and start again. */
 export interface Server {
@@ -22,8 +23,10 @@ export interface Server {
 export async function startServer(): Promise<Server> {
   const dataDir = mkdtempSync(join(tmpdir(), "experience-bus-db-"));
   const settings = { fsync: "off" };
-  let running = await startPostgres({ dataDir, settings });
-  const { url, port } = running;
+  // It must still be free when the server is started again.
+  const port = await freePort();
+  let running = await startPostgres({ dataDir, port, settings });
+  const { url } = running;
   const frozen: number[] = [];
 
   function freeze(): void {

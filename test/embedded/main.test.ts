@@ -1,6 +1,7 @@
 import { open, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, vi } from "vitest";
+import { freePort } from "../rig/ports.ts";
 import {
   answers,
   insertRow,
@@ -147,21 +148,13 @@ test("a second signal ends it at once, while a server still hangs", async ({ fol
   expect(isRunning(postgres)).toBe(true);
 });
 
-test("the ports are the ones that were asked for", async ({ folder, cleanup }) => {
-  const first = runProgram(["--data", folder]);
-  cleanup(() => first.child.kill("SIGKILL"));
-  const urls = await first.ready();
-  first.child.stdin?.end();
-  await first.ended;
-  const port = (url: string) => new URL(url).port;
-  const ports = ["--nats-port", port(urls.nats_url), "--postgres-port", port(urls.database_url)];
-  const second = runProgram(["--data", folder, ...ports]);
-  cleanup(() => second.child.kill("SIGTERM") && second.ended);
-  const { nats_url, database_url } = await second.ready();
-  expect({ nats_url, database_url }).toEqual({
-    nats_url: urls.nats_url,
-    database_url: urls.database_url,
-  });
+test("the ports are the ones that were asked for", async ({ cleanup }) => {
+  const [nats, postgres] = [await freePort(), await freePort()];
+  const program = runProgram(["--nats-port", `${nats}`, "--postgres-port", `${postgres}`]);
+  cleanup(() => program.child.kill("SIGTERM") && program.ended);
+  const { nats_url, database_url } = await program.ready();
+  const portOf = (url: string) => Number(new URL(url).port);
+  expect([portOf(nats_url), portOf(database_url)]).toEqual([nats, postgres]);
 });
 
 test("a bad option is answered with the usage and exit code 2", async () => {

@@ -11,6 +11,7 @@ import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { inject } from "vitest";
 import { type NatsServer, startNatsServer } from "../../src/embedded/nats-server.ts";
 import { eventually } from "./eventually.ts";
+import { freePort } from "./ports.ts";
 
 /** A nats-server of the test's own, which it may kill and start again on the same data and port. */
 export interface Broker {
@@ -31,8 +32,9 @@ export interface Broker {
 export async function startBroker(args: string[] = []): Promise<Broker> {
   const binary = inject("natsBinary");
   const dataDir = mkdtempSync(join(tmpdir(), "experience-bus-nats-"));
-  let server: NatsServer = await startNatsServer({ binary, dataDir, args });
-  const { port } = server;
+  // It must still be free when the server is started again.
+  const port = await freePort();
+  let server: NatsServer = await startNatsServer({ binary, dataDir, port, args });
   const nc = await connect({
     servers: server.url,
     maxReconnectAttempts: -1,
