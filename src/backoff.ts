@@ -14,3 +14,16 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
     if (!signal.aborted) throw error;
   }
 }
+
+/** Settles as the work does; when aborted meanwhile, rejects with the reason and leaves the work to itself. */
+export function unlessAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal,
+  reason: () => Error,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(reason());
+    signal.addEventListener("abort", leave);
+    void work.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+  });
+}

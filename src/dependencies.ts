@@ -5,7 +5,7 @@ import {
   jetstreamManager,
 } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { backoffMs, pause } from "./backoff.ts";
+import { backoffMs, pause, unlessAborted } from "./backoff.ts";
 import { connectNats } from "./bus/connect.ts";
 import { judgeDrift } from "./bus/drift.ts";
 import { nats } from "./bus/errors.ts";
@@ -98,13 +98,10 @@ export async function waitFor<T>(
   waiting = new Map<string, string>(),
 ): Promise<T> {
   const stopped = () => new BusError("unavailable", "stopped while starting");
-  // An attempt may wait for several servers, one after another, for longer than a stop may take.
-  const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener("abort", () => reject(stopped()), { once: true });
-  });
   for (let tries = 0; !signal.aborted; tries++) {
     try {
-      const result = await Promise.race([attempt(), aborted]);
+      // An attempt may wait for several servers, one after another, for longer than a stop may take.
+      const result = await unlessAborted(attempt(), signal, stopped);
       waiting.delete(what);
       if (tries > 0) log.info(`${what} is there`);
       return result;

@@ -1,9 +1,16 @@
-import type { Surroundings } from "./serve.ts";
+import type { Environment } from "./settings/environment.ts";
 
 /** Where embedded servers keep their data. */
 export const embeddedData = ".experience-bus";
 export const serviceExitCodes = { clean: 0, fatal: 1, badSettings: 2 } as const;
 export const stopSignals = ["SIGTERM", "SIGINT"] as const;
+
+/** What the program around the service gives it: only that reads the environment and exits. */
+export interface Surroundings {
+  readonly env: Environment;
+  /** For an end that waits for nothing any more. */
+  readonly exit: (code: number) => never;
+}
 
 /**
  * Loads the service and runs it; resolves to its exit code. Loading takes half a second and more, in which

@@ -1,10 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { type SpawnedServers, spawnServers } from "./embedded/spawn.ts";
-import { embeddedData, serviceExitCodes, stopSignals } from "./entry.ts";
+import { embeddedData, type Surroundings, serviceExitCodes, stopSignals } from "./entry.ts";
 import { BusError, messageOf } from "./errors.ts";
 import { type Logger, openLog } from "./log.ts";
 import { type RunningService, startService } from "./service.ts";
-import type { Environment } from "./settings/environment.ts";
 import { readSettings, type Settings, settingsAdvice, wantsEmbeddedServers } from "./settings.ts";
 import { version } from "./version.ts";
 
@@ -12,13 +11,6 @@ const cliPath = fileURLToPath(new URL("./cli/main.js", import.meta.url));
 /** A stop that takes longer than this is stuck; what it still holds comes back after ack_wait. */
 const stopLimitMs = 9_500;
 const echoMs = 200;
-
-/** What the program around the service gives it: only that reads the environment and exits. */
-export interface Surroundings {
-  readonly env: Environment;
-  /** For an end that waits for nothing any more. */
-  readonly exit: (code: number) => never;
-}
 
 /**
  * The service as a program: on servers of its own where none are named, until a signal. Resolves to the

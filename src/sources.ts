@@ -10,7 +10,7 @@ import type { StatsSources, StreamFigures } from "./handlers/stats.ts";
 import { counterValues, type Metrics } from "./metrics.ts";
 import { version } from "./version.ts";
 
-/** Where health gets its answers. Consumers are looked up when asked: which are started later. */
+/** Where health gets its answers. Consumers are looked up when asked: they are started later. */
 export function healthSources(
   { nc, permissions, jsm, database, wanted }: Dependencies,
   probeKv: () => Promise<void>,

@@ -59,11 +59,13 @@ async function connectionOptions(settings: NatsSettings): Promise<ConnectionOpti
   };
 }
 
-function serversOf(url: string): string[] {
+/** The servers of NATS_URL, a URL each. */
+export function serversOf(url: string): string[] {
   return url.split(",").map((server) => server.trim());
 }
 
-function hostOf(server: string): string {
+/** As one connects to it: an IPv6 address without its brackets. */
+export function hostOf(server: string): string {
   return new URL(server).hostname.replace(/^\[|\]$/g, "");
 }
 

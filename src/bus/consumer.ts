@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { backoffMs, pause } from "../backoff.ts";
+import { backoffMs, pause, unlessAborted } from "../backoff.ts";
 import type { Alone } from "../core/ports.ts";
 import { type BusError, isOutage, isRefusal } from "../errors.ts";
 import type { AttemptsLog } from "../kv/attempts.ts";
@@ -292,7 +292,8 @@ export function startConsumer<T>(
   async function throughOutages<R>(work: () => Promise<R>): Promise<R> {
     for (let tries = 0; ; tries++) {
       try {
-        const result = await unlessGivenUp(work());
+        // A server that is silent may keep the work for longer than a stop may take.
+        const result = await unlessAborted(work(), giveUp.signal, () => new Stopped());
         if (tries > 0) recovered();
         return result;
       } catch (error) {
@@ -323,17 +324,6 @@ export function startConsumer<T>(
     const enough = AbortSignal.any([patience.signal, giveUp.signal]);
     await Promise.race([repairing, pause(repairPatienceMs, enough)]);
     patience.abort();
-  }
-
-  /** A server that is silent may keep the work for longer than a stop may take. */
-  function unlessGivenUp<R>(work: Promise<R>): Promise<R> {
-    return new Promise((resolve, reject) => {
-      const leave = () => reject(new Stopped());
-      giveUp.signal.addEventListener("abort", leave);
-      void work.then(resolve, reject).finally(() => {
-        giveUp.signal.removeEventListener("abort", leave);
-      });
-    });
   }
 
   function recovered(): void {

@@ -21,9 +21,7 @@ export interface Step {
 
 /** JetStream refuses to change these, and nothing that exists is ever deleted here. */
 const fixedOfStreams = new Set(["retention", "storage", "sealed"]);
-const fixedOfDurables = new Set([
-  ...["ack_policy", "deliver_policy", "deliver_subject", "mem_storage"],
-]);
+const fixedOfDurables = new Set(["ack_policy", "deliver_policy", "deliver_subject", "mem_storage"]);
 
 /**
  * What has to be done until JetStream is as the settings want it; nothing is done yet. Steps are to be run

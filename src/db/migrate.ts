@@ -74,8 +74,8 @@ export async function surveyMigrations(
 }
 
 /** Only what is pending; rejects as `surveyMigrations` does. */
-export async function pendingMigrations(databaseUrl: string): Promise<string[]> {
-  return [...(await surveyMigrations(databaseUrl)).pending];
+export async function pendingMigrations(databaseUrl: string): Promise<readonly string[]> {
+  return (await surveyMigrations(databaseUrl)).pending;
 }
 
 interface Session {

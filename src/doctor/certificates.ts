@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { hostOf, serversOf } from "../bus/connect.ts";
 import { addressesOf } from "../db/connector.ts";
 import type { Settings } from "../settings.ts";
 import { examine, type Report } from "./finding.ts";
@@ -34,9 +35,9 @@ export async function examineCertificates(
 ): Promise<void> {
   if (ca !== undefined) await examineFile("NATS_CA", ca, report);
   if (cert !== undefined) await examineFile("NATS_CERT", cert, report);
-  const ofNats = url.split(",").map((server) => {
-    const { hostname, host, port, protocol } = new URL(server);
-    const place = { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 4222) };
+  const ofNats = serversOf(url).map((server) => {
+    const { host, port, protocol } = new URL(server);
+    const place = { host: hostOf(server), port: Number(port || 4222) };
     return {
       name: `NATS at ${host}`,
       shown: natsCertificate(place, protocol === "tls:", timeoutMs),

@@ -1,6 +1,6 @@
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { connectOnce } from "../bus/connect.ts";
+import { connectOnce, serversOf } from "../bus/connect.ts";
 import { type Drift, sentenceOf } from "../bus/drift.ts";
 import { nats, orNull } from "../bus/errors.ts";
 import { nameOfDurable } from "../bus/inspect.ts";
@@ -27,7 +27,7 @@ export async function examineNats(
   timeoutMs: number,
   report: Report,
 ): Promise<void> {
-  const attempts = settings.nats.url.split(",").map((url) => ({
+  const attempts = serversOf(settings.nats.url).map((url) => ({
     place: `NATS at ${new URL(url).host}`,
     connecting: connectOnce({ ...settings.nats, url }, timeoutMs),
   }));
