@@ -13,7 +13,7 @@ export default defineConfig({
           ...shared,
           ...manyWaiting,
           name: "unit",
-          include: ["test/{core,deploy,schema}/**/*.test.ts", "test/*.test.ts"],
+          include: ["test/{deploy,unit}/**/*.test.ts"],
         },
       },
       {
@@ -22,7 +22,7 @@ export default defineConfig({
           ...manyWaiting,
           name: "servers",
           include: [
-            "test/{bench,bus,cli,db,embedded,handlers,kv,permissions,service}/**/*.test.ts",
+            "test/{bench,cli,embedded,handlers,kv,nats,permissions,postgres,runtime,service}/**/*.test.ts",
           ],
         },
       },

@@ -1,6 +1,6 @@
 import { type Logger, pino, stdSerializers } from "pino";
 import pretty from "pino-pretty";
-import type { LogLevel } from "./settings.ts";
+import type { LogLevel } from "./settings/index.ts";
 
 export type { Logger } from "pino";
 

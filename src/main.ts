@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
-import { embeddedData, loadAndServe, serviceExitCodes } from "./entry.ts";
 import { messageOf } from "./errors.ts";
+import { embeddedData, loadAndServe, serviceExitCodes } from "./runtime/process.ts";
 import { serviceName } from "./subjects.ts";
 import { version } from "./version.ts";
 

@@ -1,10 +1,20 @@
 import { fileURLToPath } from "node:url";
 import { type SpawnedServers, spawnServers } from "./embedded/spawn.ts";
-import { embeddedData, type Surroundings, serviceExitCodes, stopSignals } from "./entry.ts";
 import { BusError, messageOf } from "./errors.ts";
 import { type Logger, openLog } from "./log.ts";
+import {
+  embeddedData,
+  type Surroundings,
+  serviceExitCodes,
+  stopSignals,
+} from "./runtime/process.ts";
 import { type RunningService, startService } from "./service.ts";
-import { readSettings, type Settings, settingsAdvice, wantsEmbeddedServers } from "./settings.ts";
+import {
+  readSettings,
+  type Settings,
+  settingsAdvice,
+  wantsEmbeddedServers,
+} from "./settings/index.ts";
 import { version } from "./version.ts";
 
 const cliPath = fileURLToPath(new URL("./cli/main.js", import.meta.url));

@@ -1,10 +1,10 @@
-import { type Dependencies, openDependencies } from "./dependencies.ts";
-import { startHttp } from "./http.ts";
+import { type Mounted, mount } from "./compose.ts";
+import { startHttp } from "./http/server.ts";
 import type { Logger } from "./log.ts";
-import { createMetrics } from "./metrics.ts";
-import { type Mounted, mount } from "./mount.ts";
-import type { Settings } from "./settings.ts";
-import { startTracing } from "./tracing.ts";
+import { type Dependencies, openDependencies } from "./runtime/dependencies.ts";
+import { createMetrics } from "./runtime/metrics.ts";
+import { startTracing } from "./runtime/tracing.ts";
+import type { Settings } from "./settings/index.ts";
 
 export interface ServiceOptions {
   readonly settings: Settings;

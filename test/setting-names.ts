@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 
 /** Every name that the service reads from its environment. */
 export function settingNames(): Set<string> {
-  const source = ["settings", "settings/nats", "settings/tracing"]
+  const source = ["settings/index", "settings/nats", "settings/tracing"]
     .map((name) => readFileSync(new URL(`../src/${name}.ts`, import.meta.url), "utf8"))
     .join("\n");
   const names = source.matchAll(

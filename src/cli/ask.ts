@@ -1,9 +1,9 @@
 import { Empty, type Msg, type NatsConnection } from "@nats-io/transport-node";
 import type { Command } from "commander";
-import { connectOnce } from "../bus/connect.ts";
-import { isUnanswered } from "../bus/unanswered.ts";
 import { BusError, type ErrorCode, errorStatus } from "../errors.ts";
-import { type NatsSettings, readNatsSettings } from "../settings.ts";
+import { connectOnce } from "../nats/connect.ts";
+import { isUnanswered } from "../nats/unanswered.ts";
+import { type NatsSettings, readNatsSettings } from "../settings/index.ts";
 
 /** Options that go for every command. */
 export interface GlobalOptions {
@@ -100,7 +100,7 @@ export async function asking(
 
 // What reads errors is imported only then: it brings the JetStream client along, and a probe does without.
 export async function cannotConnect({ url }: NatsSettings, error: unknown): Promise<BusError> {
-  const { causeOf } = await import("../bus/errors.ts");
+  const { causeOf } = await import("../nats/errors.ts");
   const text = `cannot connect to NATS at ${url}: ${causeOf(error)}`;
   return new BusError("unavailable", text, { cause: error });
 }
@@ -110,7 +110,7 @@ async function translated(error: unknown, subject: string): Promise<unknown> {
     const text = `nobody answers on ${subject}: is the service running?`;
     return new BusError("unavailable", text, { cause: error });
   }
-  const { translateNats } = await import("../bus/errors.ts");
+  const { translateNats } = await import("../nats/errors.ts");
   const known = translateNats(error);
   const isLate = known instanceof BusError && known.code === "timeout";
   // NATS itself is there: whoever answers on that subject waits for something.

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Environment, Reading } from "../settings/environment.ts";
-import { refusalOf, surveySettings, wantsEmbeddedServers } from "../settings.ts";
+import { refusalOf, surveySettings, wantsEmbeddedServers } from "../settings/index.ts";
 import type { GlobalOptions } from "./ask.ts";
 import { Ended, exitCodes } from "./exit.ts";
 import { examples, printJson } from "./print.ts";

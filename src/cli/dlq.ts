@@ -6,7 +6,7 @@ import type {
   PurgeReply,
   ReplayReply,
   WireLetter,
-} from "../schema/dead-letter.ts";
+} from "../handlers/deadletters/wire.ts";
 import { endpoints } from "../subjects.ts";
 import { type Asker, asking, type GlobalOptions } from "./ask.ts";
 import { Ended, exitCodes } from "./exit.ts";

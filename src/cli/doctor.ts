@@ -3,7 +3,7 @@ import { examineCertificates } from "../doctor/certificates.ts";
 import { examine, type Finding, type Report } from "../doctor/finding.ts";
 import { examineNats } from "../doctor/nats.ts";
 import { examinePostgres } from "../doctor/postgres.ts";
-import { readSettings } from "../settings.ts";
+import { readSettings } from "../settings/index.ts";
 import { environmentFor, type GlobalOptions } from "./ask.ts";
 import { Ended, exitCodes } from "./exit.ts";
 import { printJson } from "./print.ts";

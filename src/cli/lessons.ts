@@ -1,10 +1,14 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { LessonRow } from "../core/lesson.ts";
-import { ruleTypes } from "../core/rules/index.ts";
-import type { LessonFilter, LessonReader, SightingWire } from "../db/lesson-reader.ts";
 import { BusError } from "../errors.ts";
+import type { LessonRow } from "../handlers/extractor/lesson.ts";
+import type {
+  LessonFilter,
+  LessonReader,
+  SightingWire,
+} from "../handlers/extractor/lesson-reader.ts";
+import { ruleTypes } from "../handlers/extractor/rules/index.ts";
 import { parseTimestamp } from "../schema/timestamp.ts";
-import { readDatabaseUrl } from "../settings.ts";
+import { readDatabaseUrl } from "../settings/index.ts";
 import type { GlobalOptions } from "./ask.ts";
 import { examples, printJson } from "./print.ts";
 import { printable, table } from "./table.ts";
@@ -77,8 +81,8 @@ async function reading(
   const { database: url, ...options } = command.optsWithGlobals<
     GlobalOptions & { database?: string }
   >();
-  const { openDatabase, silentLog } = await import("../db/client.ts");
-  const { openLessonReader } = await import("../db/lesson-reader.ts");
+  const { openDatabase, silentLog } = await import("../postgres/client.ts");
+  const { openLessonReader } = await import("../handlers/extractor/lesson-reader.ts");
   const database = openDatabase({
     url: readDatabaseUrl({ ...process.env, ...(url && { LEARNER_DATABASE_URL: url }) }),
     poolSize: 1,

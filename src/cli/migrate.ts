@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { migrate, surveyMigrations } from "../db/migrate.ts";
 import { BusError } from "../errors.ts";
 import { openLog } from "../log.ts";
+import { migrate, surveyMigrations } from "../postgres/migrate.ts";
 import { environmentFor, type GlobalOptions } from "./ask.ts";
 import { printJson } from "./print.ts";
 

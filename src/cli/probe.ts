@@ -1,8 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { isUnanswered } from "../bus/unanswered.ts";
 import { BusError } from "../errors.ts";
-import type { HealthReply } from "../handlers/health.ts";
+import type { HealthReply } from "../handlers/health/index.ts";
+import { isUnanswered } from "../nats/unanswered.ts";
 import { endpoints, serviceName } from "../subjects.ts";
 import { type Asker, asking, type GlobalOptions } from "./ask.ts";
 import { Ended, exitCodes } from "./exit.ts";

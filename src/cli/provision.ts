@@ -1,11 +1,11 @@
 import { jetstreamManager } from "@nats-io/jetstream";
 import type { Command } from "commander";
-import { nats } from "../bus/errors.ts";
-import { neededFor } from "../bus/needed.ts";
-import { plan, type Step } from "../bus/plan.ts";
-import { wantedFrom } from "../bus/wanted.ts";
 import { messageOf } from "../errors.ts";
-import { readSettings } from "../settings.ts";
+import { wantedFrom } from "../nats/desired-state.ts";
+import { nats } from "../nats/errors.ts";
+import { neededFor } from "../nats/needed.ts";
+import { plan, type Step } from "../nats/plan.ts";
+import { readSettings } from "../settings/index.ts";
 import { connectFor, environmentFor, type GlobalOptions } from "./ask.ts";
 import { Ended, exitCodes } from "./exit.ts";
 import { printJson } from "./print.ts";

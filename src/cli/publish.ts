@@ -1,7 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import type { Command } from "commander";
 import { BusError, messageOf } from "../errors.ts";
-import { readExperienceSubjects, readNatsSettings } from "../settings.ts";
+import { readExperienceSubjects, readNatsSettings } from "../settings/index.ts";
 import { environmentFor, type GlobalOptions } from "./ask.ts";
 import { Ended, exitCodes } from "./exit.ts";
 import { linesOf } from "./lines.ts";

@@ -1,18 +1,18 @@
 import { hash } from "node:crypto";
 import { jetstream } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { backoffMs, pause } from "../backoff.ts";
-import { connectNats } from "../bus/connect.ts";
-import { experiencePublisher } from "../bus/publishers.ts";
-import { isUnanswered } from "../bus/unanswered.ts";
 import { BusError, isOutage, isRefusal } from "../errors.ts";
-import { decodeEvent, maxEventBytes } from "../schema/experience-event.ts";
-import type { NatsSettings } from "../settings.ts";
+import { experiencePublisher } from "../handlers/extractor/publishers.ts";
+import { decodeEvent, maxEventBytes } from "../handlers/extractor/wire.ts";
+import { connectNats } from "../nats/connect.ts";
+import { isUnanswered } from "../nats/unanswered.ts";
+import { backoffMs, pause } from "../runtime/backoff.ts";
+import type { NatsSettings } from "../settings/index.ts";
 import { experienceSubject } from "../subjects.ts";
 import { cannotConnect } from "./ask.ts";
 import type { Line } from "./lines.ts";
 
-export { maxEventBytes } from "../schema/experience-event.ts";
+export { maxEventBytes } from "../handlers/extractor/wire.ts";
 
 export interface ReadEvent {
   readonly subject: string;

@@ -1,4 +1,4 @@
-import type { DurableFigures, StatsReply, StreamFigures } from "../handlers/stats.ts";
+import type { DurableFigures, StatsReply, StreamFigures } from "../handlers/stats/index.ts";
 
 export interface Replica {
   readonly instance: string;

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { loadAndServe } from "../entry.ts";
+import { loadAndServe } from "../runtime/process.ts";
 import type { GlobalOptions } from "./ask.ts";
 import { examples } from "./print.ts";
 

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Command, Option } from "commander";
-import { isUnanswered } from "../bus/unanswered.ts";
 import { BusError, isOutage } from "../errors.ts";
-import type { HealthReply } from "../handlers/health.ts";
-import type { StatsReply } from "../handlers/stats.ts";
+import type { HealthReply } from "../handlers/health/index.ts";
+import type { StatsReply } from "../handlers/stats/index.ts";
+import { isUnanswered } from "../nats/unanswered.ts";
 import { endpoints, serviceName } from "../subjects.ts";
 import { type Asker, type GlobalOptions, openAsker } from "./ask.ts";
 import { exitCodes } from "./exit.ts";

@@ -1,8 +1,8 @@
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { hostOf, serversOf } from "../bus/connect.ts";
-import { addressesOf } from "../db/connector.ts";
-import type { Settings } from "../settings.ts";
+import { hostOf, serversOf } from "../nats/connect.ts";
+import { addressesOf } from "../postgres/connector.ts";
+import type { Settings } from "../settings/index.ts";
 import { examine, type Report } from "./finding.ts";
 import { natsCertificate, postgresCertificate } from "./shown-certificate.ts";
 

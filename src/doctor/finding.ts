@@ -1,4 +1,4 @@
-import { causeOf } from "../bus/errors.ts";
+import { causeOf } from "../nats/errors.ts";
 
 /** What one check found out. */
 export interface Finding {

@@ -1,7 +1,12 @@
-import { type Database, openDatabase, silentLog } from "../db/client.ts";
-import { surveyMigrations } from "../db/migrate.ts";
-import { grantsScript, isReadOnly, missingPrivileges, missingTables } from "../db/privileges.ts";
-import type { Settings } from "../settings.ts";
+import { type Database, openDatabase, silentLog } from "../postgres/client.ts";
+import { surveyMigrations } from "../postgres/migrate.ts";
+import {
+  grantsScript,
+  isReadOnly,
+  missingPrivileges,
+  missingTables,
+} from "../postgres/privileges.ts";
+import type { Settings } from "../settings/index.ts";
 import { judgeSkew, skewMs } from "./clock.ts";
 import { examine, type Report } from "./finding.ts";
 

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
-import type { StoredMessage } from "../bus/delivery.ts";
-import { changeDocument } from "../core/documents.ts";
-import type { DocumentStore } from "../core/ports.ts";
+import type { StoredMessage } from "../runtime/delivery.ts";
+import { changeDocument } from "./change.ts";
+import type { DocumentStore } from "./document-store.ts";
 
 /** Attempts at one message that began, and how the last one failed. */
 export interface Attempts {

@@ -1,10 +1,10 @@
 import type { JetStreamClient } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import { LRUCache } from "lru-cache";
-import { hasCode, jsCodes, translateNats, translateOwnWrite } from "../bus/errors.ts";
-import type { DocumentStore, Versioned } from "../core/ports.ts";
 import type { Logger } from "../log.ts";
+import { hasCode, jsCodes, translateNats, translateOwnWrite } from "../nats/errors.ts";
 import { bucketStream } from "../subjects.ts";
+import type { DocumentStore, Versioned } from "./document-store.ts";
 
 /** The cache holds what was read or written lately; it may be stale, so it may save work but not decide. */
 const cacheBytes = 48 * 1024 * 1024;

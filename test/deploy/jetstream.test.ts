@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { type WantedStream, wantedFrom } from "../../src/bus/wanted.ts";
-import { createMetrics } from "../../src/metrics.ts";
-import { readSettings } from "../../src/settings.ts";
+import { type WantedStream, wantedFrom } from "../../src/nats/desired-state.ts";
+import { createMetrics } from "../../src/runtime/metrics.ts";
+import { readSettings } from "../../src/settings/index.ts";
 import { bucketStream } from "../../src/subjects.ts";
 import { renderWith } from "./component.ts";
 import { kustomize, ofKind, type Resource, render } from "./kustomize.ts";

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { createMetrics } from "../../src/metrics.ts";
-import { readSettings } from "../../src/settings.ts";
+import { createMetrics } from "../../src/runtime/metrics.ts";
+import { readSettings } from "../../src/settings/index.ts";
 import { readExpression } from "./promql.ts";
 
 const file = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");

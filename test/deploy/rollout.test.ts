@@ -8,10 +8,10 @@ const number = (source: string, pattern: RegExp) =>
 
 /** What the service itself says about the figures that manifests repeat. */
 const service = {
-  port: number("src/settings.ts", /"HTTP_PORT", ([\d_]+)/),
+  port: number("src/settings/index.ts", /"HTTP_PORT", ([\d_]+)/),
   stopMs: number("src/serve.ts", /stopLimitMs = ([\d_]+)/),
-  probeMs: number("src/handlers/health.ts", /probeMs = ([\d_]+)/),
-  paths: [...file("src/http.ts").matchAll(/app\.get\("(\/[^"]+)"/g)].map(([, path]) => path),
+  probeMs: number("src/handlers/health/index.ts", /probeMs = ([\d_]+)/),
+  paths: [...file("src/http/server.ts").matchAll(/app\.get\("(\/[^"]+)"/g)].map(([, path]) => path),
 };
 
 it("the service says what the manifests are compared with", () => {

@@ -1,6 +1,6 @@
 import { connect } from "@nats-io/transport-node";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { pause } from "../../src/backoff.ts";
+import { pause } from "../../src/runtime/backoff.ts";
 import { bucketStream, evidenceBucket } from "../../src/subjects.ts";
 import { type Cluster, startCluster } from "../rig/cluster.ts";
 import { freshDatabase, type TestDatabase } from "../rig/database.ts";

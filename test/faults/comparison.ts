@@ -1,12 +1,12 @@
 import { DeliverPolicy, type JsMsg } from "@nats-io/jetstream";
 import type { MsgHdrs } from "@nats-io/transport-node";
-import { deadLetterHeaders } from "../../src/bus/dead-letter-message.ts";
-import type { ExperienceEvent } from "../../src/core/event.ts";
-import { reference } from "../../src/core/reference.ts";
-import { rulesFor } from "../../src/core/rules/index.ts";
-import { lessonKey } from "../../src/core/signature.ts";
 import { isRefusal } from "../../src/errors.ts";
-import { decodeEvent } from "../../src/schema/experience-event.ts";
+import type { ExperienceEvent } from "../../src/handlers/extractor/event.ts";
+import { reference } from "../../src/handlers/extractor/reference.ts";
+import { rulesFor } from "../../src/handlers/extractor/rules/index.ts";
+import { lessonKey } from "../../src/handlers/extractor/signature.ts";
+import { decodeEvent } from "../../src/handlers/extractor/wire.ts";
+import { deadLetterHeaders } from "../../src/runtime/dead-letter-message.ts";
 import type { Broker } from "../rig/broker.ts";
 import type { TestDatabase } from "../rig/database.ts";
 

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
-import { deadLetterHeaders } from "../../src/bus/dead-letter-message.ts";
-import { defaultEventIdOf, identityOf } from "../../src/bus/delivery.ts";
-import type { UserEvent } from "../../src/core/features/event.ts";
-import { fold } from "../../src/core/features/fold.ts";
 import { isRefusal } from "../../src/errors.ts";
-import { decodeUserEvent } from "../../src/schema/user-event.ts";
+import type { UserEvent } from "../../src/handlers/features/event.ts";
+import { fold } from "../../src/handlers/features/fold.ts";
+import { decodeUserEvent } from "../../src/handlers/features/wire.ts";
+import { deadLetterHeaders } from "../../src/runtime/dead-letter-message.ts";
+import { defaultEventIdOf, identityOf } from "../../src/runtime/delivery.ts";
 import type { Broker } from "../rig/broker.ts";
 import type { TestDatabase } from "../rig/database.ts";
 import { compare, storedMessages } from "./comparison.ts";

@@ -31,7 +31,7 @@ const mutants: readonly {
   },
   {
     name: "messages are acked before their events are applied",
-    change: { file: "bus/consumer.js", from: effects, to: `acknowledge(arrivals); ${effects}` },
+    change: { file: "runtime/consumer.js", from: effects, to: `acknowledge(arrivals); ${effects}` },
     failpoint: killedBefore(steps.featureWrite),
     finds: /missing proof/,
   },

@@ -1,6 +1,6 @@
 import { jetstream } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { pause } from "../../src/backoff.ts";
+import { pause } from "../../src/runtime/backoff.ts";
 import type { Publication } from "./publications.ts";
 
 /** Publishes at a steady rate, each event again under its message id until JetStream has it. */

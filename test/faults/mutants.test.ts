@@ -18,7 +18,7 @@ const mutants: readonly { name: string; change: Change; fault: Fault; finds: Reg
   {
     name: "messages are acked before their effects",
     change: {
-      file: "bus/consumer.js",
+      file: "runtime/consumer.js",
       from: effects,
       to: `acknowledge(arrivals); ${effects}`,
     },
@@ -48,14 +48,14 @@ const mutants: readonly { name: string; change: Change; fault: Fault; finds: Reg
   },
   {
     name: "lessons are published without an identity",
-    change: { file: "bus/publishers.js", from: "{ msgID: row.lesson_key, ", to: "{ " },
+    change: { file: "handlers/extractor/publishers.js", from: "{ msgID: row.lesson_key, ", to: "{ " },
     fault: killedBefore(steps.confirm),
     finds: /2 times the publication/,
   },
   {
     name: "messages are terminated before their dead letter is written",
     change: {
-      file: "bus/consumer.js",
+      file: "runtime/consumer.js",
       from: "await throughOutages(() => deadLetters.write(delivery, letter));",
       to: "delivery.term(letter.code); await throughOutages(() => deadLetters.write(delivery, letter));",
     },

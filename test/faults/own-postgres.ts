@@ -1,7 +1,7 @@
 import postgres from "postgres";
-import { silentLog } from "../../src/db/client.ts";
-import { migrate } from "../../src/db/migrate.ts";
-import { startServer } from "../db/server.ts";
+import { silentLog } from "../../src/postgres/client.ts";
+import { migrate } from "../../src/postgres/migrate.ts";
+import { startServer } from "../postgres/server.ts";
 import type { TestDatabase } from "../rig/database.ts";
 
 /** A PostgreSQL that a test may break without breaking it for others. */

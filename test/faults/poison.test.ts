@@ -1,8 +1,8 @@
 import { hash } from "node:crypto";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { deadLetterHeaders } from "../../src/bus/dead-letter-message.ts";
-import { identityOf } from "../../src/bus/delivery.ts";
-import { lessonKey } from "../../src/core/signature.ts";
+import { lessonKey } from "../../src/handlers/extractor/signature.ts";
+import { deadLetterHeaders } from "../../src/runtime/dead-letter-message.ts";
+import { identityOf } from "../../src/runtime/delivery.ts";
 import { eventually } from "../rig/eventually.ts";
 import { type Build, copyBuild } from "./build.ts";
 import { storedMessages } from "./comparison.ts";

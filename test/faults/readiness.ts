@@ -1,5 +1,5 @@
 import type { NatsConnection } from "@nats-io/transport-node";
-import { pause } from "../../src/backoff.ts";
+import { pause } from "../../src/runtime/backoff.ts";
 import { endpoints } from "../../src/subjects.ts";
 import { get } from "../rig/service.ts";
 

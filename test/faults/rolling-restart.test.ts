@@ -1,6 +1,6 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { pause } from "../../src/backoff.ts";
+import { pause } from "../../src/runtime/backoff.ts";
 import { endpoints } from "../../src/subjects.ts";
 import { ask } from "../rig/traffic.ts";
 import { type Build, copyBuild } from "./build.ts";

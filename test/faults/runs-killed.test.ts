@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { deadLetterHeaders } from "../../src/bus/dead-letter-message.ts";
-import { defaultEventIdOf, identityOf } from "../../src/bus/delivery.ts";
-import { changesBy, distinct } from "../../src/core/runs/append.ts";
-import type { RunEvent } from "../../src/core/runs/event.ts";
 import { isRefusal } from "../../src/errors.ts";
-import { decodeRunEvent } from "../../src/schema/run-event.ts";
+import { changesBy, distinct } from "../../src/handlers/runs/append.ts";
+import type { RunEvent } from "../../src/handlers/runs/event.ts";
+import { decodeRunEvent } from "../../src/handlers/runs/event-wire.ts";
+import { deadLetterHeaders } from "../../src/runtime/dead-letter-message.ts";
+import { defaultEventIdOf, identityOf } from "../../src/runtime/delivery.ts";
 import type { Broker } from "../rig/broker.ts";
 import type { TestDatabase } from "../rig/database.ts";
 import { eventually } from "../rig/eventually.ts";

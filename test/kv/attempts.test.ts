@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
-import type { Delivery } from "../../src/bus/delivery.ts";
 import { type AttemptsLog, noAttempts, openAttemptsLog } from "../../src/kv/attempts.ts";
 import { openDocuments } from "../../src/kv/documents.ts";
+import type { Delivery } from "../../src/runtime/delivery.ts";
 import { type Broker, startBroker } from "../rig/broker.ts";
 import { recordingLog } from "../rig/service.ts";
 

@@ -1,6 +1,6 @@
 import { Kvm } from "@nats-io/kv";
 import { onTestFinished } from "vitest";
-import type { DocumentStore } from "../../src/core/ports.ts";
+import type { DocumentStore } from "../../src/kv/document-store.ts";
 import { openDocuments } from "../../src/kv/documents.ts";
 import type { Logger } from "../../src/log.ts";
 import { type Broker, startBroker } from "../rig/broker.ts";

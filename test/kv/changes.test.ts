@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { changeDocument } from "../../src/core/documents.ts";
-import type { DocumentStore } from "../../src/core/ports.ts";
+import { changeDocument } from "../../src/kv/change.ts";
+import type { DocumentStore } from "../../src/kv/document-store.ts";
 import { type Counts, empty, openBucket } from "./bucket.ts";
 
 const increment =

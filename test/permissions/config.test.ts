@@ -1,14 +1,14 @@
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { describe, expect, test } from "vitest";
-import { neededFor } from "../../src/bus/needed.ts";
-import { neededPermissions, provisionerPermissions } from "../../src/bus/needed-permissions.ts";
-import { readGranted } from "../../src/bus/permissions.ts";
-import { plan } from "../../src/bus/plan.ts";
-import { wantedFrom } from "../../src/bus/wanted.ts";
-import { type Granted, missingPermissions, type Permission } from "../../src/core/permissions.ts";
-import { includesSubject } from "../../src/core/subject-pattern.ts";
-import { maxEventBytes } from "../../src/schema/experience-event.ts";
-import { readSettings } from "../../src/settings.ts";
+import { maxEventBytes } from "../../src/handlers/extractor/wire.ts";
+import { wantedFrom } from "../../src/nats/desired-state.ts";
+import { type Granted, missingPermissions, type Permission } from "../../src/nats/grants.ts";
+import { neededFor } from "../../src/nats/needed.ts";
+import { neededPermissions, provisionerPermissions } from "../../src/nats/needed-permissions.ts";
+import { readGranted } from "../../src/nats/permissions.ts";
+import { plan } from "../../src/nats/plan.ts";
+import { includesSubject } from "../../src/nats/subject-pattern.ts";
+import { readSettings } from "../../src/settings/index.ts";
 import { isRefused, startSecuredBroker, type User, users } from "./secured.ts";
 import { serversToTest } from "./servers.ts";
 

@@ -1,10 +1,10 @@
 import { jetstream, jetstreamManager, type StreamState } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { describe, expect, test } from "vitest";
-import { neededFor } from "../../src/bus/needed.ts";
-import { provision } from "../../src/bus/provision.ts";
-import { wantedFrom } from "../../src/bus/wanted.ts";
-import { concernNames, readSettings } from "../../src/settings.ts";
+import { wantedFrom } from "../../src/nats/desired-state.ts";
+import { neededFor } from "../../src/nats/needed.ts";
+import { provision } from "../../src/nats/provision.ts";
+import { concernNames, readSettings } from "../../src/settings/index.ts";
 import { lessonReader, makeLessonReader } from "./lesson-reader.ts";
 import { type SecuredBroker, startSecuredBroker } from "./secured.ts";
 import { serversToTest } from "./servers.ts";

@@ -1,10 +1,10 @@
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { neededFor } from "../../src/bus/needed.ts";
-import { provision } from "../../src/bus/provision.ts";
-import { wantedFrom } from "../../src/bus/wanted.ts";
+import { wantedFrom } from "../../src/nats/desired-state.ts";
+import { neededFor } from "../../src/nats/needed.ts";
+import { provision } from "../../src/nats/provision.ts";
 import { type RunningService, startService } from "../../src/service.ts";
-import { readSettings } from "../../src/settings.ts";
+import { readSettings } from "../../src/settings/index.ts";
 import { freshDatabase } from "../rig/database.ts";
 import { eventually } from "../rig/eventually.ts";
 import { freePort } from "../rig/ports.ts";

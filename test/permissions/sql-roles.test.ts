@@ -1,9 +1,13 @@
 import { readFileSync } from "node:fs";
 import type postgres from "postgres";
 import { expect, test } from "vitest";
-import { openDatabase, silentLog } from "../../src/db/client.ts";
-import { migrate, pendingMigrations } from "../../src/db/migrate.ts";
-import { missingPrivileges, neededPrivileges, requireWritable } from "../../src/db/privileges.ts";
+import { openDatabase, silentLog } from "../../src/postgres/client.ts";
+import { migrate, pendingMigrations } from "../../src/postgres/migrate.ts";
+import {
+  missingPrivileges,
+  neededPrivileges,
+  requireWritable,
+} from "../../src/postgres/privileges.ts";
 import { openSecuredDatabase, type Role } from "./roles.ts";
 
 async function migrated() {

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, inject, onTestFinished, test } from "vitest";
-import { connectOnce } from "../../src/bus/connect.ts";
-import { readNatsSettings } from "../../src/settings.ts";
+import { connectOnce } from "../../src/nats/connect.ts";
+import { readNatsSettings } from "../../src/settings/index.ts";
 import { startSecuredBroker } from "./secured.ts";
 
 const run = promisify(execFile);

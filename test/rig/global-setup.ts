@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
 import type { TestProject } from "vitest/node";
-import { silentLog } from "../../src/db/client.ts";
-import { migrate } from "../../src/db/migrate.ts";
 import { locateNatsServer } from "../../src/embedded/nats-binary.ts";
 import { startPostgres } from "../../src/embedded/postgres.ts";
+import { silentLog } from "../../src/postgres/client.ts";
+import { migrate } from "../../src/postgres/migrate.ts";
 import { templateDatabase } from "./database.ts";
 
 declare module "vitest" {

@@ -1,8 +1,8 @@
 import { type Logger, pino, stdSerializers } from "pino";
 import { onTestFinished } from "vitest";
-import type { HealthReply } from "../../src/handlers/health.ts";
+import type { HealthReply } from "../../src/handlers/health/index.ts";
 import { type RunningService, startService } from "../../src/service.ts";
-import { readSettings } from "../../src/settings.ts";
+import { readSettings } from "../../src/settings/index.ts";
 import { type Broker, startBroker } from "./broker.ts";
 import { freshDatabase, type TestDatabase } from "./database.ts";
 

@@ -1,6 +1,6 @@
 import { headers } from "@nats-io/transport-node";
 import { expect, test } from "vitest";
-import { deadLetterHeaders } from "../../src/bus/dead-letter-message.ts";
+import { deadLetterHeaders } from "../../src/runtime/dead-letter-message.ts";
 import { deadLetterSubject } from "../../src/subjects.ts";
 import { eventually } from "../rig/eventually.ts";
 import { openStack, type Stack } from "../rig/service.ts";

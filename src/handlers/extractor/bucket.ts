@@ -1,0 +1,49 @@
+import { hash } from "node:crypto";
+import type { JetStreamClient } from "@nats-io/jetstream";
+import { LRUCache } from "lru-cache";
+import { openDocuments } from "../../kv/documents.ts";
+import type { Logger } from "../../log.ts";
+import { type Coverage, noCoverage } from "./coverage.ts";
+import { type Evidence, noEvidence } from "./evidence.ts";
+import type { EvidenceBucket } from "./ports.ts";
+import { noSuccesses, type Successes } from "./successes.ts";
+
+/** The one coverage record of a bucket. */
+export const coverageKey = "record";
+
+/** Hashing costs more than what is done with the key; the cache only saves that. */
+const successesKeys = new LRUCache<string, string>({ max: 10_000 });
+
+/** Where the successes of one tenant, agent and task type are: a hash, for KV keys allow few characters. */
+export function successesKey(of: { tenantId: string; agentId: string; taskType: string }): string {
+  // Unambiguous, because the decoder refuses NUL in every text.
+  const text = `${of.tenantId}\0${of.agentId}\0${of.taskType}`;
+  let key = successesKeys.get(text);
+  if (key === undefined) {
+    key = hash("sha256", text, "hex");
+    successesKeys.set(text, key);
+  }
+  return key;
+}
+
+/**
+ * The evidence bucket: `evidence.<window ms>.<lesson key>`, `successes.<hash>` and
+ * `coverage.<window ms>.record`. The window is part of the key, because aligned windows of another
+ * length mean other sightings: after a change of the setting the evidence is read anew from the stream.
+ */
+export async function openEvidenceBucket(options: {
+  readonly js: JetStreamClient;
+  readonly bucket: string;
+  readonly windowMs: number;
+  readonly recreate: () => Promise<void>;
+  readonly log: Logger;
+  readonly conflict?: () => void;
+}): Promise<EvidenceBucket> {
+  const { windowMs, ...shared } = options;
+  const [evidence, successes, coverage] = await Promise.all([
+    openDocuments<Evidence>({ ...shared, prefix: `evidence.${windowMs}.`, empty: noEvidence }),
+    openDocuments<Successes>({ ...shared, prefix: "successes.", empty: noSuccesses }),
+    openDocuments<Coverage>({ ...shared, prefix: `coverage.${windowMs}.`, empty: noCoverage }),
+  ]);
+  return { evidence, successes, coverage };
+}

@@ -1,0 +1,284 @@
+import { isRefusal } from "../../errors.ts";
+import { changeDocument } from "../../kv/change.ts";
+import type { Versioned } from "../../kv/document-store.ts";
+import type { Alone } from "../../runtime/alone.ts";
+import { groupBy } from "../../runtime/grouping.ts";
+import { type Batch, type Group, groupEvents, isStored, type Outcome } from "./batch.ts";
+import { successesKey } from "./bucket.ts";
+import { type CoverageSettings, isExpired } from "./coverage.ts";
+import type { ExperienceEvent } from "./event.ts";
+import {
+  addEvidence,
+  type Due,
+  dueFrom,
+  type EntryOutcome,
+  type Evidence,
+  type EvidenceLimits,
+  isDue,
+  noEvidence,
+  settle,
+} from "./evidence.ts";
+import { lessonFrom, sightingFrom } from "./lesson.ts";
+import type {
+  EvidenceBucket,
+  History,
+  LessonPublisher,
+  LessonStore,
+  StoredLessons,
+} from "./ports.ts";
+import { createRebuild } from "./rebuild.ts";
+import type { Rule } from "./rules/index.ts";
+import { addSuccesses, noSuccesses, workedInstead } from "./successes.ts";
+
+export interface ExtractionPorts {
+  readonly bucket: EvidenceBucket;
+  readonly lessons: LessonStore;
+  readonly publisher: LessonPublisher;
+  readonly history: History;
+  /** Epoch ms. */
+  readonly now: () => number;
+}
+
+export interface ExtractionSettings extends CoverageSettings {
+  readonly okSamplePercent: number;
+}
+
+/** What was stored because of a batch, for the metrics. */
+export interface Effects {
+  readonly extracted: readonly { readonly type: string }[];
+  readonly inserted: readonly { readonly type: string; readonly delayMs: number }[];
+  readonly duplicates: number;
+  readonly published: number;
+  readonly sightings: number;
+}
+
+export interface Report {
+  /** One per event. */
+  readonly outcomes: readonly Outcome[];
+  /** Of the batch, and of what was read again on its account. */
+  readonly effects: readonly Effects[];
+}
+
+/** A group with what its document says after its entries were added. */
+interface Judged {
+  readonly group: Group;
+  /** Of the batch that the group is of. */
+  readonly events: readonly ExperienceEvent[];
+  readonly document: Versioned<Evidence>;
+  readonly due: Due;
+}
+
+export interface Extraction {
+  /**
+   * Turns events into lessons. When it resolves, every effect of theirs is stored, and their messages
+   * may be acked. It may be called again for the same events, in any order, at any time, by any
+   * replica, after a crash anywhere in between: the outcome is the same.
+   */
+  handle(events: readonly ExperienceEvent[], alone?: Alone): Promise<Report>;
+  /** All effects of this event are stored, so it need not be handled. False when that is not certain. */
+  isStored(event: ExperienceEvent): boolean;
+}
+
+/**
+ * The order of effects (design, section 2): evidence, coverage, lessons and sightings, publication,
+ * "stored" in the document; the caller acks. A crash between any two is harmless, because what was not
+ * acked comes back, finds its evidence there, and goes on from the first effect that is missing.
+ */
+export function createExtraction(
+  ports: ExtractionPorts,
+  rules: readonly Rule[],
+  settings: ExtractionSettings,
+): Extraction {
+  const { bucket, lessons, publisher, now } = ports;
+  const { windowMs } = settings;
+  const windowSeconds = windowMs / 1000;
+  const limitsOf = (group: Group): EvidenceLimits => ({
+    threshold: group.subject.rule.threshold,
+    windowMs,
+  });
+  const forget = () => {
+    bucket.evidence.forget();
+    bucket.successes.forget();
+  };
+  const rebuild = createRebuild({ ...ports, coverage: bucket.coverage, forget }, settings);
+
+  async function handle(events: readonly ExperienceEvent[], alone?: Alone): Promise<Report> {
+    const batch = group(events);
+    const judged = await addEvidenceOf(batch, 0);
+    const rebuilt = await rebuild.ensureCovered(
+      events,
+      batch.oldestTs,
+      oldestWrittenOf(judged),
+      judged.length > 0,
+      async (again, since) => storeWhatIsTaken(await addEvidenceOf(group(again), since)),
+      alone,
+    );
+    // What a rebuild has stored meanwhile is not stored, and counted, a second time.
+    const effects = await storeDue(rebuilt.length === 0 ? judged : judged.map(judgedAgain));
+    return { outcomes: batch.outcomes, effects: [...rebuilt.flat(), effects] };
+  }
+
+  /**
+   * Of events that are read again. A lesson that PostgreSQL refuses is the fault of its own events and
+   * shows where they are consumed; it must not make dead letters of the events of this batch.
+   */
+  async function storeWhatIsTaken(judged: readonly Judged[]): Promise<Effects[]> {
+    try {
+      return [await storeDue(judged)];
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      if (judged.length === 1) return [];
+      const halves = [judged.slice(0, judged.length / 2), judged.slice(judged.length / 2)];
+      const stored: Effects[] = [];
+      for (const half of halves) stored.push(...(await storeWhatIsTaken(half)));
+      return stored;
+    }
+  }
+
+  function judgedAgain(one: Judged): Judged {
+    const document = bucket.evidence.cached(one.group.subject.lessonKey) ?? one.document;
+    return { ...one, document, due: dueFrom(document.value, limitsOf(one.group)) };
+  }
+
+  const known = (lessonKey: string) => bucket.evidence.cached(lessonKey)?.value;
+
+  function group(events: readonly ExperienceEvent[]): Batch {
+    return groupEvents(events, rules, known, settings);
+  }
+
+  /** Documents last written before `since` are written again, to start their time to live anew. */
+  async function addEvidenceOf(batch: Batch, since: number): Promise<Judged[]> {
+    const [judged] = await Promise.all([
+      settledAll([...batch.groups].map((one) => addTo(one, batch, since))),
+      rememberSuccesses(batch.sampled),
+    ]);
+    return judged;
+  }
+
+  async function addTo(group: Group, batch: Batch, since: number): Promise<Judged> {
+    const { lessonKey } = group.subject;
+    const limits = limitsOf(group);
+    let outcomes: EntryOutcome[] = [];
+    const { document } = await changeDocument(
+      bucket.evidence,
+      lessonKey,
+      // What is read again must reach the bucket, whatever this replica remembers of it.
+      since === 0 ? unexpired(bucket.evidence.cached(lessonKey)) : undefined,
+      noEvidence,
+      (evidence) => {
+        const added = addEvidence(evidence, group.entries, limits);
+        outcomes = added.outcomes;
+        return added.evidence;
+      },
+      since,
+    );
+    for (const [i, index] of group.eventIndexes.entries()) {
+      const outcome = outcomes[i];
+      if (outcome !== undefined && outcome !== "evidence") batch.outcomes[index] = outcome;
+    }
+    return { group, events: batch.events, document, due: dueFrom(document.value, limits) };
+  }
+
+  function unexpired(document: Versioned<Evidence> | undefined): Versioned<Evidence> | undefined {
+    return document && !isExpired(document.writtenAt, now(), settings) ? document : undefined;
+  }
+
+  async function rememberSuccesses(sampled: readonly ExperienceEvent[]): Promise<void> {
+    await settledAll(
+      [...groupBy(sampled, successesKey)].map(([key, events]) =>
+        changeDocument(
+          bucket.successes,
+          key,
+          bucket.successes.cached(key),
+          noSuccesses,
+          (successes) => addSuccesses(successes, events, windowMs),
+        ),
+      ),
+    );
+  }
+
+  async function storeDue(judged: readonly Judged[]): Promise<Effects> {
+    const due = judged.filter((one) => isDue(one.due));
+    const extracted = await Promise.all(
+      due.flatMap(({ group, due: { lesson } }) => (lesson ? [lessonOf(group, lesson)] : [])),
+    );
+    const sightings = due.flatMap(({ group, due: { sightings } }) =>
+      sightings.map((window) => sightingFrom(group.subject, window, windowSeconds)),
+    );
+    const stored = await lessons.store(extracted, sightings);
+    const storedAt = now();
+    const causes = new Map(due.map((one) => [one.group.subject.lessonKey, completedBy(one)]));
+    const published = await publish(stored, causes);
+    await settledAll(due.map(markStored));
+    const delays = new Map(due.map(({ group }) => [group.subject.lessonKey, group.storedAt]));
+    return {
+      extracted: extracted.map(({ lessonType }) => ({ type: lessonType })),
+      inserted: stored.inserted.map((row) => ({
+        type: row.lesson_type,
+        delayMs: storedAt - (delays.get(row.lesson_key) ?? storedAt),
+      })),
+      duplicates: stored.existing.length,
+      published,
+      sightings: stored.sightings,
+    };
+  }
+
+  async function lessonOf(group: Group, entries: NonNullable<Due["lesson"]>) {
+    const key = successesKey(group.subject);
+    const successes = bucket.successes.cached(key) ?? (await bucket.successes.get(key));
+    const lastTs = entries.at(-1)?.[1] ?? 0;
+    const worked = workedInstead(
+      successes?.value ?? noSuccesses,
+      group.subject.signals,
+      lastTs,
+      windowMs,
+    );
+    return lessonFrom(group.subject, entries, worked, windowSeconds);
+  }
+
+  /** A lesson that a crash left unpublished is found in the outbox, however much later. */
+  async function publish(
+    { inserted, existing, unpublished }: StoredLessons,
+    causes: ReadonlyMap<string, ExperienceEvent | undefined>,
+  ): Promise<number> {
+    const rows = [...inserted, ...existing].filter((row) => unpublished.has(row.lesson_key));
+    await settledAll(rows.map((row) => publisher.publish(row, causes.get(row.lesson_key))));
+    await lessons.confirmPublished(rows.map((row) => row.lesson_key));
+    return rows.length;
+  }
+
+  async function markStored({ group, document, due }: Judged): Promise<void> {
+    const indexes = due.sightings.map(({ index }) => index);
+    await changeDocument(
+      bucket.evidence,
+      group.subject.lessonKey,
+      document,
+      noEvidence,
+      (evidence) => settle(evidence, indexes, limitsOf(group)),
+    );
+  }
+
+  return { handle, isStored: (event) => isStored(event, rules, known, settings) };
+}
+
+/** The last event of the batch that is in the evidence of the group's lesson. */
+function completedBy({ group, events, due }: Judged): ExperienceEvent | undefined {
+  const ids = new Set(due.lesson?.map(([id]) => id));
+  const last = group.entries.findLastIndex(([id]) => ids.has(id));
+  return events[group.eventIndexes[last] ?? -1];
+}
+
+/** Of the documents that there are, epoch ms. */
+function oldestWrittenOf(judged: readonly Judged[]): number {
+  const written = judged.filter(({ document }) => document.revision > 0);
+  return Math.min(Number.POSITIVE_INFINITY, ...written.map(({ document }) => document.writtenAt));
+}
+
+/** Like Promise.all, but leaves nothing running when one of them fails. */
+async function settledAll<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const results = await Promise.allSettled(promises);
+  return results.map((result) => {
+    if (result.status === "rejected") throw result.reason;
+    return result.value;
+  });
+}

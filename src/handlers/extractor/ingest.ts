@@ -1,0 +1,205 @@
+import { randomUUID } from "node:crypto";
+import { Type } from "typebox";
+import { BusError, isRefusal } from "../../errors.ts";
+import { defaultEventIdOf, type StoredMessage } from "../../runtime/delivery.ts";
+import type { Metrics } from "../../runtime/metrics.ts";
+import { inspectJson, parseJsonItems } from "../../schema/json.ts";
+import { endpoints, experienceSubject } from "../../subjects.ts";
+import type { Concern } from "../concern.ts";
+import { canPassOver } from "./batch.ts";
+import type { ExperienceEvent, OkGlance } from "./event.ts";
+import type { Extraction, Report } from "./extraction.ts";
+import type { ExperiencePublisher } from "./ports.ts";
+import type { Rule } from "./rules/index.ts";
+import {
+  decodeUnless,
+  type EventContext,
+  eventFrom,
+  experienceEventSchema,
+  maxEventBytes,
+} from "./wire.ts";
+
+/** The most events that one request may carry. */
+const maxEventsPerRequest = 1_000;
+
+export interface ExtractorReply {
+  /** Events that the stream has now because of this request. */
+  readonly stored: number;
+  /** Events whose `event_id` the stream has seen within its duplicate window. */
+  readonly duplicates: number;
+  readonly invalid: readonly { readonly index: number; readonly reason: string }[];
+}
+
+const replySchema = Type.Object({
+  stored: Type.Integer(),
+  duplicates: Type.Integer(),
+  invalid: Type.Array(Type.Object({ index: Type.Integer(), reason: Type.String() })),
+});
+
+/**
+ * The extractor: consumes `agent.experience.v1.>` into lessons, and is the write path with an answer
+ * for agents that want to know that their events are stored.
+ */
+export function extractor(options: {
+  readonly stream: string;
+  /** `EXPERIENCE_SUBJECT`. */
+  readonly subject: string;
+  readonly durable: string;
+  readonly decode: MessageDecoder;
+  readonly maxFutureMs: number;
+  readonly extraction: Extraction;
+  readonly publisher: ExperiencePublisher;
+  readonly metrics: Metrics;
+}): Concern {
+  const { stream, durable, decode, extraction, metrics } = options;
+  /** Events read and found to have no effect, until they are counted with the next batch. */
+  const without = { sampled_out: 0, evidence: 0 };
+  return {
+    endpoints: [
+      {
+        name: "extractor",
+        subject: endpoints.extractor,
+        description: "stores one event, or an array of at most 1,000, and says what became of each",
+        request: Type.Union([
+          experienceEventSchema,
+          Type.Array(experienceEventSchema, { maxItems: maxEventsPerRequest }),
+        ]),
+        reply: replySchema,
+        decode: decodeRequest,
+        handle: (values) => publishValid(values, options),
+      },
+    ],
+    consumptions: [
+      {
+        stream,
+        durable,
+        decode(message) {
+          try {
+            const event = decode(message);
+            if (event !== null && !extraction.isStored(event)) return event;
+            if (event === null) without.sampled_out++;
+            else without.evidence++;
+            return null;
+          } catch (error) {
+            if (isRefusal(error)) metrics.events.inc({ outcome: "invalid" });
+            throw error;
+          }
+        },
+        async handle(events: readonly ExperienceEvent[], _empty, alone) {
+          count(await extraction.handle(events, alone), metrics);
+          for (const outcome of ["sampled_out", "evidence"] as const) {
+            metrics.events.inc({ outcome }, without[outcome]);
+            without[outcome] = 0;
+          }
+        },
+      },
+    ],
+  };
+}
+
+/** Reads a message; null for an OK event that has no effect. Throws a refusal when it is invalid. */
+export type MessageDecoder = (message: StoredMessage) => ExperienceEvent | null;
+
+/** A decoder of the messages that `subject` (with wildcards) selects. */
+export function messageDecoder(options: {
+  readonly subject: string;
+  readonly maxFutureMs: number;
+  readonly rules: readonly Rule[];
+  readonly okSamplePercent: number;
+}): MessageDecoder {
+  const { subject, maxFutureMs, rules, okSamplePercent } = options;
+  const passOver = (glance: OkGlance) => canPassOver(glance, rules, okSamplePercent);
+  const bringsOnlyV1 = subject.startsWith("agent.experience.v1.");
+  // One context for all messages, each read at once: what it says is rarely asked for.
+  let message: StoredMessage;
+  const context: EventContext = {
+    maxFutureMs,
+    get storedAt() {
+      return message.storedAt;
+    },
+    get defaultAgentId() {
+      return message.subject.slice(message.subject.lastIndexOf(".") + 1);
+    },
+    get defaultEventId() {
+      return defaultEventIdOf(message);
+    },
+  };
+  return (next) => {
+    message = next;
+    if (!bringsOnlyV1) checkVersion(message.subject);
+    return decodeUnless(message.data, context, passOver);
+  };
+}
+
+/** The subject's version token is the schema version, and this code reads version 1. */
+function checkVersion(subject: string): void {
+  const version = /^agent\.experience\.(v\d+)\./.exec(subject)?.[1];
+  if (version !== undefined && version !== "v1") {
+    throw new BusError("bad_request", `schema version ${version} is not supported, only v1`);
+  }
+}
+
+function decodeRequest(payload: Uint8Array): readonly unknown[] {
+  if (payload.length === 0) throw new BusError("bad_request", "the request is empty");
+  const values = parseJsonItems(payload);
+  if (values.length > maxEventsPerRequest) {
+    const message = `${values.length} events in a request, at most ${maxEventsPerRequest}`;
+    throw new BusError("too_large", message);
+  }
+  return values;
+}
+
+async function publishValid(
+  values: readonly unknown[],
+  {
+    subject,
+    publisher,
+    maxFutureMs,
+  }: { subject: string; publisher: ExperiencePublisher; maxFutureMs: number },
+): Promise<ExtractorReply> {
+  const publish = async (value: unknown) => {
+    inspectJson(value);
+    const payload = Buffer.from(JSON.stringify(value));
+    if (payload.length > maxEventBytes) {
+      throw new BusError("too_large", `has ${payload.length} bytes, at most ${maxEventBytes}`);
+    }
+    const { agentId, eventId } = eventFrom(value, newcomer(maxFutureMs));
+    return await publisher.publish(experienceSubject(subject, agentId), payload, eventId, values);
+  };
+  const invalid: { index: number; reason: string }[] = [];
+  const results = await Promise.all(
+    values.map((value, index) =>
+      publish(value).catch((error: unknown) => {
+        // Ours, or the stream's: it may have a limit of its own.
+        if (!isRefusal(error)) throw error;
+        invalid.push({ index, reason: error.message });
+        return "invalid";
+      }),
+    ),
+  );
+  const countOf = (wanted: string) => results.filter((result) => result === wanted).length;
+  invalid.sort((a, b) => a.index - b.index);
+  return { stored: countOf("stored"), duplicates: countOf("duplicate"), invalid };
+}
+
+/** An event that comes by request has no subject and no header; without an id it gets a new one. */
+function newcomer(maxFutureMs: number): EventContext {
+  const defaultEventId = randomUUID();
+  return { defaultAgentId: "unknown", defaultEventId, storedAt: Date.now(), maxFutureMs };
+}
+
+function count(report: Report, metrics: Metrics): void {
+  const outcomes = new Map<string, number>();
+  for (const outcome of report.outcomes) outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+  for (const [outcome, events] of outcomes) metrics.events.inc({ outcome }, events);
+  for (const effects of report.effects) {
+    for (const { type } of effects.extracted) metrics.lessonsExtracted.inc({ lesson_type: type });
+    for (const { type, delayMs } of effects.inserted) {
+      metrics.lessonsInserted.inc({ lesson_type: type });
+      metrics.lessonDelay.observe(Math.max(0, delayMs) / 1_000);
+    }
+    metrics.lessonsDuplicate.inc(effects.duplicates);
+    metrics.lessonsPublished.inc(effects.published);
+    metrics.sightings.inc(effects.sightings);
+  }
+}

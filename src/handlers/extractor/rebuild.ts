@@ -1,0 +1,124 @@
+import { randomUUID } from "node:crypto";
+import type { DocumentStore, Versioned } from "../../kv/document-store.ts";
+import type { Alone } from "../../runtime/alone.ts";
+import { coverageKey } from "./bucket.ts";
+import {
+  type Coverage,
+  type CoverageSettings,
+  covers,
+  deeper,
+  noCoverage,
+  replayFrom,
+} from "./coverage.ts";
+import type { ExperienceEvent } from "./event.ts";
+import type { History } from "./ports.ts";
+
+export interface Rebuild {
+  /**
+   * Makes sure that the bucket holds whatever can share a window with an event at `oldestTs` (epoch ms),
+   * else reads the stream again from far enough back and hands it to `reapply`, with the time since
+   * which documents must have been written. `events` are those whose evidence was added, to documents of
+   * which the oldest was written at `oldestWritten`: where that may have been looked up in a memory of
+   * another bucket, or is older than what the record promises, they are handed to `reapply`, too.
+   * Resolves to what `reapply` did.
+   */
+  ensureCovered<R>(
+    events: readonly ExperienceEvent[],
+    oldestTs: number,
+    oldestWritten: number,
+    isNeeded: boolean,
+    reapply: (events: readonly ExperienceEvent[], since: number) => Promise<R>,
+    alone?: Alone,
+  ): Promise<R[]>;
+}
+
+/**
+ * Notices that the evidence bucket was wiped, or that documents expired while events waited, and
+ * rebuilds it from the stream. Two replicas that rebuild at once only do the same work twice.
+ */
+export function createRebuild(
+  ports: {
+    readonly coverage: DocumentStore<Coverage>;
+    /** Drops what this replica remembers of documents. */
+    readonly forget: () => void;
+    readonly history: History;
+    readonly now: () => number;
+  },
+  settings: CoverageSettings,
+): Rebuild {
+  const { coverage, forget, history, now } = ports;
+  const keepAliveMs = settings.ttlMs / 8;
+  /** When this replica last saw the record or kept it alive; only saves reads. */
+  let seenAt = Number.NEGATIVE_INFINITY;
+  /** Of the bucket that this replica's memory of documents is about. */
+  let remembered: string | undefined;
+
+  return {
+    /**
+     * It comes after the evidence is written: a bucket wiped before that shows here, and one wiped
+     * later has lost nothing that these events still need.
+     */
+    async ensureCovered(events, oldestTs, oldestWritten, isNeeded, reapply, alone) {
+      const results: Awaited<ReturnType<typeof reapply>>[] = [];
+      for (;;) {
+        const startedAt = now();
+        if (!isNeeded && startedAt < seenAt + keepAliveMs) return results;
+        const ts = Math.min(oldestTs, startedAt);
+        const record = await current();
+        if (record === null) continue;
+        const { life } = record.value;
+        if (life !== remembered) {
+          // A consumer made anew delivers again what memory says is in the documents of a lost bucket.
+          forget();
+          results.push(await reapply(events, startedAt));
+          remembered = life;
+          continue;
+        }
+        if (covers(record.value, ts, startedAt, settings)) {
+          // The record promises that documents live from then on; a consumer made anew delivers again
+          // what was written before.
+          if (oldestWritten < record.value.at) results.push(await reapply(events, record.value.at));
+          seenAt = startedAt;
+          const aged = record.writtenAt < startedAt - keepAliveMs;
+          if (aged) await coverage.put(coverageKey, record.value, record.revision);
+          return results;
+        }
+        const replay = () =>
+          history.replay(
+            replayFrom(record.value, ts, startedAt, settings),
+            async (events) => {
+              results.push(await reapply(events, startedAt));
+            },
+            alone !== undefined,
+          );
+        const from = await (alone ? alone.aside(replay) : replay());
+        if (
+          await note(record, { from: Number.isFinite(from) ? from : null, at: startedAt, life })
+        ) {
+          if (oldestWritten < startedAt) results.push(await reapply(events, startedAt));
+          seenAt = startedAt;
+          return results;
+        }
+      }
+    },
+  };
+
+  /** The record; where there is none, a new one that covers nothing. Null when another replica was first. */
+  async function current(): Promise<Versioned<Coverage> | null> {
+    const record = await coverage.get(coverageKey);
+    if (record?.value.life) return record;
+    const fresh = { ...noCoverage, life: randomUUID() };
+    return coverage.put(coverageKey, fresh, record?.revision ?? 0);
+  }
+
+  /** False when the bucket was wiped since `record` was read: what was replayed may be gone with it. */
+  async function note(record: Versioned<Coverage>, replayed: Coverage): Promise<boolean> {
+    let latest: Versioned<Coverage> | null = record;
+    while (latest?.value.life === replayed.life) {
+      const value = deeper(latest.value, replayed);
+      if (await coverage.put(coverageKey, value, latest.revision)) return true;
+      latest = await coverage.get(coverageKey);
+    }
+    return false;
+  }
+}

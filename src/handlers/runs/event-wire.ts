@@ -1,0 +1,86 @@
+import { Type } from "typebox";
+import { Compile } from "typebox/compile";
+import { BusError } from "../../errors.ts";
+import { parseJsonObject } from "../../schema/json.ts";
+import {
+  checkedId,
+  eventTime,
+  firstProblem,
+  type MessageContext,
+} from "../extractor/event-context.ts";
+import type { RunEvent } from "./event.ts";
+
+/** There is room behind it for the event that ends an abandoned run. */
+const largestCursor = Number.MAX_SAFE_INTEGER - 1_000;
+
+/** One JSON object, at most this many bytes. */
+export const maxRunEventBytes = 256 * 1024;
+
+const id = (description: string) => Type.String({ minLength: 1, maxLength: 128, description });
+
+/** `agent.run.v1.<run id>`: what happened in a run. Unknown fields are ignored. */
+export const runEventSchema = Type.Object(
+  {
+    event_id: Type.Optional(
+      id(
+        "identity within its run; default: the cursor, else header Nats-Msg-Id, else the sequence",
+      ),
+    ),
+    run_id: id("the run it belongs to"),
+    tenant_id: Type.Optional(id("default: default")),
+    agent_id: Type.Optional(id("who runs")),
+    session_id: Type.Optional(id("the conversation it belongs to")),
+    cursor: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: largestCursor,
+        description: "its place in the run, growing; default: assigned when it is stored",
+      }),
+    ),
+    type: id("what happened; run_completed, run_failed, error and run_cancelled end the run"),
+    data: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: "the rest" })),
+    terminal_status: Type.Optional(
+      Type.Enum(["completed", "quota_exceeded"], { description: "with run_completed" }),
+    ),
+    ts: Type.Optional(
+      Type.Union([Type.String({ maxLength: 64 }), Type.Number()], {
+        description: "event time: ISO 8601, or epoch ms; default: when it was stored",
+      }),
+    ),
+  },
+  { $id: "agent.run.v1", title: "Event of a run" },
+);
+
+const compiled = Compile(runEventSchema);
+
+/** Throws `BusError` `bad_request` (or `too_large`) with the reason, which never repeats the event's text. */
+export function decodeRunEvent(payload: Uint8Array, context: MessageContext): RunEvent {
+  if (payload.length > maxRunEventBytes) {
+    const text = `payload has ${payload.length} bytes, at most ${maxRunEventBytes}`;
+    throw new BusError("too_large", text);
+  }
+  return runEventFrom(parseJsonObject(payload), context);
+}
+
+/** The same for a value that is parsed already. */
+export function runEventFrom(value: unknown, context: MessageContext): RunEvent {
+  if (!compiled.Check(value)) {
+    throw new BusError("bad_request", firstProblem(compiled.Errors(value)));
+  }
+  const { data = {}, cursor = null } = value;
+  const ofCursor = cursor === null ? undefined : `cursor:${cursor}`;
+  const told = value.terminal_status ?? data["terminal_status"];
+  return {
+    eventId: value.event_id ?? ofCursor ?? checkedId(context.defaultEventId, "Nats-Msg-Id"),
+    tenantId: value.tenant_id ?? "default",
+    runId: value.run_id,
+    agentId: value.agent_id ?? null,
+    sessionId: value.session_id ?? null,
+    cursor,
+    type: value.type,
+    data,
+    terminalStatus: typeof told === "string" ? told : null,
+    ts: eventTime(value.ts, context),
+    storedAt: context.storedAt,
+  };
+}

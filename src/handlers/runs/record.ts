@@ -1,0 +1,272 @@
+import { randomUUID } from "node:crypto";
+import type { Static } from "typebox";
+import { BusError, isRefusal } from "../../errors.ts";
+import type { Place } from "../../runtime/consumer.ts";
+import { defaultEventIdOf, type StoredMessage } from "../../runtime/delivery.ts";
+import { firstBy } from "../../runtime/grouping.ts";
+import type { Metrics } from "../../runtime/metrics.ts";
+import { inspectJson, parseJsonItems } from "../../schema/json.ts";
+import { decoderOf, timeFrom } from "../../schema/request.ts";
+import { latestTime } from "../../schema/timestamp.ts";
+import { endpoints } from "../../subjects.ts";
+import type { Concern } from "../concern.ts";
+import { type Appended, changesBy, distinct, runKey, type StoredRunEvent } from "./append.ts";
+import type { RunEvent } from "./event.ts";
+import { decodeRunEvent, maxRunEventBytes, runEventFrom } from "./event-wire.ts";
+import { createHeartbeats } from "./heartbeats.ts";
+import type { RunKey, RunNews, RunStore } from "./ports.ts";
+import type { Runs } from "./store.ts";
+import {
+  type AppendReply,
+  appendReplySchema,
+  appendSchema,
+  eventsReplySchema,
+  eventsSchema,
+  heartbeatReplySchema,
+  latestSchema,
+  listRunsReplySchema,
+  listRunsSchema,
+  mostRunEvents,
+  runKeySchema,
+  runSchema,
+  storedEventSchema,
+  wireRun,
+  wireRunEvent,
+} from "./wire.ts";
+
+export interface RunsOptions {
+  readonly stream: string;
+  readonly durable: string;
+  readonly maxFutureMs: number;
+  readonly store: Runs;
+  /** Notes that everything up to this place in the stream is stored. */
+  readonly advance: (last: Place) => Promise<void>;
+  readonly news: RunNews;
+  readonly metrics: Metrics;
+}
+
+/** Keeps every event of every run, and says how runs are. */
+export function runs(options: RunsOptions): Concern {
+  const { stream, durable, maxFutureMs, store, news, metrics } = options;
+  const heartbeats = createHeartbeats(store);
+
+  async function append(given: readonly RunEvent[]): Promise<AppendedEvents> {
+    const appended = await appendEvents(given, store);
+    const now = Date.now();
+    const events = appended.stored.map(({ event }) => event);
+    for (const { storedAt } of events) {
+      metrics.runDelay.observe(Math.max(0, now - storedAt) / 1_000);
+    }
+    for (const run of firstBy(events, runKey)) news.announce(run);
+    metrics.runEvents.inc({ outcome: "stored" }, appended.stored.length);
+    return appended;
+  }
+
+  function decode(message: StoredMessage): RunEvent {
+    try {
+      const { storedAt } = message;
+      const defaultEventId = defaultEventIdOf(message);
+      return decodeRunEvent(message.data, { storedAt, maxFutureMs, defaultEventId });
+    } catch (error) {
+      if (isRefusal(error)) metrics.runEvents.inc({ outcome: "invalid" });
+      throw error;
+    }
+  }
+
+  /** What is refused is found out by halving: the others are stored by then, and no duplicates of theirs. */
+  async function handle(events: readonly RunEvent[]): Promise<void> {
+    const { stored, refused } = await append(events);
+    const [first] = refused;
+    if (first === undefined) {
+      metrics.runEvents.inc({ outcome: "duplicate" }, events.length - stored.length);
+      return;
+    }
+    if (events.length === 1) metrics.runEvents.inc({ outcome: "refused" });
+    throw new BusError("conflict", first.reason);
+  }
+
+  async function appendAll(values: readonly unknown[]): Promise<AppendReply> {
+    const invalid: { index: number; reason: string }[] = [];
+    const events = values.map((value, index) => {
+      try {
+        return newEvent(value, maxFutureMs);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        invalid.push({ index, reason: error.message });
+        return null;
+      }
+    });
+    const valid = events.filter((event) => event !== null);
+    const { stored, refused } = await append(valid);
+    const cursors = new Map(stored.map(({ event, cursor }) => [event, cursor]));
+    const reasons = new Map(refused.map(({ event, reason }) => [event, reason]));
+    for (const [index, event] of events.entries()) {
+      const reason = event && reasons.get(event);
+      if (reason) invalid.push({ index, reason });
+    }
+    return {
+      stored: stored.length,
+      duplicates: valid.length - stored.length - refused.length,
+      invalid: invalid.sort((a, b) => a.index - b.index),
+      cursors: events.map((event) => (event && cursors.get(event)) ?? null),
+    };
+  }
+
+  async function existing(run: RunKey) {
+    const found = await store.find(run);
+    if (found === null) throw new BusError("not_found", "there is no such run");
+    return found;
+  }
+
+  async function beat(run: RunKey): Promise<{ alive: boolean }> {
+    const alive = await heartbeats.beat(run);
+    // One that has ended has an answer; one that there never was is an error.
+    if (!alive) await existing(run);
+    return { alive };
+  }
+
+  async function list(request: Static<typeof listRunsSchema>) {
+    const { tenant_id = "default", agent_id, status, limit = 100, cursor } = request;
+    const since = timeFrom("since", request.since);
+    const until = timeFrom("until", request.until);
+    const filter = { tenantId: tenant_id, agentId: agent_id, status, since, until };
+    const found = await store.list(filter, cursor === undefined ? null : placeFrom(cursor), limit);
+    const last = found.length === limit ? found.at(-1) : undefined;
+    const next = last ? `${last.startedAt}:${last.runId}` : null;
+    return { runs: found.map(wireRun), cursor: next };
+  }
+
+  const keyFrom = ({ tenant_id = "default", run_id }: Static<typeof runKeySchema>): RunKey => ({
+    tenantId: tenant_id,
+    runId: run_id,
+  });
+
+  return {
+    endpoints: [
+      {
+        name: "runs-append",
+        subject: endpoints.runsAppend,
+        description:
+          "stores one event of a run, or an array of at most 1,000, and tells their cursors",
+        request: appendSchema,
+        reply: appendReplySchema,
+        decode: decodeAppend,
+        handle: appendAll,
+      },
+      {
+        name: "runs-heartbeat",
+        subject: endpoints.runsHeartbeat,
+        description: "keeps a run alive; says whether it is",
+        request: runKeySchema,
+        reply: heartbeatReplySchema,
+        decode: decoderOf(runKeySchema),
+        handle: (request: Static<typeof runKeySchema>) => beat(keyFrom(request)),
+        mostInWork: 10_000,
+      },
+      {
+        name: "runs-get",
+        subject: endpoints.runsGet,
+        description: "one run; not_found where there is none",
+        request: runKeySchema,
+        reply: runSchema,
+        decode: decoderOf(runKeySchema),
+        handle: async (request: Static<typeof runKeySchema>) =>
+          wireRun(await existing(keyFrom(request))),
+      },
+      {
+        name: "runs-list",
+        subject: endpoints.runsList,
+        description: "runs by agent, status and time, the newest first, page by page",
+        request: listRunsSchema,
+        reply: listRunsReplySchema,
+        decode: decoderOf(listRunsSchema),
+        handle: list,
+      },
+      {
+        name: "runs-events",
+        subject: endpoints.runsEvents,
+        description: "stored events of a run after a cursor",
+        request: eventsSchema,
+        reply: eventsReplySchema,
+        decode: decoderOf(eventsSchema),
+        async handle(request: Static<typeof eventsSchema>) {
+          const { after = -1, limit = 100 } = request;
+          const events = await store.events(keyFrom(request), after, limit);
+          if (events.length === 0) await existing(keyFrom(request));
+          return { events: events.map((event) => wireRunEvent(request.run_id, event)) };
+        },
+      },
+      {
+        name: "runs-latest",
+        subject: endpoints.runsLatest,
+        description: "the newest event of a run, or its newest of a type",
+        request: latestSchema,
+        reply: storedEventSchema,
+        decode: decoderOf(latestSchema),
+        async handle(request: Static<typeof latestSchema>) {
+          const event = await store.latest(keyFrom(request), request.type);
+          if (event === null) throw new BusError("not_found", "there is no such event");
+          return wireRunEvent(request.run_id, event);
+        },
+      },
+    ],
+    // A refused event keeps those behind it from nothing: it is a dead letter at its first attempt.
+    consumptions: [{ stream, durable, decode, handle, inOrder: { advance: options.advance } }],
+  };
+}
+
+interface AppendedEvents {
+  readonly stored: readonly StoredRunEvent[];
+  readonly refused: Appended["refused"];
+}
+
+/**
+ * Appends events to their runs, in their order; what is stored already is left out. It may be called
+ * again for the same events, at any time, by any replica. Where another replica was faster with a run,
+ * it reads anew what that one has written.
+ */
+export async function appendEvents(
+  events: readonly RunEvent[],
+  store: RunStore,
+): Promise<AppendedEvents> {
+  const done: StoredRunEvent[] = [];
+  const refused: Appended["refused"][number][] = [];
+  let left = distinct(events);
+  while (left.length > 0) {
+    const { rows, stored } = await store.read(left);
+    const fresh = left.filter((event) => !stored.has(event));
+    const found = changesBy(fresh, rows);
+    const written = found.changes.length > 0 ? await store.write(found.changes) : new Set();
+    const again = new Set(found.changes.filter((one) => !written.has(one)).map(runKey));
+    for (const change of found.changes) if (written.has(change)) done.push(...change.stored);
+    refused.push(...found.refused.filter(({ event }) => !again.has(runKey(event))));
+    left = fresh.filter((event) => again.has(runKey(event)));
+  }
+  return { stored: done, refused };
+}
+
+function decodeAppend(payload: Uint8Array): readonly unknown[] {
+  if (payload.length === 0) throw new BusError("bad_request", "the request is empty");
+  const values = parseJsonItems(payload);
+  if (values.length <= mostRunEvents) return values;
+  throw new BusError("too_large", `${values.length} events in a request, at most ${mostRunEvents}`);
+}
+
+/** An event that comes by request has no header; without an id it gets a new one. */
+function newEvent(value: unknown, maxFutureMs: number): RunEvent {
+  inspectJson(value);
+  const bytes = Buffer.byteLength(JSON.stringify(value) ?? "");
+  if (bytes > maxRunEventBytes) {
+    throw new BusError("too_large", `has ${bytes} bytes, at most ${maxRunEventBytes}`);
+  }
+  const context = { storedAt: Date.now(), maxFutureMs, defaultEventId: randomUUID() };
+  return runEventFrom(value, context);
+}
+
+function placeFrom(cursor: string): { startedAt: number; runId: string } {
+  const [, startedAt, runId] = /^(\d{1,15}):(.{1,128})$/su.exec(cursor) ?? [];
+  if (runId === undefined || Number(startedAt) > latestTime) {
+    throw new BusError("bad_request", "this is not a cursor of a reply");
+  }
+  return { startedAt: Number(startedAt), runId };
+}

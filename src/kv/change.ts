@@ -1,0 +1,32 @@
+import type { DocumentStore, Versioned } from "./document-store.ts";
+
+export interface Changed<T> {
+  readonly document: Versioned<T>;
+  readonly written: boolean;
+}
+
+/**
+ * Read, apply, compare-and-set; on a conflict read what the other replica wrote and apply again.
+ * `apply` is pure and returns its argument when there is nothing to change. A document that was last
+ * written before `since` is written again even so, to start its time to live anew.
+ */
+export async function changeDocument<T>(
+  store: DocumentStore<T>,
+  key: string,
+  known: Versioned<T> | undefined,
+  empty: T,
+  apply: (value: T) => T,
+  since = 0,
+): Promise<Changed<T>> {
+  let current = known ?? (await store.get(key));
+  for (;;) {
+    const before = current?.value ?? empty;
+    const after = apply(before);
+    if (after === before && (current === null || current.writtenAt >= since)) {
+      return { document: current ?? { value: empty, revision: 0, writtenAt: 0 }, written: false };
+    }
+    const written = await store.put(key, after, current?.revision ?? 0);
+    if (written) return { document: written, written: true };
+    current = await store.get(key);
+  }
+}

@@ -1,0 +1,82 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { nkeys } from "@nats-io/transport-node";
+import { generate } from "selfsigned";
+import { expect, inject, onTestFinished, test } from "vitest";
+import { startNatsServer } from "../../src/embedded/nats-server.ts";
+import { connectOnce } from "../../src/nats/connect.ts";
+import type { NatsSettings } from "../../src/settings/index.ts";
+
+interface TestServer {
+  readonly url: string;
+  readonly folder: string;
+}
+
+async function startServer(configOf: (folder: string) => string): Promise<TestServer> {
+  const folder = mkdtempSync(join(tmpdir(), "experience-bus-nats-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, "server.conf"), configOf(folder));
+  const args = ["-c", join(folder, "server.conf")];
+  const server = await startNatsServer({ binary: inject("natsBinary"), dataDir: folder, args });
+  onTestFinished(() => server.stop());
+  return { url: server.url, folder };
+}
+
+/** One that asks for TLS, with a certificate for these names only, which is its own authority. */
+async function startTlsServer(names: readonly { type: 2 | 7; value?: string; ip?: string }[]) {
+  const { cert, private: key } = await generate([{ name: "commonName", value: "nats" }], {
+    extensions: [{ name: "subjectAltName", altNames: [...names] }],
+  });
+  return await startServer((folder) => {
+    writeFileSync(join(folder, "cert.pem"), cert);
+    writeFileSync(join(folder, "key.pem"), key);
+    return `tls { cert_file: "${folder}/cert.pem", key_file: "${folder}/key.pem" }`;
+  });
+}
+
+/** Whether it can be connected to, or why not. */
+async function attempt(settings: Omit<NatsSettings, "inboxPrefix">): Promise<string> {
+  try {
+    const nc = await connectOnce({ ...settings, inboxPrefix: "_INBOX" }, 5_000);
+    await nc.close();
+    return "connected";
+  } catch (error) {
+    return String(error);
+  }
+}
+
+test.for(["", "\n", "\r\n"])("a seed file may end in %j", async (ending) => {
+  const user = nkeys.createUser();
+  const { url, folder } = await startServer(
+    () => `authorization { users: [{ nkey: ${user.getPublicKey()} }] }`,
+  );
+  const nkey = join(folder, "seed");
+  writeFileSync(nkey, Buffer.concat([user.getSeed(), Buffer.from(ending)]));
+  expect(await attempt({ url, nkey })).toBe("connected");
+});
+
+test("tls:// sends no password to a server without TLS", async () => {
+  const { url } = await startServer(() => "authorization { user: svc, password: secret }");
+  const credentials = { user: "svc", password: "secret" };
+  expect(await attempt({ url, ...credentials })).toBe("connected");
+  const refused = await attempt({ url: url.replace("nats:", "tls:"), ...credentials });
+  expect(refused).toContain("server does not support 'tls'");
+});
+
+const address = { type: 7, ip: "127.0.0.1" } as const;
+const otherAddress = { type: 7, ip: "127.0.0.2" } as const;
+const localhost = { type: 2, value: "localhost" } as const;
+
+test.for([
+  { names: [address], host: "127.0.0.1", expected: "connected" },
+  { names: [address, localhost], host: "localhost", expected: "connected" },
+  { names: [localhost], host: "localhost", expected: "connected" },
+  { names: [localhost], host: "127.0.0.1", expected: "does not match certificate" },
+  { names: [otherAddress], host: "127.0.0.1", expected: "does not match certificate" },
+  { names: [address], host: "localhost", expected: "does not match certificate" },
+])("a server at $host whose certificate is for $names: $expected", async (one) => {
+  const server = await startTlsServer(one.names);
+  const url = server.url.replace("127.0.0.1", one.host);
+  expect(await attempt({ url, ca: join(server.folder, "cert.pem") })).toContain(one.expected);
+});
