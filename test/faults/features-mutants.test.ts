@@ -22,7 +22,7 @@ const mutants: readonly {
   {
     name: "rows are written without the proof that their events are in them",
     change: {
-      file: "db/features.js",
+      file: "handlers/features/store.js",
       from: "WHERE i IN (SELECT i FROM updated UNION ALL SELECT i FROM made)",
       to: "WHERE false",
     },
@@ -38,7 +38,7 @@ const mutants: readonly {
   {
     name: "rows are written over without comparing versions",
     change: {
-      file: "db/features.js",
+      file: "handlers/features/store.js",
       from: "WHERE stored.version = asked.before",
       to: "WHERE true",
     },

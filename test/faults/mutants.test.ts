@@ -29,7 +29,7 @@ const mutants: readonly { name: string; change: Change; fault: Fault; finds: Reg
   {
     name: "documents are marked before the lessons are stored",
     change: {
-      file: "handlers/extraction.js",
+      file: "handlers/extractor/extraction.js",
       from: "const stored = await lessons.store(",
       to: "await settledAll(due.map(markStored)); const stored = await lessons.store(",
     },
@@ -39,7 +39,7 @@ const mutants: readonly { name: string; change: Change; fault: Fault; finds: Reg
   {
     name: "publications are confirmed before they are made",
     change: {
-      file: "handlers/extraction.js",
+      file: "handlers/extractor/extraction.js",
       from: publication,
       to: `await lessons.confirmPublished(rows.map((row) => row.lesson_key)); ${publication}`,
     },
@@ -48,7 +48,11 @@ const mutants: readonly { name: string; change: Change; fault: Fault; finds: Reg
   },
   {
     name: "lessons are published without an identity",
-    change: { file: "handlers/extractor/publishers.js", from: "{ msgID: row.lesson_key, ", to: "{ " },
+    change: {
+      file: "handlers/extractor/publishers.js",
+      from: "{ msgID: row.lesson_key, ",
+      to: "{ ",
+    },
     fault: killedBefore(steps.confirm),
     finds: /2 times the publication/,
   },
@@ -65,7 +69,7 @@ const mutants: readonly { name: string; change: Change; fault: Fault; finds: Reg
   {
     name: "a lost bucket is not rebuilt",
     change: {
-      file: "handlers/rebuild.js",
+      file: "handlers/extractor/rebuild.js",
       from: "if (covers(record.value, ts, startedAt, settings)) {",
       to: "if (covers(record.value, ts, startedAt, settings) || true) {",
     },
