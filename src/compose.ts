@@ -1,17 +1,15 @@
+import type { AnyConcern, ConcernPart, RunningConcern } from "./handlers/concern.ts";
 import { openDeadLetterArchive } from "./handlers/deadletters/archive.ts";
-import { openLessonStore } from "./handlers/extractor/store.ts";
-import { openFeatures } from "./handlers/features/store.ts";
+import { desiredBy, endpointsOf, hostedConcerns } from "./handlers/derived.ts";
 import { healthSources, statsSources } from "./handlers/health/checks.ts";
 import { checkHealth, health } from "./handlers/health/index.ts";
-import { openConcern } from "./handlers/index.ts";
-import { openRuns } from "./handlers/runs/store.ts";
 import { openGauges } from "./handlers/stats/gauges.ts";
 import { stats } from "./handlers/stats/index.ts";
 import { nats } from "./nats/errors.ts";
 import type { RunningConsumer } from "./runtime/consumer.ts";
 import { namesOf, startConsumers } from "./runtime/consumers.ts";
 import { type Dependencies, waitFor } from "./runtime/dependencies.ts";
-import { startEndpoints } from "./runtime/endpoint.ts";
+import { type RunningEndpoints, startEndpoints } from "./runtime/endpoint.ts";
 import { startUpkeep } from "./runtime/maintenance.ts";
 import type { Metrics } from "./runtime/metrics.ts";
 import type { Tracing } from "./runtime/tracing.ts";
@@ -23,12 +21,12 @@ export type Mounted = Awaited<ReturnType<typeof mount>>;
 /** The whole service in one place: what it stands on, its concerns, and how they are run. */
 export async function mount(
   opened: Dependencies,
-  options: ServiceOptions,
+  options: ServiceOptions & { readonly known: readonly AnyConcern[] },
   metrics: Metrics,
   tracing: Tracing | null,
 ) {
-  const { settings, log, signal, onFatal } = options;
-  const { nc, js, jsm, database, wanted } = opened;
+  const { settings, log, signal, onFatal, known } = options;
+  const { nc, js, jsm, needs } = opened;
   const endpoints = await startEndpoints({
     nc,
     version,
@@ -37,41 +35,58 @@ export async function mount(
     onStopped: (error) => onFatal(error ?? new Error("the micro service stopped by itself")),
   });
   const { instance } = endpoints;
-  const durables = Object.values(wanted.durables);
+  const { durables } = needs.everything;
   const archive = openDeadLetterArchive({
-    ...{ js, jsm },
+    js,
+    jsm,
     sourceSubjects: durables.map(({ config }) => config.filter_subject),
     durables: durables.map(namesOf),
   });
   const whenThere = <T>(attempt: () => Promise<T>) =>
     waitFor("NATS", log, signal, () => nats(attempt));
-  const base = { opened, settings, metrics, tracing, log, onFatal, archive, instance, whenThere };
-  const hosted = await Promise.all(settings.concerns.map((name) => openConcern[name](base)));
+  const context = {
+    opened,
+    settings,
+    metrics,
+    tracing,
+    log,
+    onFatal,
+    archive,
+    instance,
+    whenThere,
+  };
+  const declared = hostedConcerns(settings, known);
+  const hosted: RunningConcern[] = await Promise.all(
+    declared.map((one) => one.open({ ...context, desired: desiredBy(one, settings) })),
+  );
 
   const consumers = new Map<string, RunningConsumer>();
   const probeKv = async () => {
-    await Promise.all(hosted.map((one) => one.probeKv()));
+    await Promise.all(hosted.map((one) => one.probeKv?.()));
   };
   const sources = healthSources(opened, probeKv, archive, instance, consumers);
-  const runs = openRuns(database);
-  const stores = {
-    lessons: openLessonStore(database, { publish: settings.lessonPublishEnabled }),
-    features: openFeatures(database),
-    runs,
-  };
-  const concerns = [
-    ...hosted.flatMap((one) => one.concerns),
+  const parts = [
+    ...hosted.flatMap((one) => one.parts),
     health(sources),
-    stats(statsSources(opened, instance, stores, archive, metrics)),
+    stats(statsSources(opened, settings, known, instance, archive, metrics)),
   ];
-  startConsumers(consumers, concerns, {
-    ...{ opened, settings, metrics, tracing, log, onFatal },
-    durables: hosted.flatMap((one) => one.durables),
-  });
-  const upkeeps = hosted
-    .flatMap((one) => one.upkeeps)
-    .map((upkeep) => startUpkeep(upkeep, { log, onFatal }));
-  for (const endpoint of concerns.flatMap(({ endpoints: of }) => of)) endpoints.mount(endpoint);
+  startConsumers(
+    consumers,
+    parts.flatMap(({ consumptions = [] }) => consumptions),
+    {
+      opened,
+      settings,
+      metrics,
+      tracing,
+      log,
+      onFatal,
+      durables: hosted.flatMap((one) => one.durables ?? []),
+    },
+  );
+  const maintenance = hosted
+    .flatMap((one) => one.maintenance ?? [])
+    .map((task) => startUpkeep(task, { log, onFatal }));
+  mountEndpoints(endpoints, declared, parts);
   // Whoever is told that we are ready must be able to reach us: the server has our subscriptions.
   await whenThere(() => nc.flush());
 
@@ -80,15 +95,32 @@ export async function mount(
     runStreams: hosted.map(({ runStreams }) => runStreams).find((one) => one !== undefined) ?? null,
     health: () => checkHealth(sources),
     updateGauges: openGauges({
-      ...{ metrics, log },
+      metrics,
+      log,
       health: () => checkHealth(sources),
-      lessons: settings.concerns.includes("extractor") ? stores.lessons : null,
-      runs: settings.concerns.includes("runs") ? runs : null,
+      concerns: hosted.flatMap(({ updateGauges }) => (updateGauges ? [updateGauges] : [])),
     }),
     async stop(deadlineMs: number) {
       const stopped = [...consumers.values()].map((consumer) => consumer.stop(deadlineMs));
-      await Promise.all([endpoints.stop(), ...upkeeps.map((one) => one.stop()), ...stopped]);
+      await Promise.all([endpoints.stop(), ...maintenance.map((one) => one.stop()), ...stopped]);
       await Promise.all(hosted.map((one) => one.stop?.()));
     },
   };
+}
+
+/** Mounts each endpoint as its concern declares it. One without a handler, or the reverse, is a bug. */
+function mountEndpoints(
+  endpoints: RunningEndpoints,
+  declared: readonly AnyConcern[],
+  parts: readonly ConcernPart[],
+): void {
+  const handlers = new Map(parts.flatMap((part) => part.endpoints).map((one) => [one.name, one]));
+  for (const { name, subject, description } of endpointsOf(declared, endpoints.instance)) {
+    const handler = handlers.get(name);
+    if (handler === undefined) throw new Error(`endpoint ${name} is declared and has no handler`);
+    handlers.delete(name);
+    endpoints.mount({ ...handler, subject, description });
+  }
+  if (handlers.size > 0)
+    throw new Error(`not declared: endpoint ${[...handlers.keys()].join(", ")}`);
 }

@@ -1,8 +1,16 @@
 import { type Mounted, mount } from "./compose.ts";
+import type { AnyConcern } from "./handlers/concern.ts";
+import {
+  desiredByAll,
+  desiredState,
+  metricsOf,
+  permissionsOf,
+  privilegesOf,
+} from "./handlers/derived.ts";
+import { concerns } from "./handlers/index.ts";
 import { startHttp } from "./http/server.ts";
 import type { Logger } from "./log.ts";
 import { type Dependencies, openDependencies } from "./runtime/dependencies.ts";
-import { createMetrics } from "./runtime/metrics.ts";
 import { startTracing } from "./runtime/tracing.ts";
 import type { Settings } from "./settings/index.ts";
 
@@ -13,6 +21,8 @@ export interface ServiceOptions {
   readonly signal: AbortSignal;
   /** A bug, or the service stopped by itself: the process must end. */
   readonly onFatal: (error: unknown) => void;
+  /** The concerns that there are; those of the service by default. */
+  readonly known?: readonly AnyConcern[];
 }
 
 export interface RunningService {
@@ -32,7 +42,14 @@ const closeMs = 1_500;
 
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const { settings, log, signal } = options;
-  const metrics = createMetrics();
+  const known = options.known ?? concerns;
+  const metrics = metricsOf(known);
+  const needs = {
+    desired: desiredState(settings, settings.concerns, known),
+    everything: desiredByAll(settings, known),
+    permissions: permissionsOf(settings, known),
+    privileges: privilegesOf(known),
+  };
   let served: Mounted | null = null;
   const waiting = new Map<string, string>();
   const http = await startHttp(settings.httpPort, {
@@ -42,13 +59,13 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   });
   let opened: Dependencies;
   try {
-    opened = await openDependencies(settings, log, signal, waiting, metrics);
+    opened = await openDependencies(settings, needs, log, signal, waiting, metrics);
   } catch (error) {
     await http.close();
     throw error;
   }
   const tracing = settings.tracing ? await startTracing(settings.tracing, log) : null;
-  const mounted = await mount(opened, options, metrics, tracing);
+  const mounted = await mount(opened, { ...options, known }, metrics, tracing);
   served = mounted;
   return {
     instance: mounted.instance,

@@ -8,25 +8,15 @@ export const serviceName = "experience-bus";
 /** One replica out of all answers a request. */
 export const queueGroup = "experience-bus";
 
-export const endpoints = {
-  extractor: "experience.extractor",
-  extractorExplain: "experience.extractor.explain",
-  health: "experience.health",
-  healthOf: (instance: string) => `experience.health.${instance}`,
-  stats: "experience.stats",
-  deadLettersList: "experience.deadletters.list",
-  deadLettersGet: "experience.deadletters.get",
-  deadLettersReplay: "experience.deadletters.replay",
-  deadLettersPurge: "experience.deadletters.purge",
-  runsAppend: "experience.runs.append",
-  runsHeartbeat: "experience.runs.heartbeat",
-  runsGet: "experience.runs.get",
-  runsList: "experience.runs.list",
-  runsEvents: "experience.runs.events",
-  runsLatest: "experience.runs.latest",
-  featuresGet: "experience.features.get",
-  featuresBatch: "experience.features.batch",
-} as const;
+/** The subject of an endpoint: `runs-append` answers at `experience.runs.append`. */
+export function endpointSubject(name: string): string {
+  return `experience.${name.replaceAll("-", ".")}`;
+}
+
+/** Health of one replica, by its instance id; `*` stands for any. */
+export function healthSubject(instance: string): string {
+  return `${endpointSubject("health")}.${instance}`;
+}
 
 /**
  * Where an agent's events go among the subjects that `EXPERIENCE_SUBJECT` matches: the agent stands for

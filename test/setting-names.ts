@@ -1,12 +1,7 @@
-import { readFileSync } from "node:fs";
+import { surveySettings } from "../src/settings/index.ts";
 
-/** Every name that the service reads from its environment. */
+/** Every name that the service reads from its environment, as the concerns declare them. */
 export function settingNames(): Set<string> {
-  const source = ["settings/index", "settings/nats", "settings/tracing"]
-    .map((name) => readFileSync(new URL(`../src/${name}.ts`, import.meta.url), "utf8"))
-    .join("\n");
-  const names = source.matchAll(
-    /"((?:NATS|EXPERIENCE|LEARNER|LESSON|HTTP|LOG|JETSTREAM|NODE|FEATURE|RUN|OTEL)_[A-Z_]+)"/g,
-  );
-  return new Set([...names].map(([, name]) => String(name)));
+  const { readings } = surveySettings({ OTEL_TRACES_EXPORTER: "otlp" });
+  return new Set(readings.map(({ name }) => name));
 }

@@ -7,7 +7,7 @@ import type {
   ReplayReply,
   WireLetter,
 } from "../handlers/deadletters/wire.ts";
-import { endpoints } from "../subjects.ts";
+import { endpointSubject } from "../subjects.ts";
 import { type Asker, asking, type GlobalOptions } from "./ask.ts";
 import { Ended, exitCodes } from "./exit.ts";
 import { examples, printJson } from "./print.ts";
@@ -118,7 +118,7 @@ async function list(asker: Asker, { json }: GlobalOptions, options: Listing): Pr
   const letters: WireLetter[] = [];
   let cursor: string | null = from ?? null;
   do {
-    const reply: ListReply = await asker.ask(endpoints.deadLettersList, {
+    const reply: ListReply = await asker.ask(endpointSubject("deadletters-list"), {
       ...wireFilter(filter),
       limit: Math.min(500, limit - letters.length),
       ...(cursor !== null && { cursor }),
@@ -141,7 +141,7 @@ function row(letter: WireLetter): string[] {
 }
 
 async function show(asker: Asker, { json }: GlobalOptions, id: string): Promise<void> {
-  const letter = await asker.ask<GetReply>(endpoints.deadLettersGet, { id });
+  const letter = await asker.ask<GetReply>(endpointSubject("deadletters-get"), { id });
   if (json) return printJson(letter);
   const { headers, payload, payload_encoding, payload_shown_bytes, ...fields } = letter;
   const lines = Object.entries(fields).map(([name, value]) => [name, String(value ?? "-")]);
@@ -165,7 +165,7 @@ async function replay(
     throw new BusError("bad_request", "name ids or a filter, or --all");
   }
   const requests = requestsFor(ids, { ...filter, ...(all && { all }) });
-  const endpoint = endpoints.deadLettersReplay;
+  const endpoint = endpointSubject("deadletters-replay");
   const total = await matching(asker, endpoint, requests);
   const sum = { matched: total, replayed: 0, skipped_count: 0 };
   const skipped: ReplayReply["skipped"] = [];
@@ -212,7 +212,7 @@ async function purge(
   }
   const asked = requestsFor(ids, wireFilter(filter));
   const requests = asked.map((request) => ({ ...request, ...(note && { note }) }));
-  const endpoint = endpoints.deadLettersPurge;
+  const endpoint = endpointSubject("deadletters-purge");
   const total = await matching(asker, endpoint, requests);
   const sum = { matched: total, purged: 0 };
   if (!dryRun) {

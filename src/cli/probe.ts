@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { BusError } from "../errors.ts";
 import type { HealthReply } from "../handlers/health/index.ts";
 import { isUnanswered } from "../nats/unanswered.ts";
-import { endpoints, serviceName } from "../subjects.ts";
+import { endpointSubject, healthSubject, serviceName } from "../subjects.ts";
 import { type Asker, asking, type GlobalOptions } from "./ask.ts";
 import { Ended, exitCodes } from "./exit.ts";
 import { examples, printJson } from "./print.ts";
@@ -65,7 +65,7 @@ function hostName(text: string): string {
 
 async function probe(asker: Asker, { json }: GlobalOptions, options: Probing): Promise<void> {
   const instance = options.host ? await instanceOn(asker, options.host) : options.instance;
-  const subject = instance === undefined ? endpoints.health : endpoints.healthOf(instance);
+  const subject = instance === undefined ? endpointSubject("health") : healthSubject(instance);
   const health = await asker.ask<HealthReply>(subject, {}).catch((error: unknown) => {
     if (isUnanswered(error)) throw nobody(`nobody answers on ${subject}`);
     throw error;

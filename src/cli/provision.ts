@@ -1,9 +1,8 @@
 import { jetstreamManager } from "@nats-io/jetstream";
 import type { Command } from "commander";
 import { messageOf } from "../errors.ts";
-import { wantedFrom } from "../nats/desired-state.ts";
+import { desiredState } from "../handlers/derived.ts";
 import { nats } from "../nats/errors.ts";
-import { neededFor } from "../nats/needed.ts";
 import { plan, type Step } from "../nats/plan.ts";
 import { readSettings } from "../settings/index.ts";
 import { connectFor, environmentFor, type GlobalOptions } from "./ask.ts";
@@ -47,7 +46,7 @@ async function provision(global: GlobalOptions, dryRun: boolean): Promise<void> 
   const nc = await connectFor(global, settings.nats);
   const outcomes: Outcome[] = [];
   try {
-    const needed = neededFor(wantedFrom(settings), settings.concerns);
+    const needed = desiredState(settings);
     const jsm = await nats(() => jetstreamManager(nc, { timeout: global.timeout * 1_000 }));
     for (const step of await plan(jsm, needed)) {
       const outcome = dryRun ? ({ step, state: "to do" } as const) : await carryOut(step);

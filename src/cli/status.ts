@@ -4,7 +4,7 @@ import { BusError, isOutage } from "../errors.ts";
 import type { HealthReply } from "../handlers/health/index.ts";
 import type { StatsReply } from "../handlers/stats/index.ts";
 import { isUnanswered } from "../nats/unanswered.ts";
-import { endpoints, serviceName } from "../subjects.ts";
+import { endpointSubject, serviceName } from "../subjects.ts";
 import { type Asker, type GlobalOptions, openAsker } from "./ask.ts";
 import { exitCodes } from "./exit.ts";
 import { examples } from "./print.ts";
@@ -110,7 +110,7 @@ async function showAgainAndAgain(
 
 async function look(asker: Asker): Promise<Sample> {
   const [stats, found] = await Promise.all([
-    orOutage(asker.ask<StatsReply>(endpoints.stats, {})),
+    orOutage(asker.ask<StatsReply>(endpointSubject("stats"), {})),
     asker.askAll<MicroStats>(`$SRV.STATS.${serviceName}`),
   ]);
   const replicas = found.map(replicaOf).sort(byStart);
@@ -132,7 +132,7 @@ async function explained(
   replicas: readonly Replica[],
 ): Promise<BusError> {
   if (isUnanswered(outage)) return outage;
-  const health = await orOutage(asker.ask<HealthReply>(endpoints.health, {}));
+  const health = await orOutage(asker.ask<HealthReply>(endpointSubject("health"), {}));
   const problems = health instanceof BusError ? [] : health.problems;
   const there = replicas.map(({ instance, host }) => `${instance} on ${host ?? "-"}`).join(", ");
   const lines = [...problems, `replicas: ${replicas.length}${there && ` (${there})`}`];

@@ -10,7 +10,7 @@ import type { LessonRow } from "../handlers/extractor/lesson.ts";
 import { openLog } from "../log.ts";
 import { startService } from "../service.ts";
 import { readSettings, type Settings } from "../settings/index.ts";
-import { deadLettersStream, endpoints, experienceSubject } from "../subjects.ts";
+import { deadLettersStream, endpointSubject, experienceSubject } from "../subjects.ts";
 import { openProgress } from "./progress.ts";
 import { demoTraffic } from "./traffic.ts";
 
@@ -170,7 +170,7 @@ function lessonText(lesson: LessonRow): string {
 }
 
 async function summary(nc: NatsConnection, published: number): Promise<string> {
-  const reply = await nc.request(endpoints.stats, "", { timeout: 5_000 });
+  const reply = await nc.request(endpointSubject("stats"), "", { timeout: 5_000 });
   const stats = reply.json<{
     lessons: Record<string, number>;
     sightings: number;

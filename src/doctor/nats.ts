@@ -1,14 +1,13 @@
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
+import { desiredState, permissionsOf } from "../handlers/derived.ts";
 import { maxEventBytes } from "../handlers/extractor/wire.ts";
 import { connectOnce, serversOf } from "../nats/connect.ts";
-import { wantedFrom } from "../nats/desired-state.ts";
+import type { DesiredState } from "../nats/desired-state.ts";
 import { type Drift, sentenceOf } from "../nats/drift.ts";
 import { nats, orNull } from "../nats/errors.ts";
 import { judgePermissions, nameOfPermission } from "../nats/grants.ts";
 import { nameOfDurable } from "../nats/inspect.ts";
-import { type Needed, neededFor } from "../nats/needed.ts";
-import { neededPermissions } from "../nats/needed-permissions.ts";
 import { readGranted } from "../nats/permissions.ts";
 import { plan, type Step } from "../nats/plan.ts";
 import { overlapsSubject } from "../nats/subject-pattern.ts";
@@ -71,14 +70,14 @@ async function examineJetStream(
   report: Report,
 ): Promise<void> {
   await examine(report, "permissions", async (found) => {
-    const judged = judgePermissions(await readGranted(nc), neededPermissions(settings));
+    const judged = judgePermissions(await readGranted(nc), permissionsOf(settings));
     const missing = judged.filter(({ isGranted }) => !isGranted);
     found.ok(`${judged.length - missing.length} of ${judged.length} are granted`);
     for (const one of missing) found.failed(`missing: ${nameOfPermission(one)}`);
   });
   const jsm = await jetstreamManager(nc, { timeout: timeoutMs, checkAPI: false });
   await examine(report, "JetStream", (found) => examineAccount(jsm, found));
-  const needed = neededFor(wantedFrom(settings), settings.concerns);
+  const needed = desiredState(settings);
   await examine(report, "streams and durables", async (found) => {
     const steps = await plan(jsm, needed);
     if (steps.length === 0) found.ok("as the settings want them");
@@ -111,7 +110,7 @@ async function examineAccount(jsm: JetStreamManager, found: Found): Promise<void
 }
 
 /** The durables that deliver nothing because somebody said so. */
-async function pausedOf(jsm: JetStreamManager, { durables }: Needed): Promise<string[]> {
+async function pausedOf(jsm: JetStreamManager, { durables }: DesiredState): Promise<string[]> {
   const infos = await Promise.all(
     durables.map(({ stream, config }) =>
       orNull(() => jsm.consumers.info(stream.name, config.durable_name)),

@@ -1,3 +1,4 @@
+import { privilegesOf } from "../handlers/derived.ts";
 import { type Database, openDatabase, silentLog } from "../postgres/client.ts";
 import { surveyMigrations } from "../postgres/migrate.ts";
 import {
@@ -35,7 +36,7 @@ export async function examinePostgres(
     // What follows would only say the same again.
     if (!isReached) return;
     await examine(report, "privileges in PostgreSQL", async (found) => {
-      const missing = await missingPrivileges(database);
+      const missing = await missingPrivileges(database, privilegesOf());
       if (missing.length === 0) found.ok("all granted");
       for (const { table, privilege } of missing) {
         found.failed(`missing: ${privilege} on ${table}; ${grantsScript} grants it`);
@@ -48,7 +49,7 @@ export async function examinePostgres(
         found.failed(`${tag} is pending: experience-bus migrate applies it`);
       if (isNewer) found.warning(newer);
       if (isNewer || pending.length > 0) return;
-      const missing = await missingTables(database);
+      const missing = await missingTables(database, privilegesOf());
       if (missing.length === 0) found.ok("all applied");
       for (const table of missing)
         found.failed(`table ${table} is missing, and no migration makes it`);

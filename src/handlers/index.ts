@@ -1,23 +1,10 @@
-import type { ConcernName } from "../settings/index.ts";
-import { deadletters } from "./deadletters/endpoints.ts";
-import { openExtractor } from "./extractor/index.ts";
-import { openUserFeatures } from "./features/index.ts";
-import type { Base, Hosted } from "./hosted.ts";
-import { openRunRecords } from "./runs/index.ts";
+import type { AnyConcern } from "./concern.ts";
+import { deadletters } from "./deadletters/index.ts";
+import { extractor } from "./extractor/index.ts";
+import { features } from "./features/index.ts";
+import { runs } from "./runs/index.ts";
 
-/** How each concern is opened. A new one is a line here, its name in the settings, and what it needs in `wanted.ts`. */
-export const openConcern: Readonly<Record<ConcernName, (base: Base) => Promise<Hosted>>> = {
-  extractor: openExtractor,
-  features: openUserFeatures,
-  runs: openRunRecords,
-  deadletters: openDeadLetters,
-};
+/** Every concern that a replica can host. A new one is its folder and a line here. */
+export const concerns: readonly AnyConcern[] = [extractor, features, runs, deadletters];
 
-async function openDeadLetters({ archive, metrics, log }: Base): Promise<Hosted> {
-  return {
-    concerns: [deadletters({ archive, metrics, log })],
-    durables: [],
-    upkeeps: [],
-    probeKv: () => Promise.resolve(),
-  };
-}
+export const concernNames: readonly string[] = concerns.map(({ name }) => name);

@@ -8,18 +8,8 @@ import {
   type StreamConfig,
 } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
-import type { Settings } from "../settings/index.ts";
-import {
-  attemptsBucket,
-  bucketStream,
-  deadLettersStream,
-  deadLettersSubjects,
-  evidenceBucket,
-  feedback,
-  lessonsStream,
-  runs,
-  signals,
-} from "../subjects.ts";
+import type { BaseSettings } from "../settings/base.ts";
+import { attemptsBucket, bucketStream } from "../subjects.ts";
 import type { Room, Rooms } from "./drift.ts";
 
 const second = 1_000;
@@ -31,23 +21,37 @@ const duplicateWindowMs = 2 * hour;
 /** Attempts at a message outlive the longest pause between two of them by far. */
 const attemptsTtlMs = day;
 
-/** What is not acked is not delivered again, but read again by whoever opens the durable anew. */
+/** An ordered durable is recreated by its next reader, so its messages need no redelivery. */
 const orderedAckWaitSeconds = 600;
 
-/** From here on `nats server check consumer` alarms: what is not worked off at once, and what keeps coming back. */
+/** Thresholds at which `nats server check consumer` alarms: a growing backlog, and repeated redelivery. */
 const unprocessedCritical = 100_000;
 const redeliveryCritical = 1_000;
 
 export type WantedStream = Partial<StreamConfig> & Pick<StreamConfig, "name" | "subjects">;
 
+/** The fields in which an existing stream is compared with the desired one; true where drift breaks a guarantee. */
+export type Compared = Partial<Record<keyof StreamConfig, boolean>>;
+
+/** A stream or KV bucket that a concern needs, and how strictly it is compared with what exists. */
+export interface NeededStream {
+  readonly stream: WantedStream;
+  /** The service runs without it, and that concern waits until it exists. */
+  readonly optional: boolean;
+  readonly compared: Compared;
+  readonly rooms: Rooms<StreamConfig>;
+  /** Others write to it, and decide how much it keeps. */
+  readonly isSource: boolean;
+}
+
 /** A durable consumer, and the stream that it reads. */
 export interface WantedDurable {
   readonly stream: WantedStream;
-  /** The service can do without: while the stream is missing, it waits and does the rest. */
+  /** The service runs without it while the stream is missing. */
   readonly optional: boolean;
-  /** What it must allow a request for messages to be, and how much may be in hand. */
+  /** Minimum limits for pull requests and for messages in flight. */
   readonly rooms: Rooms<ConsumerConfig>;
-  /** Made anew by whoever reads it, from where the last one came to. */
+  /** Recreated by each new reader at the position that the last one stored. */
   readonly inOrder: boolean;
   readonly config: Partial<ConsumerConfig> & {
     readonly durable_name: string;
@@ -55,148 +59,142 @@ export interface WantedDurable {
   };
 }
 
-/** Everything in JetStream that the service needs, as it would create it. */
-export interface Wanted {
-  readonly experience: WantedStream;
-  readonly signals: WantedStream;
-  readonly feedback: WantedStream;
-  readonly runs: WantedStream;
-  readonly lessons: WantedStream;
-  readonly deadLetters: WantedStream;
-  readonly evidence: WantedStream;
-  readonly attempts: WantedStream;
-  readonly featureAttempts: WantedStream;
-  readonly runAttempts: WantedStream;
-  /** Of so much time the events must be there, so that evidence can be read again. */
-  readonly windowNanos: number;
-  readonly durables: {
-    readonly experience: WantedDurable;
-    readonly signals: WantedDurable;
-    readonly feedback: WantedDurable;
-    readonly runs: WantedDurable;
-  };
+/** Everything in JetStream that a set of concerns stands on, as the service would create it. */
+export interface DesiredState {
+  readonly streams: readonly NeededStream[];
+  readonly durables: readonly WantedDurable[];
 }
 
-export function wantedFrom(settings: Settings): Wanted {
+export const nothingDesired: DesiredState = { streams: [], durables: [] };
+
+/** One state out of many. A stream that several need is kept once, with the strictest demands on it. */
+export function mergeDesired(states: readonly DesiredState[]): DesiredState {
+  const streams = new Map<string, NeededStream>();
+  for (const needed of states.flatMap((state) => state.streams)) {
+    const { name } = needed.stream;
+    const known = streams.get(name);
+    if (known === undefined || (known.optional && !needed.optional)) streams.set(name, needed);
+  }
+  return { streams: [...streams.values()], durables: states.flatMap((state) => state.durables) };
+}
+
+export type JetStreamBuilder = ReturnType<typeof jetStreamBuilder>;
+
+/** How a declaration says what it needs: sources it reads, outputs it writes, buckets it keeps, durables. */
+export function jetStreamBuilder(settings: BaseSettings) {
   const stream = (config: WantedStream): WantedStream => ({
     storage: StorageType.File,
     retention: RetentionPolicy.Limits,
     num_replicas: settings.replicas,
     ...config,
   });
-  // Somebody else's messages: kept for a week, read by our durable among others.
-  const source = (name: string, subject: string): WantedStream =>
-    stream({ name, subjects: [subject], max_age: nanos(7 * day), allow_direct: true });
-  // A KV bucket is a stream of this shape (ADR-8).
-  const bucket = (name: string, ttlMs: number): WantedStream =>
-    stream({
-      name: bucketStream(name),
-      subjects: [`$KV.${name}.>`],
-      max_msgs_per_subject: 1,
-      max_age: nanos(ttlMs),
-      duplicate_window: nanos(Math.min(ttlMs, 120 * second)),
-      discard: DiscardPolicy.New,
-      allow_rollup_hdrs: true,
-      deny_delete: true,
-      allow_direct: true,
-    });
-  // Room for many replicas: each holds three batches at the most.
-  const mostPending = Math.max(20_000, settings.fetchBatch * 3 * 16);
+  const needs = (
+    wanted: WantedStream,
+    compared: Compared,
+    rooms: Rooms<StreamConfig> = {},
+  ): NeededStream => ({ stream: wanted, compared, rooms, optional: false, isSource: false });
+  // Room for many replicas: each holds three batches at most.
+  const maxPending = Math.max(20_000, settings.fetchBatch * 3 * 16);
   const roomsOf = (optional: boolean) => {
-    // A request that is larger or longer is refused, all of it.
+    // A pull request above these limits is refused whole.
     const allows = (least: number): Room => ({ least, breaksBelow: optional ? 0 : least });
     return {
       max_batch: allows(settings.fetchBatch),
       max_expires: allows(nanos(settings.fetchTimeoutSeconds * second)),
-      max_ack_pending: { least: mostPending, breaksBelow: 0 },
+      max_ack_pending: { least: maxPending, breaksBelow: 0 },
     };
   };
-  const durable = (
-    of: WantedStream,
-    config: { readonly name: string; readonly description: string; readonly subject: string },
-    optional: boolean,
-    inOrder = false,
-  ): WantedDurable => ({
-    stream: of,
-    ...{ optional, inOrder, rooms: roomsOf(optional) },
-    config: {
-      durable_name: config.name,
-      description: config.description,
-      ack_policy: AckPolicy.Explicit,
-      ack_wait: nanos((inOrder ? orderedAckWaitSeconds : settings.ackWaitSeconds) * second),
-      deliver_policy: DeliverPolicy.All,
-      filter_subject: config.subject,
-      // The delivery count is not the attempt count: the service counts attempts itself.
-      max_deliver: -1,
-      max_ack_pending: mostPending,
-      metadata: {
-        "io.nats.monitor.enabled": "true",
-        "io.nats.monitor.outstanding-ack-critical": String(Math.floor(mostPending * 0.9)),
-        "io.nats.monitor.unprocessed-critical": String(unprocessedCritical),
-        "io.nats.monitor.redelivery-critical": String(redeliveryCritical),
-      },
-    },
-  });
 
-  const { durablePrefix } = settings;
-  const experience = source(settings.stream, settings.subject);
-  const ofSignals = source(signals.stream, signals.subject);
-  const ofFeedback = source(feedback.stream, feedback.subject);
-  const ofRuns = source(runs.stream, runs.subject);
   return {
-    windowNanos: nanos(settings.windowSeconds * second),
-    experience,
-    signals: ofSignals,
-    feedback: ofFeedback,
-    runs: ofRuns,
-    lessons: stream({
-      name: lessonsStream,
-      subjects: [settings.lessonSubject],
-      duplicate_window: nanos(duplicateWindowMs),
-    }),
-    deadLetters: stream({
-      name: deadLettersStream,
-      subjects: [deadLettersSubjects],
-      duplicate_window: nanos(duplicateWindowMs),
-    }),
-    evidence: bucket(evidenceBucket(settings.durable), settings.evidenceTtlSeconds * second),
-    attempts: bucket(attemptsBucket(settings.durable), attemptsTtlMs),
-    featureAttempts: bucket(attemptsBucket(durablePrefix), attemptsTtlMs),
-    runAttempts: bucket(attemptsBucket(runs.durable), attemptsTtlMs),
-    durables: {
-      experience: durable(
-        experience,
-        {
-          name: settings.durable,
-          description: "learns lessons from agent events",
-          subject: settings.subject,
+    /** A stream that other systems write to, kept for a week where we create it. */
+    source(
+      name: string,
+      subject: string,
+      options: {
+        readonly optional?: boolean;
+        readonly compared?: Compared;
+        readonly rooms?: Rooms<StreamConfig>;
+      } = {},
+    ): NeededStream {
+      const wanted = stream({
+        name,
+        subjects: [subject],
+        max_age: nanos(7 * day),
+        allow_direct: true,
+      });
+      // Whoever owns a source may list its subjects in another way: worth a warning only.
+      const compared = { subjects: false, retention: false, sealed: false, ...options.compared };
+      return {
+        ...needs(wanted, compared, options.rooms),
+        optional: options.optional ?? false,
+        isSource: true,
+      };
+    },
+    /** A stream that the service writes to, each message once. */
+    output(name: string, subjects: string[]): NeededStream {
+      const wanted = stream({ name, subjects, duplicate_window: nanos(duplicateWindowMs) });
+      const compared = { subjects: true, sealed: true, num_replicas: false, storage: false };
+      return needs(wanted, compared, {
+        duplicate_window: { least: nanos(duplicateWindowMs), breaksBelow: 0 },
+      });
+    },
+    /** A KV bucket, which is a stream of this shape (ADR-8). */
+    bucket(
+      name: string,
+      ttlMs: number,
+      compared: Compared,
+      rooms: Rooms<StreamConfig> = {},
+    ): NeededStream {
+      const wanted = stream({
+        name: bucketStream(name),
+        subjects: [`$KV.${name}.>`],
+        max_msgs_per_subject: 1,
+        max_age: nanos(ttlMs),
+        duplicate_window: nanos(Math.min(ttlMs, 120 * second)),
+        discard: DiscardPolicy.New,
+        allow_rollup_hdrs: true,
+        deny_delete: true,
+        allow_direct: true,
+      });
+      return needs(wanted, compared, rooms);
+    },
+    /** The bucket in which a consumer counts started attempts. */
+    attempts(durable: string, options: { readonly vital: boolean }): NeededStream {
+      return this.bucket(attemptsBucket(durable), attemptsTtlMs, {
+        sealed: options.vital,
+        max_age: false,
+        num_replicas: false,
+      });
+    },
+    durable(
+      source: NeededStream,
+      config: { readonly name: string; readonly description: string; readonly inOrder?: boolean },
+    ): WantedDurable {
+      const { inOrder = false } = config;
+      const [subject = ">"] = source.stream.subjects;
+      return {
+        stream: source.stream,
+        optional: source.optional,
+        inOrder,
+        rooms: roomsOf(source.optional),
+        config: {
+          durable_name: config.name,
+          description: config.description,
+          ack_policy: AckPolicy.Explicit,
+          ack_wait: nanos((inOrder ? orderedAckWaitSeconds : settings.ackWaitSeconds) * second),
+          deliver_policy: DeliverPolicy.All,
+          filter_subject: subject,
+          // The delivery count is not the attempt count: the service counts attempts itself.
+          max_deliver: -1,
+          max_ack_pending: maxPending,
+          metadata: {
+            "io.nats.monitor.enabled": "true",
+            "io.nats.monitor.outstanding-ack-critical": String(Math.floor(maxPending * 0.9)),
+            "io.nats.monitor.unprocessed-critical": String(unprocessedCritical),
+            "io.nats.monitor.redelivery-critical": String(redeliveryCritical),
+          },
         },
-        false,
-      ),
-      signals: durable(
-        ofSignals,
-        {
-          name: signals.durable(durablePrefix),
-          description: "keeps a feature row per user from signals",
-          subject: signals.subject,
-        },
-        true,
-      ),
-      feedback: durable(
-        ofFeedback,
-        {
-          name: feedback.durable(durablePrefix),
-          description: "keeps a feature row per user from feedback",
-          subject: feedback.subject,
-        },
-        true,
-      ),
-      runs: durable(
-        ofRuns,
-        { name: runs.durable, description: "stores the events of runs", subject: runs.subject },
-        true,
-        true,
-      ),
+      };
     },
   };
 }

@@ -96,3 +96,25 @@ function entryOf(text: string): Entry {
   const [subject = "", queue] = text.trim().split(/\s+/);
   return { subject, queue };
 }
+
+export function publish(subject: string, why: string): Permission {
+  return { operation: "publish", subject, why };
+}
+
+export function subscribe(subject: string, why: string, queue?: string): Permission {
+  return { operation: "subscribe", subject, why, ...(queue !== undefined && { queue }) };
+}
+
+/** A request to the JetStream API. */
+export function call(name: string, names: readonly string[], why: string): Permission {
+  return publish(["$JS.API", name, ...names].join("."), why);
+}
+
+/** A reader of the moment: its name is new for each reading, and a wildcard stands for a whole token only. */
+export function reading(stream: string, filter: readonly string[], why: string): Permission[] {
+  return [
+    call("CONSUMER.CREATE", [stream, ...filter], why),
+    call("CONSUMER.INFO", [stream, "*"], why),
+    call("CONSUMER.MSG.NEXT", [stream, "*"], why),
+  ];
+}

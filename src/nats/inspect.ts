@@ -4,10 +4,9 @@ import {
   RetentionPolicy,
   type StreamConfig,
 } from "@nats-io/jetstream";
-import type { WantedDurable, WantedStream } from "./desired-state.ts";
+import type { DesiredState, NeededStream, WantedDurable, WantedStream } from "./desired-state.ts";
 import { compare, type Drift, limitDrift, subjectsDrift } from "./drift.ts";
 import { orNull } from "./errors.ts";
-import type { Needed, NeededStream } from "./needed.ts";
 import { includesSubject } from "./subject-pattern.ts";
 
 /** Something that is not there. */
@@ -35,7 +34,7 @@ export interface Inspection {
 /** What JetStream lacks of what is needed, and in what it differs. Changes nothing. */
 export async function inspect(
   jsm: JetStreamManager,
-  { streams, durables }: Needed,
+  { streams, durables }: DesiredState,
 ): Promise<Inspection> {
   const absent: Absent[] = [];
   const ofStreams = streams.map(async (needed) => {

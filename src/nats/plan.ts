@@ -1,9 +1,8 @@
 import type { ConsumerConfig, JetStreamManager, StreamConfig } from "@nats-io/jetstream";
-import type { WantedDurable } from "./desired-state.ts";
+import type { DesiredState, NeededStream, WantedDurable } from "./desired-state.ts";
 import type { Drift } from "./drift.ts";
 import { nats } from "./errors.ts";
 import { type Absent, inspect, nameOf, nameOfDurable, nameOfStream } from "./inspect.ts";
-import type { Needed, NeededStream } from "./needed.ts";
 import { ensureDurable, ensureStream } from "./provision.ts";
 import { includesSubject } from "./subject-pattern.ts";
 
@@ -27,7 +26,7 @@ const fixedOfDurables = new Set(["ack_policy", "deliver_policy", "deliver_subjec
  * What has to be done until JetStream is as the settings want it; nothing is done yet. Steps are to be run
  * in their order: streams come before their durables. A durable that exists is updated, never made anew.
  */
-export async function plan(jsm: JetStreamManager, needed: Needed): Promise<Step[]> {
+export async function plan(jsm: JetStreamManager, needed: DesiredState): Promise<Step[]> {
   const { absent, drift } = await inspect(jsm, needed);
   const streams = absent.filter((one) => "stream" in one);
   const durables = absent.filter((one) => "durable" in one);
@@ -60,7 +59,7 @@ function creation(jsm: JetStreamManager, absent: Absent): Step {
 /** One update for what can be changed, and a step by hand for each field that cannot. */
 function changes(
   jsm: JetStreamManager,
-  { streams, durables }: Needed,
+  { streams, durables }: DesiredState,
   what: string,
   drift: readonly Drift[],
 ): Step[] {

@@ -4,11 +4,10 @@ import { BusError, isOutage } from "../errors.ts";
 import type { OpenedDurable } from "../runtime/pull.ts";
 import type { ProvisionMode } from "../settings/index.ts";
 import { bucketStream } from "../subjects.ts";
-import type { WantedDurable, WantedStream } from "./desired-state.ts";
+import type { DesiredState, WantedDurable, WantedStream } from "./desired-state.ts";
 import type { Drift } from "./drift.ts";
 import { hasCode, jsCodes, nats, orNull } from "./errors.ts";
 import { inspect, nameOf } from "./inspect.ts";
-import type { Needed } from "./needed.ts";
 
 /** What JetStream takes where a consumer names none. */
 const defaultAckWaitMs = 30_000;
@@ -124,7 +123,7 @@ export async function restartDurable(
  */
 export async function provision(
   jsm: JetStreamManager,
-  needed: Needed,
+  needed: DesiredState,
   mode: ProvisionMode,
 ): Promise<readonly Drift[]> {
   if (mode === "none") return [];
@@ -135,7 +134,7 @@ export async function provision(
   return drift;
 }
 
-async function create(jsm: JetStreamManager, { streams, durables }: Needed): Promise<void> {
+async function create(jsm: JetStreamManager, { streams, durables }: DesiredState): Promise<void> {
   const make = async (optional: boolean, work: () => Promise<unknown>) => {
     try {
       await work();

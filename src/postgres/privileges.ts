@@ -1,19 +1,10 @@
 import { BusError } from "../errors.ts";
 import type { Database } from "./client.ts";
 
-/** What the service does with each table: what its role must be allowed, and no more (deploy/postgres/roles.sql). */
-export const neededPrivileges = {
-  "public.agent_lessons": ["SELECT", "INSERT"],
-  "public.lesson_sightings": ["SELECT", "INSERT"],
-  "public.lesson_outbox": ["SELECT", "INSERT", "UPDATE", "DELETE"],
-  "public.user_features": ["SELECT", "INSERT", "UPDATE"],
-  "public.feature_events": ["SELECT", "INSERT", "UPDATE", "DELETE"],
-  "public.agent_runs": ["SELECT", "INSERT", "UPDATE", "DELETE"],
-  "public.agent_events": ["SELECT", "INSERT", "DELETE"],
-  "public.leases": ["SELECT", "INSERT", "UPDATE", "DELETE"],
-  "public.stream_positions": ["SELECT", "INSERT", "UPDATE"],
-  "drizzle.experience_bus_migrations": ["SELECT"],
-} as const;
+export type Privilege = "SELECT" | "INSERT" | "UPDATE" | "DELETE";
+
+/** Table, with its schema → what the service's role must be allowed on it, and no more. */
+export type Privileges = Readonly<Record<string, readonly Privilege[]>>;
 
 export interface MissingPrivilege {
   readonly table: string;
@@ -21,9 +12,12 @@ export interface MissingPrivilege {
 }
 
 /** Of those on tables that are there. Rejects with `BusError` as `Database.run` does. */
-export async function missingPrivileges(database: Database): Promise<MissingPrivilege[]> {
-  const needed = Object.entries(neededPrivileges).flatMap(([name, privileges]) =>
-    privileges.map((privilege) => ({ name, privilege })),
+export async function missingPrivileges(
+  database: Database,
+  privileges: Privileges,
+): Promise<MissingPrivilege[]> {
+  const needed = Object.entries(privileges).flatMap(([name, wanted]) =>
+    wanted.map((privilege) => ({ name, privilege })),
   );
   // From the catalogue: whoever may not use a schema cannot look a table of it up by name either.
   return await database.run(
@@ -40,8 +34,8 @@ export async function missingPrivileges(database: Database): Promise<MissingPriv
 }
 
 /** Tables that are needed and not there, whoever may use them. Rejects as `missingPrivileges` does. */
-export async function missingTables(database: Database): Promise<string[]> {
-  const needed = Object.keys(neededPrivileges);
+export async function missingTables(database: Database, privileges: Privileges): Promise<string[]> {
+  const needed = Object.keys(privileges);
   const rows = await database.run(
     async ({ sql }) =>
       await sql<{ table: string }>`
@@ -64,10 +58,10 @@ export async function isReadOnly(database: Database): Promise<boolean> {
 export const grantsScript = "deploy/postgres/roles.sql";
 
 /** Rejects with `unavailable`, saying why, where nothing could be stored. */
-export async function requireWritable(database: Database): Promise<void> {
+export async function requireWritable(database: Database, privileges: Privileges): Promise<void> {
   const [readOnly, missing] = await Promise.all([
     isReadOnly(database),
-    missingPrivileges(database),
+    missingPrivileges(database, privileges),
   ]);
   if (readOnly) throw new BusError("unavailable", "PostgreSQL is read-only: a standby?");
   if (missing.length === 0) return;

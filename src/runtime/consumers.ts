@@ -2,15 +2,14 @@ import { randomUUID } from "node:crypto";
 import type { JetStreamManager } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import { BusError } from "../errors.ts";
-import type { Concern } from "../handlers/concern.ts";
 import type { AttemptsLog } from "../kv/attempts.ts";
 import type { Logger } from "../log.ts";
 import type { WantedDurable } from "../nats/desired-state.ts";
 import { ensureDurable, ensureStream, restartDurable } from "../nats/provision.ts";
 import type { Positions } from "../postgres/positions.ts";
-import type { ProvisionMode, Settings } from "../settings/index.ts";
+import type { BaseSettings, ProvisionMode } from "../settings/base.ts";
 import { positionName } from "../subjects.ts";
-import { type RunningConsumer, startConsumer } from "./consumer.ts";
+import { type Consumption, type RunningConsumer, startConsumer } from "./consumer.ts";
 import { openDeadLetters } from "./dead-letters.ts";
 import type { Dependencies } from "./dependencies.ts";
 import type { Lease } from "./lease.ts";
@@ -38,10 +37,11 @@ export function namesOf({ stream, config }: WantedDurable): { stream: string; du
 /** Runs whatever the concerns consume; enters each consumer into `consumers` as `<stream>/<durable>`. */
 export function startConsumers(
   consumers: Map<string, RunningConsumer>,
-  concerns: readonly Concern[],
+  // biome-ignore lint/suspicious/noExplicitAny: each durable has its own items
+  consumptions: readonly Consumption<any>[],
   options: {
     readonly opened: Dependencies;
-    readonly settings: Settings;
+    readonly settings: BaseSettings;
     readonly durables: readonly ServedDurable[];
     readonly metrics: Metrics;
     readonly tracing: Tracing | null;
@@ -52,10 +52,10 @@ export function startConsumers(
   const { settings, durables, metrics, tracing, log, onFatal } = options;
   const { nc, js, jsm, repair } = options.opened;
   const deadLetters = openDeadLetters(nc, js);
-  for (const consumption of concerns.flatMap(({ consumptions = [] }) => consumptions)) {
+  for (const consumption of consumptions) {
     const { stream, durable } = consumption;
     const served = durables.find(({ wanted }) => wanted.config.durable_name === durable);
-    if (served === undefined) throw new Error(`nobody has provided for the durable ${durable}`);
+    if (served === undefined) throw new Error(`no concern declares the durable ${durable}`);
     const subject = served.wanted.config.filter_subject ?? stream;
     const batch = settings.fetchBatch * (served.ordered ? orderedBatches : 1);
     const consumer = startConsumer(consumption, {

@@ -8,17 +8,16 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { BusError, isOutage, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { connectNats } from "../nats/connect.ts";
-import { type Wanted, wantedFrom } from "../nats/desired-state.ts";
+import type { DesiredState } from "../nats/desired-state.ts";
 import { judgeDrift } from "../nats/drift.ts";
 import { nats } from "../nats/errors.ts";
-import { neededFor } from "../nats/needed.ts";
-import { neededPermissions } from "../nats/needed-permissions.ts";
+import type { Permission } from "../nats/grants.ts";
 import { openPermissions, type Permissions } from "../nats/permissions.ts";
 import { provision } from "../nats/provision.ts";
 import { type Database, openDatabase } from "../postgres/client.ts";
 import { migrate, pendingMigrations } from "../postgres/migrate.ts";
-import { requireWritable } from "../postgres/privileges.ts";
-import type { Settings } from "../settings/index.ts";
+import { type Privileges, requireWritable } from "../postgres/privileges.ts";
+import type { BaseSettings } from "../settings/base.ts";
 import { backoffMs, pause, unlessAborted } from "./backoff.ts";
 import { type Metrics, statementDone } from "./metrics.ts";
 
@@ -29,9 +28,18 @@ export interface Dependencies {
   readonly js: JetStreamClient;
   readonly jsm: JetStreamManager;
   readonly database: Database;
-  readonly wanted: Wanted;
+  /** What the hosted concerns stand on, and what all concerns do. */
+  readonly needs: Needs;
   /** Makes anew what has vanished from JetStream meanwhile. */
   readonly repair: () => Promise<void>;
+}
+
+/** What the concerns declare that they need. */
+export interface Needs {
+  readonly desired: DesiredState;
+  readonly everything: DesiredState;
+  readonly permissions: readonly Permission[];
+  readonly privileges: Privileges;
 }
 
 /**
@@ -39,7 +47,8 @@ export interface Dependencies {
  * is logged now and then, and always to be read in `waiting`.
  */
 export async function openDependencies(
-  settings: Settings,
+  settings: BaseSettings,
+  needs: Needs,
   log: Logger,
   signal: AbortSignal,
   waiting: Map<string, string>,
@@ -48,18 +57,17 @@ export async function openDependencies(
   const untilThere = <T>(what: string, attempt: () => Promise<T>) =>
     waitFor(what, log, signal, attempt, waiting);
   const url = settings.databaseUrl;
-  const wanted = wantedFrom(settings);
-  const needed = neededFor(wanted, settings.concerns);
+  const { desired, privileges } = needs;
   const openNats = async () => {
     const place = placeOf(settings.nats.url);
     const nc = await untilThere(`NATS at ${place}`, () =>
       nats(() => connectNats(settings.nats, log)),
     );
-    const permissions = openPermissions(nc, neededPermissions(settings), log);
+    const permissions = openPermissions(nc, needs.permissions, log);
     await untilThere("NATS permissions", () => permissions.check());
     const jsm = await untilThere("JetStream", async () => {
       const manager = await nats(() => jetstreamManager(nc));
-      judgeDrift(await nats(() => provision(manager, needed, settings.provision)), log);
+      judgeDrift(await nats(() => provision(manager, desired, settings.provision)), log);
       return manager;
     });
     return { nc, permissions, jsm };
@@ -71,18 +79,18 @@ export async function openDependencies(
         : requireMigrated(url, settings),
     );
     const database = openDatabase({ url, log, done: statementDone(metrics) });
-    await untilThere("PostgreSQL", () => requireWritable(database));
+    await untilThere("PostgreSQL", () => requireWritable(database, privileges));
     return database;
   };
   const [{ nc, permissions, jsm }, database] = await Promise.all([openNats(), openPostgres()]);
   const repair = async () => {
-    await nats(() => provision(jsm, needed, settings.provision));
+    await nats(() => provision(jsm, desired, settings.provision));
   };
-  return { nc, permissions, js: jetstream(nc), jsm, database, wanted, repair };
+  return { nc, permissions, js: jetstream(nc), jsm, database, needs, repair };
 }
 
 /** Somebody else migrates: rejects with `unavailable` until that is done. */
-async function requireMigrated(url: string, { provision: mode }: Settings): Promise<void> {
+async function requireMigrated(url: string, { provision: mode }: BaseSettings): Promise<void> {
   const pending = await pendingMigrations(url);
   if (pending.length === 0) return;
   const text = `migrations ${pending.join(", ")} are not applied, and EXPERIENCE_PROVISION=${mode} applies none: experience-bus migrate does`;

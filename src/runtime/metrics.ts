@@ -4,28 +4,31 @@ import type { StatementDone } from "../postgres/client.ts";
 import { version } from "../version.ts";
 import type { ConsumerEvents } from "./consumer.ts";
 
-/** All metrics of a replica (contract, section 5), in a registry of their own. */
+/** Registers metrics with one registry; what each concern declares its own with. */
+export function metricFactory(registry: Registry) {
+  const registers = [registry];
+  return {
+    counter: <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+      new Counter<L>({ name, help, labelNames, registers }),
+    gauge: <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+      new Gauge<L>({ name, help, labelNames, registers }),
+    histogram: (name: string, help: string, buckets: number[]) =>
+      new Histogram({ name, help, buckets, registers }),
+  };
+}
+
+export type MetricFactory = ReturnType<typeof metricFactory>;
+
+/** The metrics that every replica has, in a registry of its own; each concern adds those that it declares. */
 export function createMetrics() {
   const registry = new Registry();
-  const registers = [registry];
   collectDefaultMetrics({ register: registry });
-  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
-    new Counter<L>({ name, help, labelNames, registers });
-  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
-    new Gauge<L>({ name, help, labelNames, registers });
+  const make = metricFactory(registry);
+  const { counter, gauge } = make;
   gauge("experience_bus_info", "1, with the version that runs", ["version"]).set({ version }, 1);
   return {
     registry,
-    lessonsExtracted: counter("lessons_extracted_total", "Lessons that evidence called for", [
-      "lesson_type",
-    ]),
-    lessonsInserted: counter("lessons_inserted_total", "Lessons newly stored in PostgreSQL", [
-      "lesson_type",
-    ]),
-    lessonsDuplicate: counter("lessons_duplicate_total", "Lessons that were stored before"),
-    lessonsPublished: counter("lessons_published_total", "Lessons whose publication was confirmed"),
-    sightings: counter("lesson_sightings_total", "Sightings newly stored in PostgreSQL"),
-    events: counter("experience_events_total", "Events by what became of them", ["outcome"]),
+    make,
     acked: counter("js_messages_acked_total", "Messages acked after their effects", ["stream"]),
     naked: counter("js_messages_naked_total", "Messages handed back for a later attempt", [
       "stream",
@@ -36,25 +39,6 @@ export function createMetrics() {
     deadLettered: counter("js_messages_dead_lettered_total", "Messages given up, with a reason", [
       "stream",
     ]),
-    featureEvents: counter("feature_events_total", "Signals and feedback by what became of them", [
-      "outcome",
-    ]),
-    runEvents: counter("run_events_total", "Events of runs by what became of them", ["outcome"]),
-    runsReaped: counter("runs_reaped_total", "Runs ended because their heartbeat was too old"),
-    runStreamEvents: counter("run_stream_events_total", "Events sent to readers, by where from", [
-      "kind",
-    ]),
-    runStreamsCut: counter("run_streams_cut_total", "Readers cut off because they did not read"),
-    runStreams: gauge("run_streams", "Readers that follow a run right now"),
-    runs: gauge("runs", "Runs kept, by status", ["status"]),
-    runDelay: new Histogram({
-      name: "run_event_delay_seconds",
-      help: "From the event stored in the stream to the event stored in PostgreSQL",
-      buckets: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
-      registers,
-    }),
-    deadLettersReplayed: counter("dead_letters_replayed_total", "Dead letters published again"),
-    deadLettersPurged: counter("dead_letters_purged_total", "Dead letters removed by request"),
     deadLettersOpen: gauge("dead_letters_open", "Dead letters that have not been replayed", [
       "stream",
       "consumer",
@@ -73,10 +57,6 @@ export function createMetrics() {
       "Messages given more than once and not acked yet",
       ["stream", "consumer"],
     ),
-    lessonsUnpublished: gauge(
-      "lessons_unpublished",
-      "Lessons stored whose publication is not confirmed yet",
-    ),
     casConflicts: counter(
       "kv_cas_conflicts_total",
       "Writes to KV that another one was ahead of, and that were done again",
@@ -86,33 +66,19 @@ export function createMetrics() {
     dependencyUp: gauge("dependency_up", "1 while the dependency answers this replica, else 0", [
       "dependency",
     ]),
-    postgresDuration: new Histogram({
-      name: "postgres_statement_duration_seconds",
-      help: "From a call of PostgreSQL to its answer, failed ones and waiting for a connection included",
-      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
-      registers,
-    }),
+    postgresDuration: make.histogram(
+      "postgres_statement_duration_seconds",
+      "From a call of PostgreSQL to its answer, failed ones and waiting for a connection included",
+      [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    ),
     postgresErrors: counter("postgres_errors_total", "Calls of PostgreSQL that failed, by code", [
       "code",
     ]),
-    batchDuration: new Histogram({
-      name: "experience_batch_duration_seconds",
-      help: "From a batch in hand to all of it acked",
-      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
-      registers,
-    }),
-    featureDelay: new Histogram({
-      name: "feature_delay_seconds",
-      help: "From the message stored in the stream to its user's row updated in PostgreSQL",
-      buckets: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
-      registers,
-    }),
-    lessonDelay: new Histogram({
-      name: "lesson_delay_seconds",
-      help: "From the event stored in the stream to its lesson stored in PostgreSQL",
-      buckets: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
-      registers,
-    }),
+    batchDuration: make.histogram(
+      "experience_batch_duration_seconds",
+      "From a batch in hand to all of it acked",
+      [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    ),
   };
 }
 

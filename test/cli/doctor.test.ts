@@ -8,8 +8,7 @@ import { connect, nanos } from "@nats-io/transport-node";
 import { generate } from "selfsigned";
 import { expect, inject, onTestFinished, test } from "vitest";
 import { type NatsServer, startNatsServer } from "../../src/embedded/nats-server.ts";
-import { wantedFrom } from "../../src/nats/desired-state.ts";
-import { neededFor } from "../../src/nats/needed.ts";
+import { desiredState } from "../../src/handlers/derived.ts";
 import { provision } from "../../src/nats/provision.ts";
 import { readSettings } from "../../src/settings/index.ts";
 import { emptyDatabase, freshDatabase } from "../rig/database.ts";
@@ -55,7 +54,7 @@ async function openServers(config = "", credentials = {}, more: Record<string, s
   onTestFinished(() => nc.close());
   const jsm = await jetstreamManager(nc);
   const settings = readSettings(env);
-  await provision(jsm, neededFor(wantedFrom(settings), settings.concerns), "apply");
+  await provision(jsm, desiredState(settings), "apply");
   return { env, jsm, sql: database.sql };
 }
 

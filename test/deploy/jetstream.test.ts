@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { type WantedStream, wantedFrom } from "../../src/nats/desired-state.ts";
-import { createMetrics } from "../../src/runtime/metrics.ts";
+import { metricsOf } from "../../src/handlers/derived.ts";
+import type { WantedStream } from "../../src/nats/desired-state.ts";
 import { readSettings } from "../../src/settings/index.ts";
 import { bucketStream } from "../../src/subjects.ts";
+import { wantedBy } from "../rig/desired.ts";
 import { renderWith } from "./component.ts";
 import { kustomize, ofKind, type Resource, render } from "./kustomize.ts";
 
-const wanted = wantedFrom(
+const wanted = wantedBy(
   readSettings({ NATS_URL: "nats://n", LEARNER_DATABASE_URL: "postgres://a:b@c:5432/d" }),
 );
 const { stream, config } = wanted.durables.experience;
@@ -122,7 +123,7 @@ describe.skipIf(kustomize === null)("KEDA", () => {
 
   it("looks at a metric that replicas report, by its labels", async () => {
     const [trigger] = scaled("keda-prometheus").triggers;
-    const metrics = createMetrics();
+    const metrics = metricsOf();
     metrics.pending.set({ stream: stream.name, consumer: config.durable_name }, 1);
     const series = `js_consumer_pending{stream="${stream.name}",consumer="${config.durable_name}"}`;
     expect(await metrics.registry.metrics()).toContain(`${series} 1`);

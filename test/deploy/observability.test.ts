@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { createMetrics } from "../../src/runtime/metrics.ts";
+import { metricsOf } from "../../src/handlers/derived.ts";
 import { readSettings } from "../../src/settings/index.ts";
 import { readExpression } from "./promql.ts";
 
@@ -44,7 +44,7 @@ const targetLabels = ["job", "instance", "namespace"];
 /** Every sample of `/metrics` by its name, with its labels. */
 const samples = new Map<string, readonly string[]>();
 const ours: string[] = [];
-for (const metric of createMetrics().registry.getMetricsAsArray()) {
+for (const metric of metricsOf().registry.getMetricsAsArray()) {
   const { name, type, labelNames } = metric as typeof metric & { labelNames: readonly string[] };
   const isHistogram = String(type) === "histogram";
   if (!isHistogram) samples.set(name, labelNames);

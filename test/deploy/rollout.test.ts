@@ -8,7 +8,7 @@ const number = (source: string, pattern: RegExp) =>
 
 /** What the service itself says about the figures that manifests repeat. */
 const service = {
-  port: number("src/settings/index.ts", /"HTTP_PORT", ([\d_]+)/),
+  port: number("src/settings/base.ts", /"HTTP_PORT", ([\d_]+)/),
   stopMs: number("src/serve.ts", /stopLimitMs = ([\d_]+)/),
   probeMs: number("src/handlers/health/index.ts", /probeMs = ([\d_]+)/),
   paths: [...file("src/http/server.ts").matchAll(/app\.get\("(\/[^"]+)"/g)].map(([, path]) => path),

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { concernNames, readSettings } from "../../src/settings/index.ts";
+import { concernNames } from "../../src/handlers/index.ts";
+import { readSettings } from "../../src/settings/index.ts";
 import { version } from "../../src/version.ts";
 import { settingNames } from "../setting-names.ts";
 import { renderOverlay } from "./component.ts";

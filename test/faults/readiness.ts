@@ -1,6 +1,6 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 import { pause } from "../../src/runtime/backoff.ts";
-import { endpoints } from "../../src/subjects.ts";
+import { healthSubject } from "../../src/subjects.ts";
 import { get } from "../rig/service.ts";
 
 /** Asks one replica again and again whether it is ready, and whether that is true. */
@@ -65,7 +65,7 @@ export function watchReadiness(nc: NatsConnection, httpPort: number): ReadinessW
     const startedAt = performance.now();
     try {
       instance ??= JSON.parse((await get(httpPort, "/health")).text).instance as string;
-      await nc.request(endpoints.healthOf(instance), "", { timeout: answerLimitMs });
+      await nc.request(healthSubject(instance), "", { timeout: answerLimitMs });
       answerMs.push(performance.now() - startedAt);
       return undefined;
     } catch (error) {

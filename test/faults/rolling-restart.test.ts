@@ -1,7 +1,7 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { pause } from "../../src/runtime/backoff.ts";
-import { endpoints } from "../../src/subjects.ts";
+import { endpointSubject } from "../../src/subjects.ts";
 import { ask } from "../rig/traffic.ts";
 import { type Build, copyBuild } from "./build.ts";
 import { compareWithReference } from "./comparison.ts";
@@ -38,7 +38,7 @@ function startRequests(nc: NatsConnection) {
     const startedAt = performance.now();
     const event = { event_id: id, agent_id: "asking", result: { ok: true } };
     try {
-      const { body, error } = await ask(nc, endpoints.extractor, event);
+      const { body, error } = await ask(nc, endpointSubject("extractor"), event);
       if (error !== "" || body.stored !== 1) failures.push(`${id}: ${JSON.stringify(body)}`);
     } catch (error) {
       failures.push(`${id}: ${error}`);

@@ -1,19 +1,23 @@
 import { AckPolicy, type ConsumerConfig, StorageType, type StreamConfig } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import { expect, onTestFinished, test } from "vitest";
-import { type Wanted, wantedFrom } from "../../src/nats/desired-state.ts";
+import { desiredState } from "../../src/handlers/derived.ts";
+import { concernNames } from "../../src/handlers/index.ts";
+import type { DesiredState } from "../../src/nats/desired-state.ts";
 import { type Drift, judgeDrift } from "../../src/nats/drift.ts";
-import { neededFor } from "../../src/nats/needed.ts";
 import { provision as provisionAs } from "../../src/nats/provision.ts";
-import { concernNames, type ProvisionMode, readSettings } from "../../src/settings/index.ts";
+import { type ProvisionMode, readSettings } from "../../src/settings/index.ts";
 import { type Broker, startBroker } from "../rig/broker.ts";
+import { wantedBy } from "../rig/desired.ts";
 import { recordingLog } from "../rig/service.ts";
 
 const durable = "experience-learner-v1";
 
-const provision = async (jsm: Broker["jsm"], wanted: Wanted, mode: ProvisionMode = "apply") => [
-  ...(await provisionAs(jsm, neededFor(wanted, concernNames), mode)),
-];
+const provision = async (
+  jsm: Broker["jsm"],
+  state: DesiredState,
+  mode: ProvisionMode = "apply",
+) => [...(await provisionAs(jsm, state, mode))];
 
 async function openBroker(): Promise<Broker> {
   const broker = await startBroker();
@@ -21,10 +25,10 @@ async function openBroker(): Promise<Broker> {
   return broker;
 }
 
-function wanted(env: Record<string, string> = {}) {
-  const required = { NATS_URL: "nats://x", LEARNER_DATABASE_URL: "postgres://x" };
-  return wantedFrom(readSettings({ ...required, ...env }));
-}
+const required = { NATS_URL: "nats://x", LEARNER_DATABASE_URL: "postgres://x" };
+const settingsOf = (env: Record<string, string> = {}) => readSettings({ ...required, ...env });
+const wanted = (env: Record<string, string> = {}) => wantedBy(settingsOf(env));
+const desired = (env: Record<string, string> = {}) => desiredState(settingsOf(env), concernNames);
 
 /** A stream or durable as the service would make it, but for `fields`. */
 const addStream = (
@@ -44,7 +48,7 @@ const asTold = (drift: Drift[]) =>
 
 test("on an empty broker everything is made, and nothing differs then or later", async () => {
   const { jsm } = await openBroker();
-  expect(await provision(jsm, wanted())).toEqual([]);
+  expect(await provision(jsm, desired())).toEqual([]);
   const names = await jsm.streams.names().next();
   expect(names.sort()).toEqual([
     "DEAD_LETTERS",
@@ -64,16 +68,16 @@ test("on an empty broker everything is made, and nothing differs then or later",
     max_deliver: -1,
     filter_subject: "agent.experience.v1.>",
   });
-  expect(await provision(jsm, wanted())).toEqual([]);
+  expect(await provision(jsm, desired())).toEqual([]);
 });
 
 test("only what is missing is made", async () => {
   const broker = await openBroker();
-  await provision(broker.jsm, wanted());
+  await provision(broker.jsm, desired());
   const { created } = await broker.jsm.streams.info("LESSONS");
   await broker.jsm.streams.delete("DEAD_LETTERS");
   await broker.jsm.consumers.delete("EXPERIENCE", durable);
-  expect(await provision(broker.jsm, wanted())).toEqual([]);
+  expect(await provision(broker.jsm, desired())).toEqual([]);
   expect((await broker.jsm.streams.info("LESSONS")).created).toBe(created);
   expect((await broker.jsm.streams.info("DEAD_LETTERS")).config.subjects).toEqual(["dead.>"]);
   await broker.jsm.consumers.info("EXPERIENCE", durable);
@@ -81,14 +85,14 @@ test("only what is missing is made", async () => {
 
 test("ten replicas that make everything at once find it made", async () => {
   const { jsm } = await openBroker();
-  const drifts = await Promise.all(Array.from({ length: 10 }, () => provision(jsm, wanted())));
+  const drifts = await Promise.all(Array.from({ length: 10 }, () => provision(jsm, desired())));
   expect(drifts.flat()).toEqual([]);
 });
 
 test("buckets bear the durable's name, so that two durables share nothing", async () => {
   const { jsm } = await openBroker();
-  await provision(jsm, wanted());
-  await provision(jsm, wanted({ EXPERIENCE_DURABLE: "second" }));
+  await provision(jsm, desired());
+  await provision(jsm, desired({ EXPERIENCE_DURABLE: "second" }));
   const names = await jsm.streams.names().next();
   expect(names).toEqual(expect.arrayContaining(["KV_second-attempts", "KV_second-evidence"]));
 });
@@ -106,7 +110,7 @@ for (const [subjects, fits] of [
   test(`a stream with ${subjects.join(" and ")} ${fits ? "holds" : "does not hold"} all events`, async () => {
     const broker = await openBroker();
     await addStream(broker, "experience", { subjects: [...subjects] });
-    const drift = await provision(broker.jsm, wanted());
+    const drift = await provision(broker.jsm, desired());
     const told = fits
       ? []
       : [["stream EXPERIENCE", "subjects", subjects, ["agent.experience.v1.>"], false]];
@@ -122,18 +126,18 @@ test("what a mirror or a transforming stream holds, its subjects do not say", as
     subjects: ["agents.*"],
     subject_transform: { src: "agents.*", dest: "agent.experience.v1.{{wildcard(1)}}" },
   });
-  expect(await provision(broker.jsm, wanted())).toEqual([]);
+  expect(await provision(broker.jsm, desired())).toEqual([]);
 });
 
 test("a stream or bucket that takes nothing any more breaks a guarantee", async () => {
   const broker = await openBroker();
-  await provision(broker.jsm, wanted());
+  await provision(broker.jsm, desired());
   for (const name of ["EXPERIENCE", "LESSONS", `KV_${durable}-attempts`]) {
     const { config } = await broker.jsm.streams.info(name);
     const sealed = { ...config, sealed: true };
     await broker.jsm.streams.update(name, sealed);
   }
-  const drift = await provision(broker.jsm, wanted());
+  const drift = await provision(broker.jsm, desired());
   expect(asTold(drift.filter(({ field }) => field === "sealed"))).toEqual([
     ["stream EXPERIENCE", "sealed", true, undefined, false],
     ["stream LESSONS", "sealed", true, undefined, true],
@@ -146,7 +150,7 @@ test("what is kept in memory only is told", async () => {
   for (const name of ["deadLetters", "evidence"] as const) {
     await addStream(broker, name, { storage: StorageType.Memory });
   }
-  expect(asTold(await provision(broker.jsm, wanted()))).toEqual([
+  expect(asTold(await provision(broker.jsm, desired()))).toEqual([
     ["stream DEAD_LETTERS", "storage", "memory", "file", false],
     [`stream KV_${durable}-evidence`, "storage", "memory", "file", false],
   ]);
@@ -183,7 +187,7 @@ for (const [what, name, fields, told] of [
     const broker = await openBroker();
     await addStream(broker, name, fields);
     const [field, ...values] = told;
-    expect(asTold(await provision(broker.jsm, wanted()))).toEqual([
+    expect(asTold(await provision(broker.jsm, desired()))).toEqual([
       [`stream ${wanted()[name].name}`, field, ...values],
     ]);
   });
@@ -195,7 +199,7 @@ test("limits that leave room are the operator's own", async () => {
     ...{ max_msg_size: 300_000, max_age: nanos(3_600_000), max_msgs: 10, max_bytes: 1_000_000 },
   });
   await addStream(broker, "evidence", { max_msg_size: 1_048_576, max_bytes: 10_000_000 });
-  expect(await provision(broker.jsm, wanted())).toEqual([]);
+  expect(await provision(broker.jsm, desired())).toEqual([]);
 });
 
 for (const [retention, breaks] of [
@@ -205,7 +209,7 @@ for (const [retention, breaks] of [
   test(`an EXPERIENCE stream of ${retention} retention ${breaks ? "breaks a guarantee" : "is a warning"}`, async () => {
     const broker = await openBroker();
     await addStream(broker, "experience", { retention });
-    const drift = await provision(broker.jsm, wanted());
+    const drift = await provision(broker.jsm, desired());
     expect(asTold(drift)).toEqual([
       ["stream EXPERIENCE", "retention", retention, "limits", breaks],
     ]);
@@ -223,7 +227,7 @@ for (const [what, fields, told] of [
   test(`${what} breaks a guarantee`, async () => {
     const broker = await openBroker();
     await addStream(broker, "evidence", { ...fields, duplicate_window: nanos(1_000) });
-    const drift = await provision(broker.jsm, wanted());
+    const drift = await provision(broker.jsm, desired());
     expect(asTold(drift)).toEqual([[`stream KV_${durable}-evidence`, ...told]]);
   });
 }
@@ -259,7 +263,7 @@ for (const [what, fields, told] of [
   test(`an existing durable ${what} is told with both values`, async () => {
     const broker = await openBroker();
     await addDurable(broker, { filter_subject: "agent.experience.v1.>", ...fields });
-    const drift = await provision(broker.jsm, wanted());
+    const drift = await provision(broker.jsm, desired());
     expect(asTold(drift)).toContainEqual([`consumer EXPERIENCE/${durable}`, ...told]);
   });
 }
@@ -268,7 +272,7 @@ test("an existing durable with several filters that are too narrow is told with 
   const broker = await openBroker();
   const filter_subjects = ["agent.experience.v1.a", "agent.experience.v1.b"];
   await addDurable(broker, { filter_subjects });
-  expect(asTold(await provision(broker.jsm, wanted()))).toEqual([
+  expect(asTold(await provision(broker.jsm, desired()))).toEqual([
     [
       `consumer EXPERIENCE/${durable}`,
       "filter_subject",
@@ -285,7 +289,7 @@ test("a durable may take larger and longer requests than ours", async () => {
     filter_subject: "agent.experience.v1.>",
     ...{ max_batch: 1_000, max_expires: nanos(30_000) },
   });
-  expect(await provision(broker.jsm, wanted())).toEqual([]);
+  expect(await provision(broker.jsm, desired())).toEqual([]);
 });
 
 const wideEnough: [what: string, fields: Partial<ConsumerConfig>][] = [
@@ -299,7 +303,7 @@ for (const [what, fields] of wideEnough) {
     await addStream(broker, "experience", { subjects: ["agent.experience.>"] });
     const { filter_subject: _, ...config } = wanted().durables.experience.config;
     await broker.jsm.consumers.add("EXPERIENCE", { ...config, ...fields });
-    expect(await provision(broker.jsm, wanted())).toEqual([]);
+    expect(await provision(broker.jsm, desired())).toEqual([]);
   });
 }
 
@@ -308,7 +312,7 @@ test("what leaves more room than is needed is no drift", async () => {
   await addStream(broker, "lessons", { duplicate_window: nanos(4 * 3_600_000) });
   const room = { max_ack_pending: 50_000, max_batch: 1_000, max_expires: nanos(60_000) };
   await addDurable(broker, { filter_subject: "agent.experience.v1.>", ...room });
-  expect(await provision(broker.jsm, wanted())).toEqual([]);
+  expect(await provision(broker.jsm, desired())).toEqual([]);
 });
 
 test("a durable that the service can do without does not keep it from starting by its limits", async () => {
@@ -316,7 +320,7 @@ test("a durable that the service can do without does not keep it from starting b
   const { config, stream } = wanted().durables.feedback;
   await jsm.streams.add(stream);
   await jsm.consumers.add(stream.name, { ...config, max_batch: 1 });
-  const needed = neededFor(wanted(), ["features"]);
+  const needed = desiredState(settingsOf(), ["features"]);
   expect(asTold([...(await provisionAs(jsm, needed, "apply"))])).toEqual([
     ["consumer FEEDBACK/feature-pipeline-feedback", "max_batch", 1, 256, false],
   ]);
@@ -328,7 +332,7 @@ test("a push consumer under the durable's name is told", async () => {
     filter_subject: "agent.experience.v1.>",
     deliver_subject: "push.here",
   });
-  const drift = await provision(broker.jsm, wanted());
+  const drift = await provision(broker.jsm, desired());
   expect(asTold(drift)).toContainEqual([
     `consumer EXPERIENCE/${durable}`,
     "deliver_subject",
@@ -341,7 +345,7 @@ test("a push consumer under the durable's name is told", async () => {
 test("a stream in the way of one of ours is named, with both lists of subjects", async () => {
   const broker = await openBroker();
   await addStream(broker, "experience", { subjects: ["agent.>"] });
-  await expect(provision(broker.jsm, wanted())).rejects.toMatchObject({
+  await expect(provision(broker.jsm, desired())).rejects.toMatchObject({
     code: "unavailable",
     message:
       'stream LESSONS cannot have subjects ["agent.lesson.v1"]: stream EXPERIENCE has ["agent.>"]',
@@ -357,7 +361,7 @@ test("nothing that exists is changed by looking at it", async () => {
       ["LESSONS", "EXPERIENCE"].map(async (name) => (await broker.jsm.streams.info(name)).config),
     );
   const before = await configs();
-  await provision(broker.jsm, wanted());
+  await provision(broker.jsm, desired());
   expect(await configs()).toEqual(before);
 });
 
@@ -381,22 +385,22 @@ test("what breaks is refused in one message, what does not is a warning each", (
 
 test("with verify nothing is made, and everything that is missing is named", async () => {
   const { jsm } = await openBroker();
-  await expect(provision(jsm, wanted(), "verify")).rejects.toMatchObject({
+  await expect(provision(jsm, desired(), "verify")).rejects.toMatchObject({
     code: "unavailable",
     message: expect.stringMatching(
       /stream EXPERIENCE.*consumer EXPERIENCE\/experience-learner-v1.*EXPERIENCE_PROVISION=verify/,
     ),
   });
   expect(await jsm.streams.names().next()).toEqual([]);
-  await provision(jsm, wanted());
-  expect(await provision(jsm, wanted(), "verify")).toEqual([]);
+  await provision(jsm, desired());
+  expect(await provision(jsm, desired(), "verify")).toEqual([]);
 });
 
 test("with verify a durable that is missing is not made", async () => {
   const { jsm } = await openBroker();
-  await provision(jsm, wanted());
+  await provision(jsm, desired());
   await jsm.consumers.delete("EXPERIENCE", durable);
-  await expect(provision(jsm, wanted(), "verify")).rejects.toMatchObject({
+  await expect(provision(jsm, desired(), "verify")).rejects.toMatchObject({
     message: expect.stringMatching(/^consumer EXPERIENCE\/experience-learner-v1 is missing/),
   });
   await expect(jsm.consumers.info("EXPERIENCE", durable)).rejects.toThrow("consumer not found");
@@ -404,7 +408,7 @@ test("with verify a durable that is missing is not made", async () => {
 
 test("with verify only what the hosted concerns need is asked for", async () => {
   const { jsm } = await openBroker();
-  const needed = neededFor(wanted(), ["deadletters"]);
+  const needed = desiredState(settingsOf(), ["deadletters"]);
   await provisionAs(jsm, needed, "apply");
   expect(await jsm.streams.names().next()).toEqual(["DEAD_LETTERS"]);
   expect(await provisionAs(jsm, needed, "verify")).toEqual([]);
@@ -413,10 +417,10 @@ test("with verify only what the hosted concerns need is asked for", async () => 
 test("a durable that nobody monitors is told; thresholds of an operator's own are not", async () => {
   const broker = await openBroker();
   await addDurable(broker, { filter_subject: "agent.experience.v1.>", metadata: {} });
-  const drift = await provision(broker.jsm, wanted());
+  const drift = await provision(broker.jsm, desired());
   expect(drift.map(({ field, breaks }) => [field, breaks])).toEqual([["metadata", false]]);
   await broker.jsm.consumers.update("EXPERIENCE", durable, {
     metadata: { "io.nats.monitor.unprocessed-critical": "7" },
   });
-  expect(await provision(broker.jsm, wanted())).toEqual([]);
+  expect(await provision(broker.jsm, desired())).toEqual([]);
 });

@@ -1,10 +1,12 @@
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { describe, expect, test } from "vitest";
+import {
+  desiredState,
+  permissionsOf,
+  provisioningPermissionsOf,
+} from "../../src/handlers/derived.ts";
 import { maxEventBytes } from "../../src/handlers/extractor/wire.ts";
-import { wantedFrom } from "../../src/nats/desired-state.ts";
 import { type Granted, missingPermissions, type Permission } from "../../src/nats/grants.ts";
-import { neededFor } from "../../src/nats/needed.ts";
-import { neededPermissions, provisionerPermissions } from "../../src/nats/needed-permissions.ts";
 import { readGranted } from "../../src/nats/permissions.ts";
 import { plan } from "../../src/nats/plan.ts";
 import { includesSubject } from "../../src/nats/subject-pattern.ts";
@@ -160,7 +162,7 @@ describe.each(await serversToTest())("on %s", (name, binary) => {
   onServer("the service's user may do what the service needs, and nothing else", async () => {
     const broker = await startSecuredBroker(String(binary));
     const granted = await readGranted(await broker.connect("service"));
-    const needed = neededPermissions(settingsOf("service"));
+    const needed = permissionsOf(settingsOf("service"));
     expect(missingPermissions(granted, needed)).toEqual([]);
     expect(sorted(granted?.publish?.allow)).toEqual(entriesFor(needed, "publish"));
     expect(sorted(granted?.subscribe?.allow)).toEqual(asTold(entriesFor(needed, "subscribe")));
@@ -170,7 +172,7 @@ describe.each(await serversToTest())("on %s", (name, binary) => {
   onServer("the provisioner's user may do what provisioning needs, and nothing else", async () => {
     const broker = await startSecuredBroker(String(binary));
     const granted = await readGranted(await broker.connect("provisioner"));
-    const needed = provisionerPermissions(settingsOf("provisioner"));
+    const needed = provisioningPermissionsOf(settingsOf("provisioner"));
     const publish = [...entriesFor(needed, "publish"), ...byHand].sort();
     expect(sorted(granted?.publish?.allow)).toEqual(publish);
     expect(sorted(granted?.subscribe?.allow)).toEqual(entriesFor(needed, "subscribe"));
@@ -189,7 +191,7 @@ describe.each(await serversToTest())("on %s", (name, binary) => {
     });
     const jsm = await jetstreamManager(await broker.connect("provisioner"));
     const settings = settingsOf("provisioner");
-    const needed = neededFor(wantedFrom(settings), settings.concerns);
+    const needed = desiredState(settings);
     const steps = await plan(jsm, needed);
     expect(steps.map(({ action, what }) => `${action} ${what}`)).toEqual(
       expect.arrayContaining([
@@ -235,7 +237,7 @@ describe.each(await serversToTest())("on %s", (name, binary) => {
 });
 
 test("what a replica does not host it needs no permission for", () => {
-  const needed = neededPermissions(settingsOf("service", { EXPERIENCE_CONCERNS: "features" }));
+  const needed = permissionsOf(settingsOf("service", { EXPERIENCE_CONCERNS: "features" }));
   const subjects = needed.map(({ subject }) => subject);
   expect(subjects).toContain("$JS.API.CONSUMER.MSG.NEXT.SIGNALS.feature-pipeline-signals");
   expect(subjects.filter((one) => /MSG\.NEXT\.(EXPERIENCE|RUNS)|agent\.lesson/.test(one))).toEqual(
@@ -245,8 +247,10 @@ test("what a replica does not host it needs no permission for", () => {
 
 test("a service that provisions creates as the provisioner does, and updates nothing", () => {
   const env = { EXPERIENCE_PROVISION: "apply" };
-  const needed = neededPermissions(settingsOf("service", env)).map(({ subject }) => subject);
-  const provisioner = provisionerPermissions(settingsOf("service")).map(({ subject }) => subject);
+  const needed = permissionsOf(settingsOf("service", env)).map(({ subject }) => subject);
+  const provisioner = provisioningPermissionsOf(settingsOf("service")).map(
+    ({ subject }) => subject,
+  );
   const updates = provisioner.filter((subject) => subject.includes(".UPDATE."));
   expect(provisioner.filter((subject) => !needed.includes(subject))).toEqual(updates);
 });

@@ -1,15 +1,15 @@
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { wantedFrom } from "../../src/nats/desired-state.ts";
-import { neededFor } from "../../src/nats/needed.ts";
+import { desiredState } from "../../src/handlers/derived.ts";
+import { concernNames } from "../../src/handlers/index.ts";
 import { readGranted } from "../../src/nats/permissions.ts";
 import { provision } from "../../src/nats/provision.ts";
 import { includesSubject } from "../../src/nats/subject-pattern.ts";
 import { silentLog } from "../../src/postgres/client.ts";
 import { migrate } from "../../src/postgres/migrate.ts";
 import { startService } from "../../src/service.ts";
-import { concernNames, readSettings } from "../../src/settings/index.ts";
+import { readSettings } from "../../src/settings/index.ts";
 import { eventually as within } from "../rig/eventually.ts";
 import { get, type LogLine, recordingLog } from "../rig/service.ts";
 import { ask, failure } from "../rig/traffic.ts";
@@ -32,7 +32,7 @@ async function openDeployment(binary: string) {
 
 async function provisionAll(broker: SecuredBroker, database: SecuredDatabase): Promise<void> {
   const nc = await broker.connect("provisioner");
-  const needed = neededFor(wantedFrom(settingsOf(broker, database)), concernNames);
+  const needed = desiredState(settingsOf(broker, database), concernNames);
   await provision(await jetstreamManager(nc), needed, "apply");
   await makeLessonReader(nc);
 }

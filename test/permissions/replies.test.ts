@@ -1,10 +1,10 @@
 import { jetstream, jetstreamManager, type StreamState } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { describe, expect, test } from "vitest";
-import { wantedFrom } from "../../src/nats/desired-state.ts";
-import { neededFor } from "../../src/nats/needed.ts";
+import { desiredState } from "../../src/handlers/derived.ts";
+import { concernNames } from "../../src/handlers/index.ts";
 import { provision } from "../../src/nats/provision.ts";
-import { concernNames, readSettings } from "../../src/settings/index.ts";
+import { readSettings } from "../../src/settings/index.ts";
 import { lessonReader, makeLessonReader } from "./lesson-reader.ts";
 import { type SecuredBroker, startSecuredBroker } from "./secured.ts";
 import { serversToTest } from "./servers.ts";
@@ -44,7 +44,7 @@ async function openBus(binary: string, change?: (config: string) => string) {
   });
   const admin = await broker.connect("admin");
   const jsm = await jetstreamManager(admin);
-  await provision(jsm, neededFor(wantedFrom(settings), concernNames), "apply");
+  await provision(jsm, desiredState(settings, concernNames), "apply");
   await makeLessonReader(admin);
   const js = jetstream(admin);
   for (const subject of hostile.filter((one) =>

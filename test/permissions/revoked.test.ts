@@ -1,7 +1,6 @@
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { wantedFrom } from "../../src/nats/desired-state.ts";
-import { neededFor } from "../../src/nats/needed.ts";
+import { desiredState } from "../../src/handlers/derived.ts";
 import { provision } from "../../src/nats/provision.ts";
 import { type RunningService, startService } from "../../src/service.ts";
 import { readSettings } from "../../src/settings/index.ts";
@@ -34,7 +33,7 @@ async function openStack(binary: string, change = unchanged) {
     HTTP_PORT: String(await freePort()),
   });
   const nc = await broker.connect("admin");
-  const needed = neededFor(wantedFrom(settings), settings.concerns);
+  const needed = desiredState(settings);
   await provision(await jetstreamManager(nc), needed, "apply");
   const { log, lines } = recordingLog();
   const fatal: unknown[] = [];

@@ -1,13 +1,10 @@
 import { readFileSync } from "node:fs";
 import type postgres from "postgres";
 import { expect, test } from "vitest";
+import { privilegesOf } from "../../src/handlers/derived.ts";
 import { openDatabase, silentLog } from "../../src/postgres/client.ts";
 import { migrate, pendingMigrations } from "../../src/postgres/migrate.ts";
-import {
-  missingPrivileges,
-  neededPrivileges,
-  requireWritable,
-} from "../../src/postgres/privileges.ts";
+import { missingPrivileges, requireWritable } from "../../src/postgres/privileges.ts";
 import { openSecuredDatabase, type Role } from "./roles.ts";
 
 async function migrated() {
@@ -21,9 +18,9 @@ test("the service's role is granted what the code says it needs, and no more", (
   const script = readFileSync(new URL("../../deploy/postgres/roles.sql", import.meta.url), "utf8");
   const granted = script.matchAll(/\('experience_service', '([\w.]+)', '([A-Z, ]+)'\)/g);
   const tables = [...granted].map(([, table, privileges]) => [table, privileges?.split(", ")]);
-  expect(Object.fromEntries(tables)).toEqual(neededPrivileges);
+  expect(Object.fromEntries(tables)).toEqual(privilegesOf());
   const owned = /relname IN \(([^)]+)\)/.exec(script)?.[1] ?? "";
-  expect(Object.keys(neededPrivileges).map((table) => table.split(".")[1])).toEqual(
+  expect(Object.keys(privilegesOf()).map((table) => table.split(".")[1])).toEqual(
     owned.split(",").map((name) => name.trim().replaceAll("'", "")),
   );
 });
@@ -33,7 +30,7 @@ test("what a role lacks is told, each by its table", async () => {
   const as = async (role: Role) => {
     const client = openDatabase({ url: database.urlOf(role), log: silentLog });
     try {
-      return await missingPrivileges(client);
+      return await missingPrivileges(client, privilegesOf());
     } finally {
       await client.close();
     }
@@ -51,13 +48,13 @@ test("a privilege that is taken away is named, with what brings it back", async 
   const database = await migrated();
   await database.sql`REVOKE INSERT ON agent_lessons FROM experience_service`;
   const client = openDatabase({ url: database.urlOf("experience_service"), log: silentLog });
-  await expect(requireWritable(client)).rejects.toMatchObject({
+  await expect(requireWritable(client, privilegesOf())).rejects.toMatchObject({
     code: "unavailable",
     message:
       "missing privileges: INSERT on public.agent_lessons; deploy/postgres/roles.sql grants them",
   });
   await database.grant();
-  await requireWritable(client);
+  await requireWritable(client, privilegesOf());
   await client.close();
 });
 

@@ -1,8 +1,7 @@
 import { onTestFinished } from "vitest";
+import { desiredState } from "../../src/handlers/derived.ts";
 import { type AttemptsLog, noAttempts, openAttemptsLog } from "../../src/kv/attempts.ts";
 import { openDocuments } from "../../src/kv/documents.ts";
-import { wantedFrom } from "../../src/nats/desired-state.ts";
-import { neededFor } from "../../src/nats/needed.ts";
 import { ensureDurable, provision } from "../../src/nats/provision.ts";
 import { type RunningConsumer, startConsumer } from "../../src/runtime/consumer.ts";
 import { openDeadLetters } from "../../src/runtime/dead-letters.ts";
@@ -10,6 +9,7 @@ import type { StoredMessage } from "../../src/runtime/delivery.ts";
 import type { ConsumerTracing } from "../../src/runtime/traced.ts";
 import { readSettings } from "../../src/settings/index.ts";
 import { type Broker, startBroker } from "../rig/broker.ts";
+import { wantedBy } from "../rig/desired.ts";
 import { type LogLine, recordingLog } from "../rig/service.ts";
 
 /** The smallest concern there is: it reads texts, and the test says what becomes of them. */
@@ -56,18 +56,17 @@ export async function openToy(env: Record<string, string> = {}): Promise<Toy> {
     await broker.remove();
   });
   const { nc, js, jsm } = broker;
-  const wanted = wantedFrom(
-    readSettings({
-      NATS_URL: broker.url,
-      LEARNER_DATABASE_URL: "postgres://unused",
-      EXPERIENCE_STREAM_NAME: "TOY",
-      EXPERIENCE_SUBJECT: "toy.>",
-      EXPERIENCE_DURABLE: "player",
-      ...env,
-    }),
-  );
+  const settings = readSettings({
+    NATS_URL: broker.url,
+    LEARNER_DATABASE_URL: "postgres://unused",
+    EXPERIENCE_STREAM_NAME: "TOY",
+    EXPERIENCE_SUBJECT: "toy.>",
+    EXPERIENCE_DURABLE: "player",
+    ...env,
+  });
+  const wanted = wantedBy(settings);
   const makeAnew = async () => {
-    await provision(jsm, neededFor(wanted, ["extractor"]), "apply");
+    await provision(jsm, desiredState(settings, ["extractor"]), "apply");
   };
   await makeAnew();
   const { log, lines } = recordingLog();

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { endpoints } from "../../src/subjects.ts";
+import { endpointsOf } from "../../src/handlers/derived.ts";
+import { concerns } from "../../src/handlers/index.ts";
 import { version } from "../../src/version.ts";
 import { settingNames } from "../setting-names.ts";
 
@@ -18,9 +19,7 @@ describe("README.md", () => {
 
   it("lists exactly the endpoints", () => {
     const table = readme.slice(readme.indexOf("## Endpoints"), readme.indexOf("Errors carry"));
-    const subjects = [...Object.values(endpoints)].map((subject) =>
-      typeof subject === "string" ? subject : subject("<instance id>"),
-    );
+    const subjects = endpointsOf(concerns, "<instance id>").map(({ subject }) => subject);
     expect(all(table, /\| `(experience\.[^`]+)` \|/g)).toEqual(new Set(subjects));
   });
 

@@ -45,7 +45,7 @@ test("every setting but the two servers has the default of the contract", () => 
     provision: "apply",
     concerns: ["extractor", "features", "runs", "deadletters"],
     durablePrefix: "feature-pipeline",
-    featureMaxDeliver: 5,
+    sourceMaxDeliver: 5,
     featureDedupDays: 30,
     runStaleSeconds: 300,
     runRetentionDays: 30,

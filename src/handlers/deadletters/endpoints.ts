@@ -2,11 +2,10 @@ import { BusError, isRefusal } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import type { DeadLetterFilter } from "../../runtime/dead-letter.ts";
 import type { KeptLetter } from "../../runtime/dead-letter-message.ts";
-import type { Metrics } from "../../runtime/metrics.ts";
 import { decoderOf } from "../../schema/request.ts";
-import { endpoints } from "../../subjects.ts";
-import type { Concern } from "../concern.ts";
+import type { ConcernPart } from "../concern.ts";
 import type { DeadLetterArchive } from "./archive.ts";
+import type { DeadLetterMetrics } from "./metrics.ts";
 import {
   filterFrom,
   type GetReply,
@@ -30,7 +29,7 @@ import {
 
 export interface DeadLettersOptions {
   readonly archive: DeadLetterArchive;
-  readonly metrics: Metrics;
+  readonly metrics: DeadLetterMetrics;
   readonly log: Logger;
 }
 
@@ -42,7 +41,7 @@ const mostSkippedTold = 100;
 const mostShownBytes = 256 * 1024;
 
 /** Dead letters, to look at, to replay, to remove. */
-export function deadletters({ archive, metrics, log }: DeadLettersOptions): Concern {
+export function deadletters({ archive, metrics, log }: DeadLettersOptions): ConcernPart {
   async function list(request: ListRequest): Promise<ListReply> {
     const { cursor = "9".repeat(15) } = request;
     if (!/^[1-9]\d{0,15}$/.test(cursor)) {
@@ -178,8 +177,6 @@ export function deadletters({ archive, metrics, log }: DeadLettersOptions): Conc
     endpoints: [
       {
         name: "deadletters-list",
-        subject: endpoints.deadLettersList,
-        description: "dead letters that match a filter, the newest first, page by page",
         request: listSchema,
         reply: listReplySchema,
         decode: decoderOf(listSchema),
@@ -187,8 +184,6 @@ export function deadletters({ archive, metrics, log }: DeadLettersOptions): Conc
       },
       {
         name: "deadletters-get",
-        subject: endpoints.deadLettersGet,
-        description: "one dead letter with its headers and payload",
         request: getSchema,
         reply: getReplySchema,
         decode: decoderOf(getSchema),
@@ -196,8 +191,6 @@ export function deadletters({ archive, metrics, log }: DeadLettersOptions): Conc
       },
       {
         name: "deadletters-replay",
-        subject: endpoints.deadLettersReplay,
-        description: "publishes dead letters again where they came from, and marks them replayed",
         request: replaySchema,
         reply: replayReplySchema,
         decode: decoderOf(replaySchema),
@@ -205,8 +198,6 @@ export function deadletters({ archive, metrics, log }: DeadLettersOptions): Conc
       },
       {
         name: "deadletters-purge",
-        subject: endpoints.deadLettersPurge,
-        description: "removes dead letters that match a filter",
         request: purgeSchema,
         reply: purgeReplySchema,
         decode: decoderOf(purgeSchema),

@@ -1,6 +1,6 @@
 import { Type } from "typebox";
-import { endpoints } from "../../subjects.ts";
-import type { Concern } from "../concern.ts";
+
+import type { ConcernPart } from "../concern.ts";
 import type { ExperienceEvent } from "./event.ts";
 import { dueFrom, isSettled, mostInOneWindow, noEvidence } from "./evidence.ts";
 import { subjectOf } from "./lesson.ts";
@@ -44,7 +44,7 @@ export function explain(options: {
   readonly okSamplePercent: number;
   readonly bucket: EvidenceBucket;
   readonly lessons: Pick<Lessons, "findLesson">;
-}): Concern {
+}): ConcernPart {
   const { rules, windowSeconds, maxFutureMs, okSamplePercent, bucket, lessons } = options;
   const windowMs = windowSeconds * 1000;
 
@@ -92,8 +92,6 @@ export function explain(options: {
     endpoints: [
       {
         name: "extractor-explain",
-        subject: endpoints.extractorExplain,
-        description: "explains what an event means to each rule; stores nothing",
         request: experienceEventSchema,
         reply: replySchema,
         decode: (payload) =>

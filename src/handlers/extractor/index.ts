@@ -1,57 +1,106 @@
-import { conflictOf } from "../../runtime/metrics.ts";
-import { decodeTraced } from "../../runtime/traced.ts";
-import { evidenceBucket } from "../../subjects.ts";
-import { attemptsOf, type Base, type Hosted } from "../hosted.ts";
-import { coverageKey, openEvidenceBucket } from "./bucket.ts";
-import { explain } from "./explain.ts";
-import { createExtraction } from "./extraction.ts";
-import { openHistory } from "./history.ts";
-import { extractor, messageDecoder } from "./ingest.ts";
-import { experiencePublisher, lessonPublisher } from "./publishers.ts";
-import { rulesFor } from "./rules/index.ts";
-import { openLessonStore } from "./store.ts";
+import { nanos } from "@nats-io/transport-node";
+import { Type } from "typebox";
+import { orNull } from "../../nats/errors.ts";
+import { publish, reading } from "../../nats/grants.ts";
+import { bucketStream, evidenceBucket, lessonsStream } from "../../subjects.ts";
+import type { ConcernDeclaration } from "../concern.ts";
+import { maxEntries } from "./evidence.ts";
+import { type ExtractorMetrics, extractorMetrics } from "./metrics.ts";
+import {
+  type ExtractorSettings,
+  extractorAdvice,
+  extractorProblems,
+  extractorSettings,
+} from "./settings.ts";
+
+/** As `wire.ts` has it. */
+const maxEventBytes = 256 * 1_024;
+/** A signature with as many events as one can have, their ids as long as they may be; and a lesson's few. */
+const evidenceRoom = { least: maxEntries * 160, breaksBelow: 4_096 };
 
 /** Lessons from events, and why there are none. */
-export async function openExtractor(base: Base): Promise<Hosted> {
-  const { opened, settings, metrics, tracing, log, whenThere } = base;
-  const { js, jsm, database, wanted, repair } = opened;
-  const { stream, durable, subject, okSamplePercent, windowSeconds, maxDeliver } = settings;
-  const windowMs = Math.round(windowSeconds * 1_000);
-  const maxFutureMs = settings.maxFutureSeconds * 1_000;
-  const rules = rulesFor(settings);
-  const name = evidenceBucket(durable);
-  const bucket = await whenThere(() =>
-    openEvidenceBucket({
-      ...{ js, recreate: repair, log },
-      ...{ bucket: name, windowMs, conflict: conflictOf(metrics, name) },
-    }),
-  );
-  const attempts = await attemptsOf(base, durable);
-  const lessons = openLessonStore(database, { publish: settings.lessonPublishEnabled });
-  const decode = messageDecoder({ subject, maxFutureMs, rules, okSamplePercent });
-  const history = openHistory({
-    ...{ js, jsm, stream, durable, subject },
-    decode: tracing ? decodeTraced(tracing, decode) : decode,
-    ...{ attempts, maxDeliver, log },
-  });
-  const publisher = lessonPublisher(js, settings.lessonSubject, tracing);
-  const extraction = createExtraction(
-    { bucket, lessons, publisher, history, now: Date.now },
-    rules,
-    { windowMs, ttlMs: settings.evidenceTtlSeconds * 1_000, maxFutureMs, okSamplePercent },
-  );
-  return {
-    concerns: [
-      extractor({
-        ...{ stream, subject, durable, maxFutureMs },
-        ...{ decode, extraction, publisher: experiencePublisher(js, subject, tracing), metrics },
+export const extractor: ConcernDeclaration<ExtractorSettings, ExtractorMetrics> = {
+  name: "extractor",
+  summary: "learns lessons from agent events",
+  settings: extractorSettings,
+  problems: extractorProblems,
+  advice: extractorAdvice,
+  jetstream(settings, build) {
+    const { durable, windowSeconds, evidenceTtlSeconds } = settings;
+    const experience = build.source(settings.stream, settings.subject, {
+      // A work queue forgets what is acked: evidence could not be read again.
+      compared: { retention: true },
+      rooms: {
+        max_msg_size: { least: maxEventBytes, breaksBelow: 0 },
+        max_age: { least: nanos(windowSeconds * 1_000), breaksBelow: 0 },
+      },
+    });
+    // With another time to live, evidence would expire before its window ends.
+    const compared = { max_age: true, sealed: true, num_replicas: false, storage: false };
+    return {
+      streams: [
+        experience,
+        build.output(lessonsStream, [settings.lessonSubject]),
+        build.bucket(evidenceBucket(durable), evidenceTtlSeconds * 1_000, compared, {
+          max_msg_size: evidenceRoom,
+          max_bytes: evidenceRoom,
+        }),
+        build.attempts(durable, { vital: true }),
+      ],
+      durables: [
+        build.durable(experience, {
+          name: durable,
+          description: "learns lessons from agent events",
+        }),
+      ],
+    };
+  },
+  endpoints: {
+    extractor: "stores one event, or an array of at most 1,000, and says what became of each",
+    "extractor-explain": "explains what an event means to each rule; stores nothing",
+  },
+  tables: {
+    // Append-only: nobody rewrites what was learned.
+    "public.agent_lessons": ["SELECT", "INSERT"],
+    "public.lesson_sightings": ["SELECT", "INSERT"],
+    // DELETE after the publication; UPDATE because SELECT ... FOR UPDATE asks for it.
+    "public.lesson_outbox": ["SELECT", "INSERT", "UPDATE", "DELETE"],
+  },
+  permissions: ({ stream, subject, lessonSubject, lessonPublishEnabled }) => [
+    publish(subject, "stores events that come by request"),
+    ...(lessonPublishEnabled ? [publish(lessonSubject, "publishes lessons")] : []),
+    ...reading(stream, ["*", subject], "reads events again"),
+  ],
+  metrics: extractorMetrics,
+  stats: {
+    fields: {
+      evidence_documents: Type.Integer({ description: "entries in the evidence bucket" }),
+      lessons: Type.Record(Type.String(), Type.Integer(), {
+        description: "stored, by lesson type",
       }),
-      explain({ rules, windowSeconds, maxFutureMs, okSamplePercent, bucket, lessons }),
-    ],
-    durables: [{ wanted: wanted.durables.experience, maxDeliver, attempts }],
-    upkeeps: [],
-    async probeKv() {
-      await bucket.coverage.get(coverageKey);
+      lessons_unpublished: Type.Integer({
+        description: "stored, publication not confirmed yet",
+      }),
+      sightings: Type.Integer(),
     },
-  };
-}
+    async read({ jsm, database }, settings) {
+      const { openLessonStore } = await import("./store.ts");
+      const store = openLessonStore(database, { publish: settings.lessonPublishEnabled });
+      const name = bucketStream(evidenceBucket(settings.durable));
+      const [info, lessons, unpublished, sightings] = await Promise.all([
+        orNull(() => jsm.streams.info(name)),
+        store.countLessons(),
+        store.countUnpublished(),
+        store.countSightings(),
+      ]);
+      return {
+        evidence_documents: info?.state.messages ?? 0,
+        lessons,
+        lessons_unpublished: unpublished,
+        sightings,
+      };
+    },
+    counted: ({ durable }) => [bucketStream(evidenceBucket(durable))],
+  },
+  open: async (context) => (await import("./open.ts")).openExtractor(context),
+};

@@ -2,13 +2,13 @@ import { randomUUID } from "node:crypto";
 import { Type } from "typebox";
 import { BusError, isRefusal } from "../../errors.ts";
 import { defaultEventIdOf, type StoredMessage } from "../../runtime/delivery.ts";
-import type { Metrics } from "../../runtime/metrics.ts";
 import { inspectJson, parseJsonItems } from "../../schema/json.ts";
-import { endpoints, experienceSubject } from "../../subjects.ts";
-import type { Concern } from "../concern.ts";
+import { experienceSubject } from "../../subjects.ts";
+import type { ConcernPart } from "../concern.ts";
 import { canPassOver } from "./batch.ts";
 import type { ExperienceEvent, OkGlance } from "./event.ts";
 import type { Extraction, Report } from "./extraction.ts";
+import type { ExtractorMetrics } from "./metrics.ts";
 import type { ExperiencePublisher } from "./ports.ts";
 import type { Rule } from "./rules/index.ts";
 import {
@@ -49,8 +49,8 @@ export function extractor(options: {
   readonly maxFutureMs: number;
   readonly extraction: Extraction;
   readonly publisher: ExperiencePublisher;
-  readonly metrics: Metrics;
-}): Concern {
+  readonly metrics: ExtractorMetrics;
+}): ConcernPart {
   const { stream, durable, decode, extraction, metrics } = options;
   /** Events read and found to have no effect, until they are counted with the next batch. */
   const without = { sampled_out: 0, evidence: 0 };
@@ -58,8 +58,6 @@ export function extractor(options: {
     endpoints: [
       {
         name: "extractor",
-        subject: endpoints.extractor,
-        description: "stores one event, or an array of at most 1,000, and says what became of each",
         request: Type.Union([
           experienceEventSchema,
           Type.Array(experienceEventSchema, { maxItems: maxEventsPerRequest }),
@@ -188,7 +186,7 @@ function newcomer(maxFutureMs: number): EventContext {
   return { defaultAgentId: "unknown", defaultEventId, storedAt: Date.now(), maxFutureMs };
 }
 
-function count(report: Report, metrics: Metrics): void {
+function count(report: Report, metrics: ExtractorMetrics): void {
   const outcomes = new Map<string, number>();
   for (const outcome of report.outcomes) outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
   for (const [outcome, events] of outcomes) metrics.events.inc({ outcome }, events);

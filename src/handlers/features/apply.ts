@@ -3,12 +3,11 @@ import { BusError, isRefusal } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import { defaultEventIdOf, type StoredMessage } from "../../runtime/delivery.ts";
 import type { Upkeep } from "../../runtime/maintenance.ts";
-import type { Metrics } from "../../runtime/metrics.ts";
 import { decoderOf, tenantSchema } from "../../schema/request.ts";
-import { endpoints } from "../../subjects.ts";
-import type { Concern } from "../concern.ts";
+import type { ConcernPart } from "../concern.ts";
 import type { UserEvent } from "./event.ts";
 import { changesBy, distinct } from "./fold.ts";
+import type { FeatureMetrics } from "./metrics.ts";
 import type { FeatureRow, FeatureStore, UserKey } from "./ports.ts";
 import { decodeUserEvent } from "./wire.ts";
 
@@ -43,12 +42,18 @@ export interface FeaturesOptions {
   readonly store: FeatureStore & {
     readonly find: (users: readonly UserKey[]) => Promise<FeatureRow[]>;
   };
-  readonly metrics: Metrics;
+  readonly metrics: FeatureMetrics;
   readonly log: Logger;
 }
 
 /** Keeps a feature row per user up to date from signals and feedback, and hands the rows out. */
-export function features({ sources, maxFutureMs, store, metrics, log }: FeaturesOptions): Concern {
+export function features({
+  sources,
+  maxFutureMs,
+  store,
+  metrics,
+  log,
+}: FeaturesOptions): ConcernPart {
   function decode(message: StoredMessage): UserEvent {
     try {
       const { storedAt } = message;
@@ -84,8 +89,6 @@ export function features({ sources, maxFutureMs, store, metrics, log }: Features
     endpoints: [
       {
         name: "features-get",
-        subject: endpoints.featuresGet,
-        description: "the feature row of one user; not_found where there is none",
         request: getSchema,
         reply: rowSchema,
         decode: decoderOf(getSchema),
@@ -97,8 +100,6 @@ export function features({ sources, maxFutureMs, store, metrics, log }: Features
       },
       {
         name: "features-batch",
-        subject: endpoints.featuresBatch,
-        description: `the feature rows of up to ${maxUsersPerRequest.toLocaleString("en")} users`,
         request: batchSchema,
         reply: batchReplySchema,
         decode: decoderOf(batchSchema),

@@ -1,18 +1,21 @@
-import type { StreamInfo } from "@nats-io/jetstream";
+import type { ConsumerInfo, StreamInfo } from "@nats-io/jetstream";
 import { nats, orNull } from "../../nats/errors.ts";
 import { requireWritable } from "../../postgres/privileges.ts";
 import type { RunningConsumer } from "../../runtime/consumer.ts";
 import { namesOf } from "../../runtime/consumers.ts";
 import type { Dependencies } from "../../runtime/dependencies.ts";
 import { counterValues, type Metrics } from "../../runtime/metrics.ts";
+import type { BaseSettings } from "../../settings/base.ts";
+import { bucketStream } from "../../subjects.ts";
 import { version } from "../../version.ts";
+import type { AnyConcern } from "../concern.ts";
 import type { DeadLetterArchive } from "../deadletters/archive.ts";
-import type { StatsSources, StreamFigures } from "../stats/index.ts";
+import type { DurableFigures, StatsSources, StreamFigures } from "../stats/index.ts";
 import type { HealthSources } from "./index.ts";
 
 /** Where health gets its answers. Consumers are looked up when asked: they are started later. */
 export function healthSources(
-  { nc, permissions, jsm, database, wanted }: Dependencies,
+  { nc, permissions, jsm, database, needs }: Dependencies,
   probeKv: () => Promise<void>,
   archive: DeadLetterArchive,
   instance: string,
@@ -26,8 +29,9 @@ export function healthSources(
   };
   /** Null while one that is made anew by whoever reads it is not there. */
   const consumerInfo = async (stream: string, durable: string) => {
-    const durables = Object.values(wanted.durables);
-    const isMadeAnew = durables.some((one) => one.inOrder && one.config.durable_name === durable);
+    const isMadeAnew = needs.everything.durables.some(
+      (one) => one.inOrder && one.config.durable_name === durable,
+    );
     if (!isMadeAnew) return await nats(() => jsm.consumers.info(stream, durable));
     // That the stream is missing is a problem all the same.
     await nats(() => jsm.streams.info(stream));
@@ -53,7 +57,7 @@ export function healthSources(
       await nats(() => nc.flush());
       await permissions.check();
     },
-    postgres: () => requireWritable(database),
+    postgres: () => requireWritable(database, needs.privileges),
     kv: probeKv,
     deadLetters: () => archive.open(),
     consumers: {
@@ -71,57 +75,51 @@ export function healthSources(
 }
 
 export function statsSources(
-  { jsm, wanted }: Dependencies,
+  opened: Dependencies,
+  settings: BaseSettings,
+  concerns: readonly AnyConcern[],
   instance: string,
-  stores: Pick<StatsSources, "lessons" | "features" | "runs">,
   archive: DeadLetterArchive,
   metrics: Metrics,
 ): StatsSources {
-  const {
-    experience,
-    signals,
-    feedback,
-    runs,
-    lessons: lessonsStream,
-    deadLetters,
-    evidence,
-  } = wanted;
-  const stream = (name: string): Promise<StreamInfo> => nats(() => jsm.streams.info(name));
+  const { jsm, needs } = opened;
+  const { streams, durables } = needs.everything;
   return {
     instance,
     version,
-    ...stores,
+    concerns: concerns.flatMap(({ stats }) =>
+      stats ? [{ fields: stats.fields, read: () => stats.read(opened, settings) }] : [],
+    ),
     deadLetters: () => archive.open(),
     counters: () => counterValues(metrics),
     async streams() {
-      const names = [experience, signals, feedback, runs, lessonsStream, deadLetters];
-      const infos = await Promise.all(names.map(({ name }) => orNull(() => stream(name))));
+      const names = streams
+        .map(({ stream }) => stream.name)
+        .filter((name) => !name.startsWith(bucketStream("")));
+      const infos = await Promise.all(names.map((name) => orNull(() => jsm.streams.info(name))));
       return Object.fromEntries(
         infos.flatMap((info) => (info ? [[info.config.name, figuresOf(info)]] : [])),
       );
     },
     async consumers() {
       const infos = await Promise.all(
-        Object.values(wanted.durables).map(async (one) => {
+        durables.map(async (one) => {
           const { stream, durable } = namesOf(one);
           const info = await orNull(() => jsm.consumers.info(stream, durable));
-          if (info === null) return [];
-          return [
-            [
-              `${stream}/${durable}`,
-              {
-                pending: info.num_pending,
-                ack_pending: info.num_ack_pending,
-                redelivered: info.num_redelivered,
-                acked_through: info.ack_floor.stream_seq,
-              },
-            ] as const,
-          ];
+          return info === null ? [] : [[`${stream}/${durable}`, lagOf(info)] as const];
         }),
       );
       return Object.fromEntries(infos.flat());
     },
-    evidenceDocuments: async () => (await orNull(() => stream(evidence.name)))?.state.messages ?? 0,
+  };
+}
+
+function lagOf(info: ConsumerInfo): DurableFigures {
+  return {
+    pending: info.num_pending,
+    ack_pending: info.num_ack_pending,
+    redelivered: info.num_redelivered,
+    acked_through: info.ack_floor.stream_seq,
   };
 }
 

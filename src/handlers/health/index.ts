@@ -1,8 +1,7 @@
 import { Type } from "typebox";
 import { messageOf } from "../../errors.ts";
 import { type OpenLetters, openByDurable } from "../../runtime/dead-letter.ts";
-import { endpoints } from "../../subjects.ts";
-import type { Concern } from "../concern.ts";
+import type { ConcernPart } from "../concern.ts";
 
 const status = Type.Enum(["ok", "degraded", "down"]);
 
@@ -139,20 +138,13 @@ async function problemOf(ask: () => Promise<void>): Promise<string | null> {
 }
 
 /** Health over request and reply: of any replica, and of this one by its instance id. */
-export function health(sources: HealthSources): Concern {
-  const endpoint = (name: string, subject: string, description: string) => ({
+export function health(sources: HealthSources): ConcernPart {
+  const endpoint = (name: string) => ({
     name,
-    subject,
-    description,
     request: null,
     reply: healthSchema,
     decode: () => null,
     handle: () => checkHealth(sources),
   });
-  return {
-    endpoints: [
-      endpoint("health", endpoints.health, "health of whichever replica answers"),
-      endpoint("health-instance", endpoints.healthOf(sources.instance), "health of this replica"),
-    ],
-  };
+  return { endpoints: [endpoint("health"), endpoint("health-instance")] };
 }

@@ -1,8 +1,8 @@
 import { BusError, isOutage } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
-import type { Metrics } from "../../runtime/metrics.ts";
 import { runKey } from "./append.ts";
 import { type Frame, frameOf, openRunFeed, type RunFeed } from "./feed.ts";
+import type { RunMetrics } from "./metrics.ts";
 import type { RunKey, RunNews } from "./ports.ts";
 import type { Runs } from "./store.ts";
 
@@ -28,7 +28,7 @@ const stalledMs = 30_000;
 export function openRunStreams(options: {
   readonly runs: Runs;
   readonly news: RunNews;
-  readonly metrics: Metrics;
+  readonly metrics: RunMetrics;
   readonly log: Logger;
 }): RunStreams {
   const { runs, metrics } = options;

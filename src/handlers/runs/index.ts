@@ -1,68 +1,56 @@
-import { orNull } from "../../nats/errors.ts";
-import { openLeases } from "../../postgres/leases.ts";
-import { openPositions } from "../../postgres/positions.ts";
-import { namesOf } from "../../runtime/consumers.ts";
-import type { Dependencies } from "../../runtime/dependencies.ts";
-import { startLease } from "../../runtime/lease.ts";
-import { runs as names, positionName } from "../../subjects.ts";
-import { attemptsOf, type Base, type Hosted, probeAttempts } from "../hosted.ts";
-import { openRunStreams } from "./follow.ts";
-import { reaper, runRemoval } from "./maintenance.ts";
-import { openRunsUpkeep } from "./maintenance-store.ts";
-import { openRunNews } from "./notifications.ts";
-import { runs } from "./record.ts";
-import { openRuns } from "./store.ts";
+import { Type } from "typebox";
+import { publish, subscribe } from "../../nats/grants.ts";
+import { runs as names, runNewsSubject } from "../../subjects.ts";
+import type { ConcernDeclaration } from "../concern.ts";
+import { type RunMetrics, runMetrics } from "./metrics.ts";
+import { type RunSettings, runAdvice, runSettings } from "./settings.ts";
 
 /** Runs, event by event, to be read again and followed. */
-export async function openRunRecords(base: Base): Promise<Hosted> {
-  const { opened, settings, metrics, log, onFatal } = base;
-  const { nc, jsm, database, wanted } = opened;
-  const durable = wanted.durables.runs;
-  const attempts = await attemptsOf(base, names.durable);
-  const store = openRuns(database);
-  const upkeep = openRunsUpkeep(database);
-  const positions = openPositions(database);
-  const news = openRunNews(nc);
-  const runStreams = openRunStreams({ runs: store, news, metrics, log });
-  const lease = startLease({
-    ...{ leases: openLeases(database), name: names.durable, holder: base.instance, log, onFatal },
-  });
-  return {
-    concerns: [
-      runs({
-        ...namesOf(durable),
-        ...{ store, news, maxFutureMs: settings.maxFutureSeconds * 1_000, metrics },
-        advance: ({ sequence, streamCreated }) =>
-          positions.advance(positionName(names.durable, names.stream, streamCreated), sequence),
-      }),
-    ],
-    durables: [
-      {
-        wanted: durable,
-        // Only starts that ended with the process count: what is refused is refused at once.
-        maxDeliver: settings.featureMaxDeliver,
-        attempts,
-        ordered: { lease, positions },
-      },
-    ],
-    upkeeps: [
-      reaper({
-        ...{ store: upkeep, staleSeconds: settings.runStaleSeconds, news, metrics, log },
-        isCaughtUp: () => isCaughtUp(jsm, namesOf(durable)),
-      }),
-      runRemoval(upkeep, settings.runRetentionDays, log),
-    ],
-    probeKv: () => probeAttempts(attempts),
-    runStreams,
-    stop: () => lease.stop(),
-  };
-}
-
-/** Nothing of the stream waits to be stored. */
-async function isCaughtUp(
-  jsm: Dependencies["jsm"],
-  { stream, durable }: { stream: string; durable: string },
-): Promise<boolean> {
-  const info = await orNull(() => jsm.consumers.info(stream, durable));
-  return info !== null && info.num_pending === 0 && info.num_ack_pending === 0;
-}
+export const runs: ConcernDeclaration<RunSettings, RunMetrics> = {
+  name: "runs",
+  summary: "stores the events of runs, in order, to be read again and followed",
+  settings: runSettings,
+  advice: runAdvice,
+  jetstream(_, build) {
+    const source = build.source(names.stream, names.subject, { optional: true });
+    return {
+      streams: [source, build.attempts(names.durable, { vital: false })],
+      durables: [
+        build.durable(source, {
+          name: names.durable,
+          description: "stores the events of runs",
+          inOrder: true,
+        }),
+      ],
+    };
+  },
+  endpoints: {
+    "runs-append":
+      "stores one event of a run, or an array of at most 1,000, and tells their cursors",
+    "runs-heartbeat": "keeps a run alive; says whether it is",
+    "runs-get": "one run; not_found where there is none",
+    "runs-list": "runs by agent, status and time, the newest first, page by page",
+    "runs-events": "stored events of a run after a cursor",
+    "runs-latest": "the newest event of a run, or its newest of a type",
+  },
+  tables: {
+    // Removed after RUN_RETENTION_DAYS.
+    "public.agent_runs": ["SELECT", "INSERT", "UPDATE", "DELETE"],
+    "public.agent_events": ["SELECT", "INSERT", "DELETE"],
+  },
+  permissions: () => [
+    publish(runNewsSubject("*"), "tells other replicas of new events"),
+    subscribe(runNewsSubject("*"), "hears of new events of runs that are followed"),
+  ],
+  metrics: runMetrics,
+  stats: {
+    fields: {
+      runs: Type.Record(Type.String(), Type.Integer(), { description: "kept, by status" }),
+    },
+    async read({ database }) {
+      const { openRuns } = await import("./store.ts");
+      return { runs: await openRuns(database).countByStatus() };
+    },
+  },
+  open: async (context) => (await import("./open.ts")).openRunRecords(context),
+};

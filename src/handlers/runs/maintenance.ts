@@ -1,7 +1,7 @@
 import type { Logger } from "../../log.ts";
 import type { Upkeep } from "../../runtime/maintenance.ts";
-import type { Metrics } from "../../runtime/metrics.ts";
 import type { RunsUpkeep } from "./maintenance-store.ts";
+import type { RunMetrics } from "./metrics.ts";
 import type { RunNews } from "./ports.ts";
 
 /** So many go in one statement: short locks, little to do again. */
@@ -22,7 +22,7 @@ export function reaper(options: {
   /** Whether all that agents have published is stored; rejects in an outage. */
   readonly isCaughtUp: () => Promise<boolean>;
   readonly news: RunNews;
-  readonly metrics: Metrics;
+  readonly metrics: RunMetrics;
   readonly log: Logger;
 }): Upkeep {
   const { store, staleSeconds, isCaughtUp, news, metrics, log } = options;

@@ -4,16 +4,15 @@ import { BusError, isRefusal } from "../../errors.ts";
 import type { Place } from "../../runtime/consumer.ts";
 import { defaultEventIdOf, type StoredMessage } from "../../runtime/delivery.ts";
 import { firstBy } from "../../runtime/grouping.ts";
-import type { Metrics } from "../../runtime/metrics.ts";
 import { inspectJson, parseJsonItems } from "../../schema/json.ts";
 import { decoderOf, timeFrom } from "../../schema/request.ts";
 import { latestTime } from "../../schema/timestamp.ts";
-import { endpoints } from "../../subjects.ts";
-import type { Concern } from "../concern.ts";
+import type { ConcernPart } from "../concern.ts";
 import { type Appended, changesBy, distinct, runKey, type StoredRunEvent } from "./append.ts";
 import type { RunEvent } from "./event.ts";
 import { decodeRunEvent, maxRunEventBytes, runEventFrom } from "./event-wire.ts";
 import { createHeartbeats } from "./heartbeats.ts";
+import type { RunMetrics } from "./metrics.ts";
 import type { RunKey, RunNews, RunStore } from "./ports.ts";
 import type { Runs } from "./store.ts";
 import {
@@ -42,11 +41,11 @@ export interface RunsOptions {
   /** Notes that everything up to this place in the stream is stored. */
   readonly advance: (last: Place) => Promise<void>;
   readonly news: RunNews;
-  readonly metrics: Metrics;
+  readonly metrics: RunMetrics;
 }
 
 /** Keeps every event of every run, and says how runs are. */
-export function runs(options: RunsOptions): Concern {
+export function runs(options: RunsOptions): ConcernPart {
   const { stream, durable, maxFutureMs, store, news, metrics } = options;
   const heartbeats = createHeartbeats(store);
 
@@ -145,9 +144,6 @@ export function runs(options: RunsOptions): Concern {
     endpoints: [
       {
         name: "runs-append",
-        subject: endpoints.runsAppend,
-        description:
-          "stores one event of a run, or an array of at most 1,000, and tells their cursors",
         request: appendSchema,
         reply: appendReplySchema,
         decode: decodeAppend,
@@ -155,8 +151,6 @@ export function runs(options: RunsOptions): Concern {
       },
       {
         name: "runs-heartbeat",
-        subject: endpoints.runsHeartbeat,
-        description: "keeps a run alive; says whether it is",
         request: runKeySchema,
         reply: heartbeatReplySchema,
         decode: decoderOf(runKeySchema),
@@ -165,8 +159,6 @@ export function runs(options: RunsOptions): Concern {
       },
       {
         name: "runs-get",
-        subject: endpoints.runsGet,
-        description: "one run; not_found where there is none",
         request: runKeySchema,
         reply: runSchema,
         decode: decoderOf(runKeySchema),
@@ -175,8 +167,6 @@ export function runs(options: RunsOptions): Concern {
       },
       {
         name: "runs-list",
-        subject: endpoints.runsList,
-        description: "runs by agent, status and time, the newest first, page by page",
         request: listRunsSchema,
         reply: listRunsReplySchema,
         decode: decoderOf(listRunsSchema),
@@ -184,8 +174,6 @@ export function runs(options: RunsOptions): Concern {
       },
       {
         name: "runs-events",
-        subject: endpoints.runsEvents,
-        description: "stored events of a run after a cursor",
         request: eventsSchema,
         reply: eventsReplySchema,
         decode: decoderOf(eventsSchema),
@@ -198,8 +186,6 @@ export function runs(options: RunsOptions): Concern {
       },
       {
         name: "runs-latest",
-        subject: endpoints.runsLatest,
-        description: "the newest event of a run, or its newest of a type",
         request: latestSchema,
         reply: storedEventSchema,
         decode: decoderOf(latestSchema),

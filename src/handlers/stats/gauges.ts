@@ -1,9 +1,7 @@
 import type { Logger } from "../../log.ts";
 import { pause } from "../../runtime/backoff.ts";
 import type { Metrics } from "../../runtime/metrics.ts";
-import type { Lessons } from "../extractor/store.ts";
 import type { HealthReply } from "../health/index.ts";
-import type { Runs } from "../runs/store.ts";
 
 /** Rows are counted one by one: not for every scrape. */
 const countEveryMs = 10_000;
@@ -14,26 +12,20 @@ const scrapePatienceMs = 1_000;
 export function openGauges(options: {
   readonly metrics: Metrics;
   readonly health: () => Promise<HealthReply>;
-  /** Null where this replica learns no lessons. */
-  readonly lessons: Pick<Lessons, "countUnpublished"> | null;
-  /** Null where this replica hosts no runs. */
-  readonly runs: Pick<Runs, "countByStatus"> | null;
+  /** What hosted concerns count for theirs. */
+  readonly concerns: readonly (() => Promise<void>)[];
   readonly log: Logger;
 }): () => Promise<void> {
-  const { metrics, health, lessons, runs, log } = options;
+  const { metrics, health, concerns, log } = options;
   let counting: Promise<void> | null = null;
   let countAgainAt = 0;
 
   /** One count at a time, however slow. */
   async function countRows(): Promise<void> {
     try {
-      if (lessons) metrics.lessonsUnpublished.set(await lessons.countUnpublished());
-      if (runs === null) return;
-      const counts = await runs.countByStatus();
-      metrics.runs.reset();
-      for (const [status, count] of Object.entries(counts)) metrics.runs.set({ status }, count);
+      await Promise.all(concerns.map((update) => update()));
     } catch (error) {
-      log.warn({ err: error }, "lessons and runs cannot be counted");
+      log.warn({ err: error }, "cannot count rows for gauges");
     } finally {
       counting = null;
       countAgainAt = performance.now() + countEveryMs;

@@ -1,10 +1,7 @@
-import { Type } from "typebox";
+import { type TProperties, Type } from "typebox";
 import { type OpenLetters, openByDurable } from "../../runtime/dead-letter.ts";
-import { endpoints } from "../../subjects.ts";
-import type { Concern } from "../concern.ts";
-import type { Lessons } from "../extractor/store.ts";
-import type { Features } from "../features/store.ts";
-import type { Runs } from "../runs/store.ts";
+
+import type { ConcernPart } from "../concern.ts";
 
 const streamSchema = Type.Object({
   messages: Type.Integer(),
@@ -21,21 +18,15 @@ const durableSchema = Type.Object({
   acked_through: Type.Integer({ description: "every message up to this sequence is acked" }),
 });
 
-export const statsSchema = Type.Object({
+const baseFields = {
   streams: Type.Record(Type.String(), streamSchema),
   consumers: Type.Record(Type.String(), durableSchema),
-  evidence_documents: Type.Integer({ description: "entries in the evidence bucket" }),
-  lessons: Type.Record(Type.String(), Type.Integer(), { description: "stored, by lesson type" }),
-  lessons_unpublished: Type.Integer({ description: "stored, publication not confirmed yet" }),
-  sightings: Type.Integer(),
   dead_letters: Type.Integer({ description: "kept, replayed ones included" }),
   dead_letters_open: Type.Integer({ description: "not replayed" }),
   dead_letters_replayed: Type.Integer(),
   dead_letters_by_durable: Type.Record(Type.String(), Type.Integer(), {
     description: "not replayed, by <stream>/<durable>",
   }),
-  runs: Type.Record(Type.String(), Type.Integer(), { description: "kept, by status" }),
-  feature_rows: Type.Integer({ description: "users with features" }),
   instance: Type.Object({
     id: Type.String(),
     version: Type.String(),
@@ -44,9 +35,21 @@ export const statsSchema = Type.Object({
       description: "this replica's counters since it started, by metric and labels",
     }),
   }),
-});
+};
 
-export type StatsReply = Type.Static<typeof statsSchema>;
+/** The fields of every replica, and those that concerns declare. */
+export const statsSchema = (own: TProperties) => Type.Object({ ...baseFields, ...own });
+
+const baseSchema = Type.Object(baseFields);
+/** With the figures of the concerns that come with the service. */
+export type StatsReply = Type.Static<typeof baseSchema> & {
+  readonly lessons: Record<string, number>;
+  readonly lessons_unpublished: number;
+  readonly evidence_documents: number;
+  readonly sightings: number;
+  readonly feature_rows: number;
+  readonly runs: Record<string, number>;
+};
 export type StreamFigures = Type.Static<typeof streamSchema>;
 export type DurableFigures = Type.Static<typeof durableSchema>;
 
@@ -57,54 +60,33 @@ export interface StatsSources {
   readonly streams: () => Promise<Record<string, StreamFigures>>;
   /** By `<stream>/<durable>`. */
   readonly consumers: () => Promise<Record<string, DurableFigures>>;
-  readonly evidenceDocuments: () => Promise<number>;
   readonly deadLetters: () => Promise<OpenLetters>;
-  readonly lessons: Pick<Lessons, "countLessons" | "countSightings" | "countUnpublished">;
-  readonly features: Pick<Features, "countUsers">;
-  readonly runs: Pick<Runs, "countByStatus">;
+  /** What the concerns count. */
+  readonly concerns: readonly {
+    readonly fields: TProperties;
+    readonly read: () => Promise<Readonly<Record<string, unknown>>>;
+  }[];
   readonly counters: () => Promise<Record<string, number>>;
 }
 
 /** Figures of the whole fleet, from JetStream, KV and PostgreSQL; this replica's under `instance`. */
-export function stats(sources: StatsSources): Concern {
+export function stats(sources: StatsSources): ConcernPart {
   async function handle() {
-    const { lessons, features } = sources;
-    const [
-      streams,
-      consumers,
-      documents,
-      byType,
-      sightings,
-      unpublished,
-      users,
-      runs,
-      letters,
-      counters,
-    ] = await Promise.all([
+    const [streams, consumers, letters, counters, own] = await Promise.all([
       sources.streams(),
       sources.consumers(),
-      sources.evidenceDocuments(),
-      lessons.countLessons(),
-      lessons.countSightings(),
-      lessons.countUnpublished(),
-      features.countUsers(),
-      sources.runs.countByStatus(),
       sources.deadLetters(),
       sources.counters(),
+      Promise.all(sources.concerns.map(({ read }) => read())),
     ]);
     return {
       streams,
       consumers,
-      evidence_documents: documents,
-      lessons: byType,
-      lessons_unpublished: unpublished,
-      sightings,
       dead_letters: letters.open + letters.replayed,
       dead_letters_open: letters.open,
       dead_letters_replayed: letters.replayed,
       dead_letters_by_durable: openByDurable(letters),
-      runs,
-      feature_rows: users,
+      ...(Object.assign({}, ...own) as Record<string, unknown>),
       instance: {
         id: sources.instance,
         version: sources.version,
@@ -117,10 +99,8 @@ export function stats(sources: StatsSources): Concern {
     endpoints: [
       {
         name: "stats",
-        subject: endpoints.stats,
-        description: "figures of the fleet, and of the replica that answers",
         request: null,
-        reply: statsSchema,
+        reply: statsSchema(Object.assign({}, ...sources.concerns.map(({ fields }) => fields))),
         decode: () => null,
         handle,
       },

@@ -1,0 +1,26 @@
+import type { DesiredState, JetStreamBuilder } from "../nats/desired-state.ts";
+import type { Privileges } from "../postgres/privileges.ts";
+import { deadLettersStream, deadLettersSubjects } from "../subjects.ts";
+
+/** What every replica has, whichever concerns it hosts: health, stats, dead letters written, leases. */
+export const always = {
+  endpoints: {
+    health: "health of whichever replica answers",
+    "health-instance": "health of this replica",
+    stats: "figures of the fleet, and of the replica that answers",
+  },
+  tables: {
+    "public.leases": ["SELECT", "INSERT", "UPDATE", "DELETE"],
+    "public.stream_positions": ["SELECT", "INSERT", "UPDATE"],
+    // Waits for migrations, and makes none.
+    "drizzle.experience_bus_migrations": ["SELECT"],
+  },
+  jetstream: (build: JetStreamBuilder): DesiredState => ({
+    streams: [build.output(deadLettersStream, [deadLettersSubjects])],
+    durables: [],
+  }),
+} as const satisfies {
+  readonly endpoints: Readonly<Record<string, string>>;
+  readonly tables: Privileges;
+  readonly jetstream: (build: JetStreamBuilder) => DesiredState;
+};

@@ -1,0 +1,31 @@
+import { call, publish, reading } from "../../nats/grants.ts";
+import { deadLettersStream, replayedSubject } from "../../subjects.ts";
+import type { ConcernDeclaration } from "../concern.ts";
+import { type DeadLetterMetrics, deadLetterMetrics } from "./metrics.ts";
+
+/** What became of messages that were given up: to be listed, replayed and purged. */
+export const deadletters: ConcernDeclaration<object, DeadLetterMetrics> = {
+  name: "deadletters",
+  summary: "lists, replays and purges dead letters",
+  endpoints: {
+    "deadletters-list": "dead letters that match a filter, the newest first, page by page",
+    "deadletters-get": "one dead letter with its headers and payload",
+    "deadletters-replay":
+      "publishes dead letters again where they came from, and marks them replayed",
+    "deadletters-purge": "removes dead letters that match a filter",
+  },
+  permissions: (_, everything) => [
+    ...reading(deadLettersStream, [], "reads dead letters"),
+    call("CONSUMER.DELETE", [deadLettersStream, "*"], "reads dead letters"),
+    call("STREAM.MSG.DELETE", [deadLettersStream], "purges dead letters"),
+    publish(replayedSubject("*", "*", "*"), "marks replayed dead letters"),
+    ...everything.durables.map(({ config }) =>
+      publish(config.filter_subject, "replays dead letters"),
+    ),
+  ],
+  metrics: deadLetterMetrics,
+  async open({ archive, metrics, log }) {
+    const { deadletters: endpoints } = await import("./endpoints.ts");
+    return { parts: [endpoints({ archive, metrics, log })] };
+  },
+};

@@ -1,0 +1,102 @@
+import {
+  type DesiredState,
+  jetStreamBuilder,
+  mergeDesired,
+  nothingDesired,
+} from "../nats/desired-state.ts";
+import type { Permission } from "../nats/grants.ts";
+import { neededPermissions, provisionerPermissions } from "../nats/needed-permissions.ts";
+import type { Privileges } from "../postgres/privileges.ts";
+import { createMetrics, type Metrics } from "../runtime/metrics.ts";
+import type { BaseSettings } from "../settings/base.ts";
+import { endpointSubject, healthSubject } from "../subjects.ts";
+import { always } from "./always.ts";
+import type { AnyConcern } from "./concern.ts";
+import { concerns } from "./index.ts";
+
+/** What follows from the declarations of all concerns, or of those that a replica hosts. */
+
+export function hostedConcerns(
+  { concerns: names }: Pick<BaseSettings, "concerns">,
+  known: readonly AnyConcern[] = concerns,
+): AnyConcern[] {
+  return known.filter(({ name }) => names.includes(name));
+}
+
+/** What one concern stands on in JetStream under these settings. */
+export function desiredBy(concern: AnyConcern, settings: BaseSettings): DesiredState {
+  return concern.jetstream?.(settings, jetStreamBuilder(settings)) ?? nothingDesired;
+}
+
+/** Everything in JetStream that a replica with these concerns stands on. */
+export function desiredState(
+  settings: BaseSettings,
+  names: readonly string[] = settings.concerns,
+  known: readonly AnyConcern[] = concerns,
+): DesiredState {
+  return mergeDesired([
+    always.jetstream(jetStreamBuilder(settings)),
+    ...hostedConcerns({ concerns: names }, known).map((one) => desiredBy(one, settings)),
+  ]);
+}
+
+/** The same for all concerns there are, hosted here or elsewhere. */
+export function desiredByAll(
+  settings: BaseSettings,
+  known: readonly AnyConcern[] = concerns,
+): DesiredState {
+  return desiredState(
+    settings,
+    known.map(({ name }) => name),
+    known,
+  );
+}
+
+/** Each endpoint with its subject and what it does: of every replica, and of these concerns. */
+export function endpointsOf(
+  hosted: readonly AnyConcern[],
+  instance = "*",
+): { readonly name: string; readonly subject: string; readonly description: string }[] {
+  const declared = [always, ...hosted].flatMap(({ endpoints }) => Object.entries(endpoints));
+  return declared.map(([name, description]) => ({
+    name,
+    description,
+    subject: name === "health-instance" ? healthSubject(instance) : endpointSubject(name),
+  }));
+}
+
+/** Every right that the service needs of NATS under these settings. */
+export function permissionsOf(
+  settings: BaseSettings,
+  known: readonly AnyConcern[] = concerns,
+): Permission[] {
+  const hosted = hostedConcerns(settings, known);
+  const everything = desiredByAll(settings, known);
+  return neededPermissions({
+    settings,
+    desired: desiredState(settings, settings.concerns, known),
+    everything,
+    counted: known.flatMap(({ stats }) => stats?.counted?.(settings) ?? []),
+    subjects: endpointsOf(hosted).map(({ subject }) => subject),
+    own: hosted.flatMap(({ permissions }) => permissions?.(settings, everything) ?? []),
+  });
+}
+
+/** Every right that `provision` needs under these settings. */
+export function provisioningPermissionsOf(
+  settings: BaseSettings,
+  known: readonly AnyConcern[] = concerns,
+): Permission[] {
+  return provisionerPermissions(settings, desiredState(settings, settings.concerns, known));
+}
+
+/** What the service does with each table, whichever concerns a replica hosts: its role is one for all. */
+export function privilegesOf(known: readonly AnyConcern[] = concerns): Privileges {
+  return Object.assign({}, ...known.map(({ tables }) => tables ?? {}), always.tables);
+}
+
+/** The metrics of every replica, and those that each concern declares. */
+export function metricsOf(known: readonly AnyConcern[] = concerns): Metrics {
+  const metrics = createMetrics();
+  return Object.assign({}, metrics, ...known.map((one) => one.metrics?.(metrics.make) ?? {}));
+}

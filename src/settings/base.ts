@@ -1,0 +1,90 @@
+import { messageOf } from "../errors.ts";
+import { connectorFor } from "../postgres/connector.ts";
+import type { Environment, Reader } from "./environment.ts";
+import { type NatsSettings, natsSettings } from "./nats.ts";
+import { type TracingSettings, tracingSettings } from "./tracing.ts";
+
+/** What every replica reads, whichever concerns it hosts; times in the unit that the name ends in. */
+export interface BaseSettings {
+  readonly nats: NatsSettings;
+  readonly databaseUrl: string;
+  readonly httpPort: number;
+  /** Needed to follow a run over HTTP; absent: nothing is needed. */
+  readonly httpToken?: string;
+  readonly logLevel: LogLevel;
+  /** Of the streams and buckets that the service creates. */
+  readonly replicas: number;
+  readonly provision: ProvisionMode;
+  /** What this replica hosts, without repetition. */
+  readonly concerns: readonly string[];
+  readonly ackWaitSeconds: number;
+  readonly fetchBatch: number;
+  readonly fetchTimeoutSeconds: number;
+  readonly maxFutureSeconds: number;
+  /** Failed attempts before a message of another system becomes a dead letter. */
+  readonly sourceMaxDeliver: number;
+  /** Null: nothing is traced. */
+  readonly tracing: TracingSettings | null;
+}
+
+/**
+ * `apply`: create streams, buckets and durables that are missing, and migrate the database. `verify`: create
+ * none, compare those that are there with the settings. `none`: neither. What exists is never changed. The
+ * durable that reads runs in order is a reading position rather: its reader recreates it in every mode.
+ */
+const provisionModes = ["apply", "verify", "none"] as const;
+export type ProvisionMode = (typeof provisionModes)[number];
+
+const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export const durableName = [
+  /^[A-Za-z0-9_-]{1,64}$/,
+  "1 to 64 of letters, digits, - and _",
+] as const;
+
+/** The servers that a program talks to; it need not be told where the others are. */
+export type Server = "nats" | "postgres";
+
+export function baseSettings(
+  env: Environment,
+  read: Reader,
+  problems: string[],
+  options: { readonly servers: readonly Server[]; readonly concerns: readonly string[] },
+): BaseSettings {
+  return {
+    nats: natsSettings(env, read, problems),
+    databaseUrl: options.servers.includes("postgres") ? databaseUrl(read, problems) : "",
+    ackWaitSeconds: read.number("EXPERIENCE_ACK_WAIT_SECONDS", 30, 1, 3_600),
+    fetchBatch: read.integer("EXPERIENCE_FETCH_BATCH", 256, 1, 10_000),
+    fetchTimeoutSeconds: read.number("EXPERIENCE_FETCH_TIMEOUT_SECONDS", 2, 1, 60),
+    maxFutureSeconds: read.number("EXPERIENCE_MAX_FUTURE_SECONDS", 300, 0, 31_536_000),
+    httpPort: read.integer("HTTP_PORT", 9_109, 0, 65_535),
+    logLevel: read.oneOf("LOG_LEVEL", "info", logLevels),
+    replicas: read.integer("JETSTREAM_REPLICAS", 1, 1, 5),
+    provision: read.oneOf(
+      "EXPERIENCE_PROVISION",
+      read.text("NODE_ENV") === "production" ? "verify" : "apply",
+      provisionModes,
+    ),
+    concerns: read.someOf("EXPERIENCE_CONCERNS", options.concerns),
+    sourceMaxDeliver: read.integer("NATS_MAX_DELIVER", 5, 1, 1_000),
+    ...read.optional({ httpToken: "EXPERIENCE_HTTP_TOKEN" }),
+    tracing: tracingSettings(env, read, problems),
+  };
+}
+
+export function databaseUrl(read: Reader, problems: string[]): string {
+  const url = read.text("LEARNER_DATABASE_URL");
+  const example = "postgres://user:password@127.0.0.1:5432/experience_bus";
+  if (url === "") {
+    problems.push(`LEARNER_DATABASE_URL is required (for example ${example})`);
+    return url;
+  }
+  try {
+    connectorFor(url).close();
+  } catch (error) {
+    problems.push(`LEARNER_DATABASE_URL: ${messageOf(error)}`);
+  }
+  return url;
+}
