@@ -28,8 +28,9 @@ BEGIN
     SELECT oid FROM pg_class
     WHERE relkind IN ('r', 'p', 'S') AND relnamespace IN ('public'::regnamespace, to_regnamespace('drizzle'))
       AND relowner <> 'experience_migrator'::regrole
-      AND relname IN ('agent_lessons', 'lesson_sightings', 'lesson_outbox', 'user_features', 'feature_events',
-        'agent_runs', 'agent_events', 'leases', 'stream_positions', 'experience_bus_migrations')
+      -- generated: owned tables
+      AND relname IN ('agent_lessons', 'lesson_sightings', 'lesson_outbox', 'user_features', 'feature_events', 'agent_runs', 'agent_events', 'leases', 'stream_positions', 'experience_bus_migrations')
+      -- end of owned tables
       -- A sequence of a column goes with its table.
       AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('a', 'i', 'e')
         AND classid = 'pg_class'::regclass)
@@ -56,21 +57,18 @@ BEGIN
   END IF;
   FOR wanted IN
     SELECT * FROM (VALUES
-      -- Append-only: nobody rewrites what was learned.
+      -- generated: service grants
       ('experience_service', 'public.agent_lessons', 'SELECT, INSERT'),
       ('experience_service', 'public.lesson_sightings', 'SELECT, INSERT'),
-      -- DELETE after the publication; UPDATE because SELECT ... FOR UPDATE asks for it.
       ('experience_service', 'public.lesson_outbox', 'SELECT, INSERT, UPDATE, DELETE'),
       ('experience_service', 'public.user_features', 'SELECT, INSERT, UPDATE'),
-      -- Removed after FEATURE_DEDUP_DAYS, under SELECT ... FOR UPDATE.
       ('experience_service', 'public.feature_events', 'SELECT, INSERT, UPDATE, DELETE'),
-      -- Removed after RUN_RETENTION_DAYS.
       ('experience_service', 'public.agent_runs', 'SELECT, INSERT, UPDATE, DELETE'),
       ('experience_service', 'public.agent_events', 'SELECT, INSERT, DELETE'),
       ('experience_service', 'public.leases', 'SELECT, INSERT, UPDATE, DELETE'),
       ('experience_service', 'public.stream_positions', 'SELECT, INSERT, UPDATE'),
-      -- Waits for migrations, and makes none.
       ('experience_service', 'drizzle.experience_bus_migrations', 'SELECT'),
+      -- end of service grants
       ('experience_reader', 'public.agent_lessons', 'SELECT'),
       ('experience_reader', 'public.lesson_sightings', 'SELECT')
     ) AS grants (role, name, privileges)

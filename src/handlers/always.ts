@@ -6,8 +6,8 @@ import { deadLettersStream, deadLettersSubjects } from "../subjects.ts";
 export const always = {
   endpoints: {
     health: "health of whichever replica answers",
-    "health-instance": "health of this replica",
-    stats: "figures of the fleet, and of the replica that answers",
+    "health-instance": "health of that replica",
+    stats: "figures of the fleet, and under `instance` of the replica that answers",
   },
   tables: {
     "public.leases": ["SELECT", "INSERT", "UPDATE", "DELETE"],

@@ -8,11 +8,13 @@ export const deadletters: ConcernDeclaration<object, DeadLetterMetrics> = {
   name: "deadletters",
   summary: "lists, replays and purges dead letters",
   endpoints: {
-    "deadletters-list": "dead letters that match a filter, the newest first, page by page",
-    "deadletters-get": "one dead letter with its headers and payload",
+    "deadletters-list":
+      "dead letters by `stream`, `durable`, `reason`, `since`, `until`, `replayed`; newest first, pages by `cursor`",
+    "deadletters-get": "one dead letter (`id`) with its headers and payload",
     "deadletters-replay":
-      "publishes dead letters again where they came from, and marks them replayed",
-    "deadletters-purge": "removes dead letters that match a filter",
+      "publishes dead letters again where they came from, and marks them replayed: one (`id`), those of a filter, or `all`; `dry_run` counts",
+    "deadletters-purge":
+      "removes one (`id`) or those of a filter; `dry_run` counts, `note` goes to the log",
   },
   permissions: (_, everything) => [
     ...reading(deadLettersStream, [], "reads dead letters"),

@@ -35,7 +35,7 @@ export const features: ConcernDeclaration<FeatureSettings, FeatureMetrics> = {
     };
   },
   endpoints: {
-    "features-get": "the feature row of one user; not_found where there is none",
+    "features-get": "the feature row of one user; `not_found` where there is none",
     "features-batch": "the feature rows of up to 1,000 users, and who has none",
   },
   tables: {

@@ -28,10 +28,10 @@ export const runs: ConcernDeclaration<RunSettings, RunMetrics> = {
     "runs-append":
       "stores one event of a run, or an array of at most 1,000, and tells their cursors",
     "runs-heartbeat": "keeps a run alive; says whether it is",
-    "runs-get": "one run; not_found where there is none",
-    "runs-list": "runs by agent, status and time, the newest first, page by page",
-    "runs-events": "stored events of a run after a cursor",
-    "runs-latest": "the newest event of a run, or its newest of a type",
+    "runs-get": "one run; `not_found` where there is none",
+    "runs-list": "runs by `agent_id`, `status`, `since`, `until`; newest first, pages by `cursor`",
+    "runs-events": "stored events of a run `after` a cursor, `limit` at most 1,000",
+    "runs-latest": "the newest event of a run, or its newest of a `type`",
   },
   tables: {
     // Removed after RUN_RETENTION_DAYS.
