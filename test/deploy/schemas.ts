@@ -27,6 +27,9 @@ export async function schemaProblems(resource: Resource): Promise<string[]> {
   }
 }
 
+/** `fallback.behavior` of a ScaledObject: the last package of its schemas for Node.js 20 lacks it. */
+const newInKeda = `'"behavior"' does not exist in type '{ failureThreshold: number; replicas: number; }'`;
+
 /**
  * Fields that no resource of its kind has, and values that none may have: the compiler compares each resource, as a
  * literal, with the interface that the same packages make from the schema.
@@ -51,7 +54,8 @@ export function unknownFields(resources: readonly Resource[]): string[] {
       encoding: "utf8",
     });
     if (run.status === 0) return [];
-    return run.stdout.split("\n").filter((line) => line.includes("error"));
+    const errors = run.stdout.split("\n").filter((line) => line.includes("error"));
+    return errors.filter((line) => !line.includes(newInKeda));
   } finally {
     rmSync(folder, { recursive: true });
   }
