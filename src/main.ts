@@ -30,7 +30,7 @@ async function main(): Promise<number> {
     console.log(values.help ? help : version);
     return serviceExitCodes.clean;
   }
-  return await loadAndServe({ env: process.env, exit: process.exit });
+  return await loadAndServe({ env: process.env, exit: process.exit }, () => import("./serve.ts"));
 }
 
 main().then(

@@ -19,6 +19,6 @@ export function addServeCommand(program: Command): void {
     .action(async (_: object, command: Command) => {
       const { server } = command.optsWithGlobals<GlobalOptions>();
       const env = { ...process.env, ...(server && { NATS_URL: server }) };
-      process.exit(await loadAndServe({ env, exit: process.exit }));
+      process.exit(await loadAndServe({ env, exit: process.exit }, () => import("../serve.ts")));
     });
 }

@@ -17,10 +17,13 @@ export interface Surroundings {
  * a signal finds nothing to finish: it ends the process well. Were nobody listening, it would end with
  * another code, and as process 1 of a container it would go on, for the kernel drops such a signal then.
  */
-export async function loadAndServe(surroundings: Surroundings): Promise<number> {
+export async function loadAndServe(
+  surroundings: Surroundings,
+  load: () => Promise<{ readonly serve: (surroundings: Surroundings) => Promise<number> }>,
+): Promise<number> {
   const stop = () => surroundings.exit(serviceExitCodes.clean);
   for (const signal of stopSignals) process.on(signal, stop);
-  const { serve } = await import("../serve.ts");
+  const { serve } = await load();
   // Listens itself by the time it returns its promise.
   const served = serve(surroundings);
   for (const signal of stopSignals) process.off(signal, stop);

@@ -1,7 +1,7 @@
 import { type Static, type TSchema, Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { BusError } from "../errors.ts";
-import { firstProblem } from "../handlers/extractor/event-context.ts";
+import { firstProblem } from "./event-context.ts";
 import { parseJsonObject } from "./json.ts";
 import { parseTimestamp } from "./timestamp.ts";
 

@@ -1,15 +1,15 @@
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { BusError } from "../../errors.ts";
-import { parseJsonObject } from "../../schema/json.ts";
-import type { ExperienceEvent, OkGlance } from "./event.ts";
 import {
   checkedId,
   eventTime,
   firstProblem,
   type MessageContext,
   notAhead,
-} from "./event-context.ts";
+} from "../../schema/event-context.ts";
+import { parseJsonObject } from "../../schema/json.ts";
+import type { ExperienceEvent, OkGlance } from "./event.ts";
 import { type PlainEvent, readPlainEvent } from "./plain-event.ts";
 
 /** One JSON object, at most this many bytes (contract, section 1). */

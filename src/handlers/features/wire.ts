@@ -1,13 +1,13 @@
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { BusError } from "../../errors.ts";
-import { parseJsonObject } from "../../schema/json.ts";
 import {
   checkedId,
   eventTime,
   firstProblem,
   type MessageContext,
-} from "../extractor/event-context.ts";
+} from "../../schema/event-context.ts";
+import { parseJsonObject } from "../../schema/json.ts";
 import type { UserEvent } from "./event.ts";
 
 /** One JSON object, at most this many bytes. */

@@ -1,5 +1,5 @@
-import { BusError } from "../../errors.ts";
-import { parseTimestamp } from "../../schema/timestamp.ts";
+import { BusError } from "../errors.ts";
+import { parseTimestamp } from "./timestamp.ts";
 
 /** What is known of a message beside its payload. */
 export interface MessageContext {
