@@ -101,7 +101,7 @@ class Stopped extends Error {}
 
 /**
  * Runs one durable: pull, decode, batch, handle, ack; hold during outages; retry with backoff; dead
- * letters (design, section 4). Nothing is acked before `handle` has resolved for it.
+ * letters. Nothing is acked before `handle` has resolved for it.
  */
 export function startConsumer<T>(
   consumption: Consumption<T>,

@@ -23,7 +23,7 @@ export interface EvidenceLimits {
   readonly windowMs: number;
 }
 
-/** A signature's evidence holds its newest 512 events by event time (contract, section 2). */
+/** A signature's evidence holds its newest 512 events by event time. */
 export const maxEntries = 512;
 
 export const noEvidence: Evidence = { entries: [], sighted: [], learned: false };

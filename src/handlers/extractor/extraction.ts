@@ -80,7 +80,7 @@ export interface Extraction {
 }
 
 /**
- * The order of effects (design, section 2): evidence, coverage, lessons and sightings, publication,
+ * The order of effects (docs/architecture.md): evidence, coverage, lessons and sightings, publication,
  * "stored" in the document; the caller acks. A crash between any two is harmless, because what was not
  * acked comes back, finds its evidence there, and goes on from the first effect that is missing.
  */

@@ -12,7 +12,7 @@ import { parseJsonObject } from "../../schema/json.ts";
 import type { ExperienceEvent, OkGlance } from "./event.ts";
 import { type PlainEvent, readPlainEvent } from "./plain-event.ts";
 
-/** One JSON object, at most this many bytes (contract, section 1). */
+/** One JSON object, at most this many bytes. */
 export const maxEventBytes = 256 * 1024;
 
 const id = (description: string) => Type.String({ minLength: 1, maxLength: 128, description });
