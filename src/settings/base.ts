@@ -38,11 +38,6 @@ export type ProvisionMode = (typeof provisionModes)[number];
 const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-export const durableName = [
-  /^[A-Za-z0-9_-]{1,64}$/,
-  "1 to 64 of letters, digits, - and _",
-] as const;
-
 /** The servers that a program talks to; it need not be told where the others are. */
 export type Server = "nats" | "postgres";
 

@@ -1,6 +1,12 @@
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type Reader = ReturnType<typeof reader>;
 
+/** What a durable may be called: it names buckets too. */
+export const durableName = [
+  /^[A-Za-z0-9_-]{1,64}$/,
+  "1 to 64 of letters, digits, - and _",
+] as const;
+
 /** A variable that was read, and what it amounts to. */
 export interface Reading {
   readonly name: string;

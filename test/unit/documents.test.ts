@@ -13,7 +13,7 @@ describe("README.md", () => {
   const readme = file("README.md");
 
   it("lists exactly the settings that the service reads", () => {
-    const table = readme.slice(readme.indexOf("## Settings"), readme.indexOf("Exit codes:"));
+    const table = readme.slice(readme.indexOf("## Settings"), readme.indexOf("## Production"));
     expect(all(table, /`([A-Z]+_[A-Z_]+)`/g)).toEqual(settingNames());
   });
 

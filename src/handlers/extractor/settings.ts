@@ -1,5 +1,5 @@
-import { type BaseSettings, durableName } from "../../settings/base.ts";
-import type { Reader } from "../../settings/environment.ts";
+import type { BaseSettings } from "../../settings/base.ts";
+import { durableName, type Reader } from "../../settings/environment.ts";
 
 export interface ExtractorSettings {
   readonly stream: string;

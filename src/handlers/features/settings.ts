@@ -1,5 +1,4 @@
-import { durableName } from "../../settings/base.ts";
-import type { Reader } from "../../settings/environment.ts";
+import { durableName, type Reader } from "../../settings/environment.ts";
 
 export interface FeatureSettings {
   /** The durables are `<prefix>-signals` and `<prefix>-feedback`. */

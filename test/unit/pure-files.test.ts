@@ -1,0 +1,49 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../../src", import.meta.url));
+
+/** Files that do input or output, or put together what does: by name, in each concern. */
+const doers =
+  /\/(open|index|store|bucket|history|publishers|archive|endpoints|explain|ingest|apply|record|follow|feed|heartbeats|maintenance|maintenance-store|notifications|lesson-reader|extraction|rebuild|metrics)\.ts$/;
+
+/** What a pure file may import besides its like: shapes, errors, hashes, schema checks, bounded caches. */
+const allowed = [/^\.{1,2}\//, /^node:crypto$/, /^typebox(\/|$)/, /^lru-cache$/];
+
+const pureFiles = ["extractor", "features", "runs"].flatMap((concern) =>
+  readdirSync(join(root, "handlers", concern), { recursive: true, encoding: "utf8" })
+    .map((name) => join(root, "handlers", concern, name))
+    .filter((path) => path.endsWith(".ts") && !doers.test(path)),
+);
+
+const imports = (text: string) =>
+  [...text.matchAll(/^import (?!type)[^;]*? from "([^"]+)";/gm)].map(([, from]) => String(from));
+
+/** Everything that a file loads, directly or not, each with the file that asks for it. */
+function loads(path: string, seen = new Map<string, string>()): Map<string, string> {
+  for (const from of imports(readFileSync(path, "utf8"))) {
+    const target = from.startsWith(".") ? join(dirname(path), from) : from;
+    if (seen.has(target)) continue;
+    seen.set(target, relative(root, path));
+    if (from.startsWith(".")) loads(target, seen);
+  }
+  return seen;
+}
+
+test("there are pure files to look at", () => {
+  expect(pureFiles.length).toBeGreaterThan(20);
+});
+
+test.each(pureFiles.map((path) => [relative(root, path), path]))(
+  "%s reaches no server, clock or environment",
+  (_, path) => {
+    const outside = [...loads(path)].filter(
+      ([target]) => !target.startsWith("/") && !allowed.some((one) => one.test(target)),
+    );
+    expect(outside).toEqual([]);
+    const text = readFileSync(path, "utf8");
+    expect(text).not.toMatch(/Date\.now\(|new Date\(\)|performance\.now|process\.env|Math\.random/);
+  },
+);
