@@ -53,6 +53,8 @@ export interface DatabaseOptions {
   readonly poolSize?: number;
   /** How long one call may take, connecting included. Default 10,000. */
   readonly deadlineMs?: number;
+  /** Every transaction is read-only: PostgreSQL itself refuses what would write. Default false. */
+  readonly readOnly?: boolean;
   readonly log: DatabaseLog;
   readonly done?: StatementDone;
 }
@@ -149,6 +151,7 @@ function openPool(options: DatabaseOptions, deadlineMs: number): Pool {
       // A plan kept from when the tables were small would read all of them, until an ANALYZE comes.
       plan_cache_mode: "force_custom_plan",
       TimeZone: "UTC",
+      ...(options.readOnly && { default_transaction_read_only: true }),
     },
   });
   const db = drizzle(client);

@@ -162,3 +162,6 @@ export const streamPositions = pgTable("stream_positions", {
   position: bigint("position", { mode: "number" }).notNull(),
   updatedAt: moment("updated_at").notNull().defaultNow(),
 });
+
+export { memoryEntries, memoryFeedback, memoryPromotions } from "./memory.ts";
+export { reviewClock, reviewEntries, reviewEvents } from "./review.ts";

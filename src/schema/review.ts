@@ -1,0 +1,74 @@
+import { sql } from "drizzle-orm";
+import {
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  smallint,
+  text,
+  timestamp,
+  uniqueIndex,
+} from "drizzle-orm/pg-core";
+
+type Json = Record<string, unknown>;
+
+const moment = (name: string) => timestamp(name, { withTimezone: true, mode: "string" });
+
+/**
+ * The last time that a step of a review bears, in its one row: whoever takes a step takes the next one, and others wait.
+ * A trigger does so for each write of `review_entries`.
+ */
+export const reviewClock = pgTable("review_clock", {
+  id: smallint("id").primaryKey(),
+  lastAt: moment("last_at").notNull(),
+});
+
+/** Feedback on its way to becoming a skill. */
+export const reviewEntries = pgTable(
+  "review_entries",
+  {
+    entryId: text("entry_id").primaryKey(),
+    tenantId: text("tenant_id").notNull(),
+    feedbackId: text("feedback_id").notNull(),
+    stage: text("stage").notNull(),
+    summary: text("summary"),
+    runId: text("run_id"),
+    caseDraft: jsonb("case").$type<Json>(),
+    skillDraft: jsonb("skill_draft").$type<Json>(),
+    reviewer: text("reviewer"),
+    lessonKey: text("lesson_key"),
+    /** Grows by one with each; the token of compare-and-set. */
+    steps: integer("steps").notNull(),
+    createdAt: moment("created_at").notNull().default(sql`clock_timestamp()`),
+    /** Set by the trigger; grows strictly over all entries. */
+    updatedAt: moment("updated_at").notNull().default(sql`clock_timestamp()`),
+  },
+  (table) => [
+    uniqueIndex("review_entries_updated_at_idx").on(table.updatedAt),
+    index("review_entries_stage_idx").on(table.stage, table.updatedAt),
+  ],
+);
+
+/** Every step of every entry; stays when the entry is removed. Append-only. */
+export const reviewEvents = pgTable(
+  "review_events",
+  {
+    entryId: text("entry_id").notNull(),
+    step: integer("step").notNull(),
+    tenantId: text("tenant_id").notNull(),
+    /** `created`, `advanced` or `removed`. */
+    what: text("what").notNull(),
+    fromStage: text("from_stage"),
+    toStage: text("to_stage"),
+    who: text("who"),
+    reason: text("reason"),
+    caseDraft: jsonb("case").$type<Json>(),
+    skillDraft: jsonb("skill_draft").$type<Json>(),
+    at: moment("at").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.entryId, table.step] }),
+    uniqueIndex("review_events_at_idx").on(table.at),
+  ],
+);

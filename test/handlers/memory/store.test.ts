@@ -1,0 +1,227 @@
+import { sql } from "drizzle-orm";
+import fc from "fast-check";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { judge, promote } from "../../../src/handlers/memory/change.ts";
+import type { NewMemory } from "../../../src/handlers/memory/entry.ts";
+import { openRecall, type Question, type Recall } from "../../../src/handlers/memory/recall.ts";
+import { recalled } from "../../../src/handlers/memory/recall-score.ts";
+import { statuses, statusOf } from "../../../src/handlers/memory/status.ts";
+import { type Memory, openMemory } from "../../../src/handlers/memory/store.ts";
+import { type Database, openDatabase, silentLog } from "../../../src/postgres/client.ts";
+import { freshDatabase, type TestDatabase } from "../../rig/database.ts";
+
+let own: TestDatabase;
+let store: Memory;
+let reader: Recall;
+let readOnly: Database;
+const open: Database[] = [];
+
+beforeEach(async () => {
+  own = await freshDatabase();
+  store = openMemory(connect(false));
+  readOnly = connect(true);
+  reader = openRecall(readOnly);
+});
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((one) => one.close()));
+  await own.drop();
+});
+
+/** As another replica has it. */
+function connect(isReadOnly: boolean): Database {
+  const database = openDatabase({
+    url: own.url,
+    poolSize: 3,
+    readOnly: isReadOnly,
+    log: silentLog,
+  });
+  open.push(database);
+  return database;
+}
+
+const entry = (entryId: string, changes: Partial<NewMemory> = {}): NewMemory => ({
+  ...{ tenantId: "default", entryId, scope: "project", projectKey: "shop", tags: ["pay"] },
+  ...{ insight: "refunds need an order id", confidence: 0.5, promotionPolicy: null },
+  ...{ evidence: null, unsupportedReason: null },
+  ...changes,
+});
+const key = (entryId: string) => ({ tenantId: "default", entryId });
+const question = (changes: Partial<Question> = {}): Question => ({
+  ...{ tenantId: "default", tags: [], topK: 5 },
+  ...changes,
+});
+const idsOf = (found: readonly { entry: { entryId: string } }[]) =>
+  found.map(({ entry: { entryId } }) => entryId);
+const approval = {
+  from_scope: "project",
+  to_scope: "world",
+  trigger: "reviewer_approval",
+} as const;
+
+test("what is saved is found as it was, once", async () => {
+  const policy = { ...approval, reviewer: "Ada" };
+  const asked = entry("o'Neil é😀", { evidence: { runs: [1] }, promotionPolicy: policy });
+  const saved = await store.save(asked);
+  expect(saved).toMatchObject({ ...asked, status: "provisional", promotionLevel: 0 });
+  expect((await store.find(key(asked.entryId)))?.entry).toEqual(saved);
+  expect(await store.save(asked)).toBeNull();
+  expect(await store.find({ ...key(asked.entryId), tenantId: "acme" })).toBeNull();
+});
+
+test("feedback from two replicas at once makes what the set of verdicts says, each id once", async () => {
+  const replicas = [store, openMemory(connect(false))];
+  for (const id of ["a", "b", "c", "d"]) {
+    await store.save(entry(id));
+    const verdicts = Array.from({ length: 8 }, (_, i) => ({
+      feedbackId: `f${i % 5}`,
+      positive: i % 3 > 0,
+    }));
+    await Promise.all(verdicts.map((one, i) => judge(replicas[i % 2] ?? store, key(id), one)));
+    const stored = await store.verdicts(key(id));
+    expect(stored).toHaveLength(5);
+    expect((await store.find(key(id)))?.entry).toMatchObject({
+      status: statusOf(stored),
+      version: 6,
+    });
+  }
+});
+
+test("feedback a day later disputes; the first verdict's time is the one that counts", async () => {
+  await store.save(entry("a"));
+  await judge(store, key("a"), { feedbackId: "1", positive: true });
+  await own.sql`UPDATE memory_feedback SET at = at - interval '20 seconds'`;
+  expect((await judge(store, key("a"), { feedbackId: "2", positive: false })).entry.status).toBe(
+    "disputed",
+  );
+  await own.sql`UPDATE memory_feedback SET at = at - interval '25 hours'`;
+  expect((await judge(store, key("a"), { feedbackId: "3", positive: false })).entry.status).toBe(
+    "disputed_late",
+  );
+});
+
+test("each of many promotions at once is counted and audited; the audit outlives the entry", async () => {
+  await store.save(entry("a"));
+  const again = { from_scope: "project", to_scope: "project", trigger: "user_feedback" } as const;
+  const replicas = [store, openMemory(connect(false))];
+  await Promise.all([0, 1, 2, 3, 4].map((i) => promote(replicas[i % 2] ?? store, key("a"), again)));
+  await promote(store, key("a"), { ...approval, reviewer: "Ada" });
+  await expect(promote(store, key("a"), again)).rejects.toMatchObject({ code: "conflict" });
+  expect((await store.find(key("a")))?.entry).toMatchObject({ scope: "world", promotionLevel: 6 });
+  expect(await store.remove(key("a"))).toBe(true);
+  expect(await store.remove(key("a"))).toBe(false);
+  const audit = await store.audit({ tenantId: "default", entryId: "a" }, null, 10);
+  expect(audit.map(({ level }) => level)).toEqual([6, 5, 4, 3, 2, 1]);
+  expect(audit[0]).toMatchObject({ toScope: "world", reviewer: "Ada" });
+  expect(await store.audit({ tenantId: "default" }, audit[4]?.promotionId ?? 0, 10)).toHaveLength(
+    1,
+  );
+  await expect(own.sql`DELETE FROM memory_promotions`).rejects.toMatchObject({ code: "55000" });
+});
+
+test("an entry that is saved again after its removal begins anew", async () => {
+  await store.save(entry("a"));
+  await judge(store, key("a"), { feedbackId: "1", positive: false });
+  await store.remove(key("a"));
+  expect(await store.save(entry("a"))).toMatchObject({ status: "provisional" });
+  expect((await judge(store, key("a"), { feedbackId: "1", positive: true })).entry.status).toBe(
+    "confirmed",
+  );
+});
+
+test("lists go by id, on from where they ended; counts are of scope and status", async () => {
+  for (const id of ["b", "a", "c"]) await store.save(entry(id));
+  await store.save(entry("d", { scope: "world", projectKey: null }));
+  const listed = async (after: string | null, filter = {}) =>
+    (await store.list({ tenantId: "default", ...filter }, after, 3)).map((one) => one.entryId);
+  expect(await listed(null)).toEqual(["a", "b", "c"]);
+  expect(await listed("c")).toEqual(["d"]);
+  expect(await listed(null, { scope: "world" })).toEqual(["d"]);
+  expect(await store.counts()).toHaveLength(2);
+  expect(await store.counts("acme")).toEqual([]);
+});
+
+test("recall comes to what the pure rules say", async () => {
+  const words = ["pay", "refund", "o'Neil", "é"];
+  const one = fc.record({
+    tags: fc.subarray(words),
+    confidence: fc.constantFrom(0, 0.2, 0.5, 1),
+    status: fc.constantFrom(...statuses),
+    unsupportedReason: fc.option(fc.constant("none"), { freq: 5 }),
+    daysAgo: fc.constantFrom(0, 2),
+  });
+  const asked = fc.record({
+    tags: fc.subarray([...words, "x"]),
+    topK: fc.integer({ min: 1, max: 9 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(one, { maxLength: 12 }),
+      fc.array(asked, { maxLength: 4 }),
+      async (all, questions) => {
+        await own.sql`TRUNCATE memory_entries`;
+        for (const [i, { status, daysAgo, ...fields }] of all.entries()) {
+          await store.save(entry(`e${i}`, fields));
+          await own.sql`UPDATE memory_entries SET status = ${status},
+          created_at = now() - ${daysAgo} * interval '1 day' WHERE entry_id = ${`e${i}`}`;
+        }
+        const entries = await store.list({ tenantId: "default" }, null, 100);
+        for (const { tags, topK } of questions) {
+          const found = await reader.recall(question({ tags, topK }));
+          const expected = recalled(entries, tags, topK, Date.now());
+          expect(found.map((o) => [o.entry.entryId, o.score])).toEqual(
+            expected.map((o) => [o.entry.entryId, o.score]),
+          );
+        }
+      },
+    ),
+    { numRuns: 25 },
+  );
+}, 60_000);
+
+test("recall keeps to tenant, scope and project; the world is everybody's", async () => {
+  await store.save(entry("a"));
+  await store.save(entry("b", { projectKey: "other" }));
+  await store.save(entry("w", { scope: "world", projectKey: null }));
+  await store.save(entry("x", { tenantId: "acme" }));
+  const found = async (changes: Partial<Question>) => idsOf(await reader.recall(question(changes)));
+  expect(await found({})).toEqual(["a", "b", "w"]);
+  expect(await found({ projectKey: "shop" })).toEqual(["a", "w"]);
+  expect(await found({ projectKey: "shop", scope: "project" })).toEqual(["a"]);
+  expect(await found({ scope: "world" })).toEqual(["w"]);
+  expect(await found({ tenantId: "acme" })).toEqual(["x"]);
+});
+
+/** Of every row, and of which transaction wrote it. */
+async function tablesHash(): Promise<unknown> {
+  const [row] = await own.sql`
+    SELECT md5(string_agg(line, '' ORDER BY line)) AS hash FROM (
+      SELECT 'e' || xmin::text || to_jsonb(one)::text AS line FROM memory_entries AS one
+      UNION ALL SELECT 'f' || xmin::text || to_jsonb(one)::text FROM memory_feedback AS one
+      UNION ALL SELECT 'p' || xmin::text || to_jsonb(one)::text FROM memory_promotions AS one) AS lines`;
+  return row?.["hash"];
+}
+
+test("10,000 recalls change nothing in the tables, not even which transaction wrote a row", async () => {
+  for (let i = 0; i < 50; i++) await store.save(entry(`e${i}`, { tags: [`t${i % 7}`, "pay"] }));
+  await judge(store, key("e1"), { feedbackId: "1", positive: true });
+  const before = await tablesHash();
+  for (let i = 0; i < 100; i++) {
+    const asked = (n: number) => question({ tags: n % 2 ? [`t${n % 7}`] : [] });
+    await Promise.all(Array.from({ length: 100 }, (_, n) => reader.recall(asked(n))));
+  }
+  expect(await tablesHash()).toBe(before);
+  // The hash would tell: it does for a write that changes no value.
+  await own.sql`UPDATE memory_entries SET last_seen_at = last_seen_at WHERE entry_id = 'e1'`;
+  expect(await tablesHash()).not.toBe(before);
+}, 120_000);
+
+test("a recall that would write is refused by PostgreSQL", async () => {
+  await store.save(entry("a"));
+  const before = await tablesHash();
+  const writing = readOnly.run(({ db }) =>
+    db.execute(sql`UPDATE memory_entries SET last_seen_at = now() RETURNING *`),
+  );
+  await expect(writing).rejects.toThrow(/25006/);
+  expect(await tablesHash()).toBe(before);
+});
