@@ -107,7 +107,7 @@ export async function cannotConnect({ url }: NatsSettings, error: unknown): Prom
 
 async function translated(error: unknown, subject: string): Promise<unknown> {
   if (isUnanswered(error)) {
-    const text = `nobody answers on ${subject}: is the service running?`;
+    const text = `no responders on ${subject}: is the service running?`;
     return new BusError("unavailable", text, { cause: error });
   }
   const { translateNats } = await import("../nats/errors.ts");

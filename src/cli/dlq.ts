@@ -108,8 +108,12 @@ function withFilter(command: Command): Command {
   return command
     .option("--stream <name>", "of messages that came from this stream")
     .option("--durable <name>", "given up by this durable")
-    .option("--reason <text>", "whose reason has this text, or whose code it is")
-    .option("--since <time>", "given up since: ISO 8601, or so long ago (90s, 15m, 2h, 7d)", moment)
+    .option("--reason <text>", "reason contains this text, or code equals it")
+    .option(
+      "--since <time>",
+      "dead-lettered since: ISO 8601 or an age (15m, 2h, 7d) (90s, 15m, 2h, 7d)",
+      moment,
+    )
     .option("--until <time>", "given up before: the same", moment);
 }
 
@@ -127,7 +131,7 @@ async function list(asker: Asker, { json }: GlobalOptions, options: Listing): Pr
     cursor = reply.cursor;
   } while (cursor !== null && letters.length < limit);
   if (json) return printJson({ dead_letters: letters, cursor });
-  if (letters.length === 0) return console.error("There are no dead letters like that.");
+  if (letters.length === 0) return console.error("No dead letters match.");
   console.log(
     table(["ID", "AT", "FROM", "SUBJECT", "REPLAYED", "CODE", "REASON"], letters.map(row)),
   );
@@ -208,7 +212,10 @@ async function purge(
 ): Promise<void> {
   const { dryRun = false, yes = false, note, ...filter } = options;
   if (!dryRun && !yes) {
-    throw new BusError("bad_request", "what is purged is gone: --dry-run counts it, --yes does it");
+    throw new BusError(
+      "bad_request",
+      "purging cannot be undone: use --dry-run to count, --yes to confirm",
+    );
   }
   const asked = requestsFor(ids, wireFilter(filter));
   const requests = asked.map((request) => ({ ...request, ...(note && { note }) }));

@@ -17,7 +17,7 @@ export function addDoctorCommand(program: Command): void {
     .addHelpText(
       "after",
       `
-Run it with the environment of the service, for it looks with its eyes: reachability, credentials, permissions
+Run it with the service's environment, so that it sees what the service sees: reachability, credentials, permissions
 one by one, server versions, max_payload, what exists in JetStream against the settings, migrations, clocks,
 certificates. It ends with 1 where a check failed; a warning alone is no failure.
 
@@ -46,7 +46,10 @@ async function run(global: GlobalOptions): Promise<void> {
     findings.filter((finding) => finding.status === status).length;
   const [failed, warnings] = [count("failed"), count("warning")];
   if (global.json) printJson({ findings, failed, warnings });
-  else console.log(`\n${failed} failed, ${warnings} warned of, ${count("ok")} fine`);
+  else
+    console.log(
+      `\n${failed} failed, ${warnings} ${warnings === 1 ? "warning" : "warnings"}, ${count("ok")} passed`,
+    );
   if (failed > 0) throw new Ended(exitCodes.failed);
 }
 

@@ -12,7 +12,7 @@ Environment: NATS_URL (nats://127.0.0.1:4222), NATS_CREDS, NATS_NKEY, NATS_USER,
 NATS_TOKEN, NATS_CA, NATS_CERT, NATS_KEY, as the nats command reads them. NO_COLOR is respected.
 
 Exit codes: 0 done; 1 the service refused, failed or cannot be reached, or something was left undone;
-2 bad usage or settings; 3 not found (probe: nobody there).`;
+2 bad usage or settings; 3 not found (probe: no such replica).`;
 
 /** Must see all others. */
 const completion = "completion";

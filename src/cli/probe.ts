@@ -19,7 +19,7 @@ export function addProbeCommand(program: Command): void {
   program
     .command("probe")
     .description(
-      "asks a replica for its health: 0 ok or degraded, 1 down or no answer, 3 nobody there",
+      "asks a replica for its health: 0 ok or degraded, 1 down or no answer, 3 no such replica",
     )
     .addOption(
       new Option("--instance <id>", "this one, by its instance id; default: whichever answers")
@@ -67,7 +67,7 @@ async function probe(asker: Asker, { json }: GlobalOptions, options: Probing): P
   const instance = options.host ? await instanceOn(asker, options.host) : options.instance;
   const subject = instance === undefined ? endpointSubject("health") : healthSubject(instance);
   const health = await asker.ask<HealthReply>(subject, {}).catch((error: unknown) => {
-    if (isUnanswered(error)) throw nobody(`nobody answers on ${subject}`);
+    if (isUnanswered(error)) throw nobody(`no responders on ${subject}`);
     throw error;
   });
   if (json) printJson(health);

@@ -29,13 +29,13 @@ export function addStatusCommand(program: Command): void {
     .addOption(
       new Option(
         "--once",
-        "print it once (so it is where the output is no terminal, and with --json)",
+        "print once and exit (default without a terminal, and with --json)",
       ).conflicts(["watch", "interval"]),
     )
     .option("--watch", "print it again and again, until Ctrl-C")
     .option(
       "--interval <time>",
-      "the same, this often; rates are those of the time between (2s)",
+      "refresh interval; rates are measured over it (default 2s)",
       seconds,
     )
     .addHelpText(

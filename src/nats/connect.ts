@@ -168,7 +168,7 @@ function againUntilLed(request: NatsConnection["request"]): NatsConnection["requ
 function logError(error: Error, log: Pick<Logger, "warn">): void {
   if (error instanceof errors.PermissionViolationError) {
     const { operation, subject, queue } = error;
-    log.warn({ operation, subject, queue }, "NATS refused it: no permission");
+    log.warn({ operation, subject, queue }, "NATS denied the operation: missing permission");
   } else log.warn({ err: error }, "NATS reported an error");
 }
 

@@ -88,7 +88,7 @@ export function openPermissions(
   async function hearAgain(): Promise<void> {
     if (!isDeaf) return;
     isDeaf = false;
-    log.warn("a subscription was refused that is permitted now: connecting anew");
+    log.warn("a refused subscription is permitted now: reconnecting");
     await nats(() => nc.reconnect());
   }
 

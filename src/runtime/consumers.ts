@@ -98,7 +98,10 @@ async function openDurable(
   let position = await ordered.positions.read(name);
   if (position > state.last_seq) {
     // A server that lost power, or a restored backup: new messages get the same sequences once more.
-    log.warn({ stream, position, last: state.last_seq }, "the stream has gone back, and so do we");
+    log.warn(
+      { stream, position, last: state.last_seq },
+      "stream sequence moved backwards; rewinding the stored position",
+    );
     position = state.last_seq;
     await ordered.positions.goBack(name, position);
   }

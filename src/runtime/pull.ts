@@ -134,7 +134,7 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
   }
 
   function lose(why: string | null): void {
-    if (opened !== undefined && why !== null) log.info({ why }, "asking for messages anew");
+    if (opened !== undefined && why !== null) log.info({ why }, "reopening the consumer");
     opened = undefined;
     opening.abort();
     problem = why;

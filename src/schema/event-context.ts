@@ -19,7 +19,7 @@ export function eventTime(
   if (ts === undefined) return context.storedAt;
   const time = parseTimestamp(ts);
   if (time === null)
-    throw new BusError("bad_request", `${field} is no time (ISO 8601 or epoch ms)`);
+    throw new BusError("bad_request", `${field}: expected ISO 8601 or epoch milliseconds`);
   return notAhead(time, context);
 }
 

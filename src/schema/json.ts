@@ -92,5 +92,5 @@ function inspect(value: unknown, depth: number): void {
 
 function inspectText(text: string): void {
   if (text.includes("\u0000")) throw new BusError("bad_request", "has a NUL character");
-  if (!text.isWellFormed()) throw new BusError("bad_request", "has half a surrogate pair");
+  if (!text.isWellFormed()) throw new BusError("bad_request", "contains an unpaired surrogate");
 }

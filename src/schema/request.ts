@@ -24,6 +24,6 @@ export function timeFrom(field: string, value: string | number | undefined): num
   if (value === undefined) return undefined;
   const parsed = parseTimestamp(value);
   if (parsed === null)
-    throw new BusError("bad_request", `${field} is no time (ISO 8601 or epoch ms)`);
+    throw new BusError("bad_request", `${field}: expected ISO 8601 or epoch milliseconds`);
   return parsed;
 }

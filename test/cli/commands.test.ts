@@ -53,7 +53,7 @@ test("the help says what a dry run with something to do ends with, and what 3 me
     expect(help.includes(sentence), path).toBe(isAsked);
   }
   const { help } = (await all).find(({ path }) => path === "") ?? { help: "" };
-  expect(help).toContain("3 not found (probe: nobody there)");
+  expect(help).toContain("3 not found (probe: no such replica)");
 });
 
 test("no help has colours, and NO_COLOR changes nothing", async () => {

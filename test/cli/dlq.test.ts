@@ -53,7 +53,7 @@ test("replay counts, replays with progress, and says what was left", async () =>
   const done = await dlq(stack, "replay --all");
   expect(done.out).toBe("150 of 151 replayed.\n");
   expect(done.complaints).toMatch(/replaying #+ 151\/151 \(100 %\)/);
-  expect(done.complaints).toContain("is not one that is read here");
+  expect(done.complaints).toContain("is not consumed by this service");
   expect(done.code).toBe(1);
 });
 
@@ -104,6 +104,6 @@ for (const [args, code, said] of [
 test("without a service the command says that nobody answers", async () => {
   const stack = await openStack();
   const { complaints, code } = await dlq(stack, "ls");
-  expect(complaints).toContain("nobody answers on experience.deadletters.list");
+  expect(complaints).toContain("no responders on experience.deadletters.list");
   expect(code).toBe(1);
 });

@@ -76,7 +76,7 @@ test("where nothing is wrong it says so, check by check, and ends with 0", async
   expect(await doctor(env)).toEqual({ told: [], code: 0 });
   const { out } = await run("doctor", env);
   expect(out).toMatch(/ok {6}streams and durables: as the settings want them/);
-  expect(out).toMatch(/\n0 failed, 0 warned of, \d+ fine\n$/);
+  expect(out).toMatch(/\n0 failed, 0 warnings, \d+ passed\n$/);
 });
 
 test("a wrong password of NATS", async () => {

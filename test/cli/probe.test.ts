@@ -52,7 +52,7 @@ test("a replica that is down is 1", async () => {
 test("nobody there is 3, whether no service runs at all or none of that name", async () => {
   const stack = await openStack();
   const alone = await probe(stack);
-  expect(alone.complaints).toContain("nobody answers on experience.health");
+  expect(alone.complaints).toContain("no responders on experience.health");
   expect(alone.code).toBe(3);
   expect(await probe(stack, "--host nowhere")).toMatchObject({ code: 3 });
   await stack.start();

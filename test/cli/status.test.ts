@@ -95,7 +95,7 @@ test("while NATS is away it says so, and goes on when it is back", async () => {
 test("without a service, or without NATS, it ends with 1", async () => {
   const stack = await openStack();
   const alone = await status(stack);
-  expect(alone.complaints).toContain("nobody answers on experience.stats");
+  expect(alone.complaints).toContain("no responders on experience.stats");
   expect(alone.code).toBe(1);
   expect(await status(stack, "--once --watch")).toMatchObject({ code: 2 });
   expect(await run("status --server nats://127.0.0.1:1")).toMatchObject({ code: 1 });

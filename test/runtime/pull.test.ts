@@ -3,7 +3,7 @@ import { eventually } from "../rig/eventually.ts";
 import { openToy } from "./toy.ts";
 
 const lookedAgain = (log: readonly { msg: string }[]) =>
-  log.filter(({ msg }) => msg === "asking for messages anew").length;
+  log.filter(({ msg }) => msg === "reopening the consumer").length;
 
 test("a process that stood still does not take NATS for silent", async () => {
   const toy = await openToy();

@@ -142,7 +142,10 @@ export function openDeadLetterArchive(options: {
       throw new BusError("bad_request", "only the beginning of its payload is kept");
     const isOurs = sourceSubjects.some((subject) => includesSubject(subject, letter.subject));
     if (!isOurs || !literalSubject.test(letter.subject)) {
-      throw new BusError("bad_request", `subject ${letter.subject} is not one that is read here`);
+      throw new BusError(
+        "bad_request",
+        `subject ${letter.subject} is not consumed by this service`,
+      );
     }
     await js.publish(letter.subject, payload, { headers: replayHeaders(kept) });
     const { stream, durable, id } = letter;

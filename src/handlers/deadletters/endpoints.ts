@@ -45,7 +45,7 @@ export function deadletters({ archive, metrics, log }: DeadLettersOptions): Conc
   async function list(request: ListRequest): Promise<ListReply> {
     const { cursor = "9".repeat(15) } = request;
     if (!/^[1-9]\d{0,15}$/.test(cursor)) {
-      throw new BusError("bad_request", "this is not a cursor of a reply");
+      throw new BusError("bad_request", "invalid cursor: pass the `cursor` of a previous reply");
     }
     const before = Number(cursor);
     const { letters, next } = await archive.page(filterFrom(request), before, request.limit ?? 100);
@@ -169,7 +169,8 @@ export function deadletters({ archive, metrics, log }: DeadLettersOptions): Conc
   async function rangeOf(cursor: string | undefined): Promise<{ from: number; upTo: number }> {
     if (cursor === undefined) return { from: 1, upTo: await archive.lastSequence() };
     const [, from, upTo] = /^([1-9]\d{0,15})-([1-9]\d{0,15})$/.exec(cursor) ?? [];
-    if (upTo === undefined) throw new BusError("bad_request", "this is not a cursor of a reply");
+    if (upTo === undefined)
+      throw new BusError("bad_request", "invalid cursor: pass the `cursor` of a previous reply");
     return { from: Number(from), upTo: Number(upTo) };
   }
 

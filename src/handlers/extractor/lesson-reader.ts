@@ -64,7 +64,7 @@ export function openLessonReader(database: Database): LessonReader {
       const id = uuid.test(text) ? text : null;
       if (id === null && !keyPrefix.test(text)) {
         const wanted = "a lesson_id, or a lesson_key or at least its first 8 characters";
-        throw new BusError("bad_request", `a lesson is named by ${wanted}`);
+        throw new BusError("bad_request", `expected ${wanted}`);
       }
       // No digit of a key comes after g, in any collation.
       const rows = await database.run(
@@ -105,5 +105,5 @@ function decodeCursor(cursor: string): { ts: string; id: string } {
   const [, ts = "", id = ""] =
     /^(\d{4}-\d\d-\d\dT[\d:.]{8,15}[+-][\d:]{2,5}) (\S+)$/.exec(text) ?? [];
   if (uuid.test(id) && !Number.isNaN(Date.parse(ts))) return { ts, id };
-  throw new BusError("bad_request", "the cursor is none of ours: take it from an earlier listing");
+  throw new BusError("bad_request", "invalid cursor: pass the `cursor` of a previous listing");
 }

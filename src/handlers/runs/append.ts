@@ -63,7 +63,7 @@ function refusal(run: Run, { cursor }: RunEvent): string | null {
       ? null
       : "this run's cursors are assigned: it cannot bring one of its own";
   }
-  if (cursor === null) return "this run brings its own cursors: an event without one has no place";
+  if (cursor === null) return "this run uses producer cursors, and the event has none";
   return cursor > run.lastCursor ? null : `cursor ${cursor} is not after ${run.lastCursor}`;
 }
 

@@ -165,7 +165,7 @@ export function openRunStreams(options: {
           );
           stalled = setTimeout(() => {
             metrics.runStreamsCut.inc();
-            cut(new Error("the reader does not read"));
+            cut(new Error("client stopped reading"));
           }, stalledMs);
         },
         cancel: end,

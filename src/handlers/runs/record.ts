@@ -252,7 +252,7 @@ function newEvent(value: unknown, maxFutureMs: number): RunEvent {
 function placeFrom(cursor: string): { startedAt: number; runId: string } {
   const [, startedAt, runId] = /^(\d{1,15}):(.{1,128})$/su.exec(cursor) ?? [];
   if (runId === undefined || Number(startedAt) > latestTime) {
-    throw new BusError("bad_request", "this is not a cursor of a reply");
+    throw new BusError("bad_request", "invalid cursor: pass the `cursor` of a previous reply");
   }
   return { startedAt: Number(startedAt), runId };
 }

@@ -139,8 +139,8 @@ describe("what would hurt later is refused wherever it is, in unknown fields, to
   test.each([
     ["a NUL character", '{"result":{"ok":true},"x":"a\\u0000b"}', "has a NUL character"],
     ["a NUL in a key", '{"result":{"ok":true},"a\\u0000b":1}', "has a NUL character"],
-    ["half a pair", '{"result":{"ok":true},"x":["\\ud83d"]}', "has half a surrogate pair"],
-    ["a pair turned round", '{"event_id":"\\ude00\\ud83d"}', "has half a surrogate pair"],
+    ["half a pair", '{"result":{"ok":true},"x":["\\ud83d"]}', "contains an unpaired surrogate"],
+    ["a pair turned round", '{"event_id":"\\ude00\\ud83d"}', "contains an unpaired surrogate"],
   ])("%s", (_, text, reason) => {
     expect(refusalOf(text).message).toBe(reason);
   });

@@ -212,10 +212,12 @@ describe("a field of a wrong type or out of bounds is refused by its name", () =
   });
 
   test.each([secret, "2026-02-30T00:00:00Z", "", -1, 1e17, "2026-11-01T25:00Z"])(
-    "a ts of %j is no time",
+    "a ts of %j is refused",
     (ts) => {
-      expect(reasonFor({ ts })).toBe("ts is no time (ISO 8601 or epoch ms)");
-      expect(reasonFor({ occurredAt: ts })).toBe("occurredAt is no time (ISO 8601 or epoch ms)");
+      expect(reasonFor({ ts })).toBe("ts: expected ISO 8601 or epoch milliseconds");
+      expect(reasonFor({ occurredAt: ts })).toBe(
+        "occurredAt: expected ISO 8601 or epoch milliseconds",
+      );
     },
   );
 
@@ -249,9 +251,9 @@ describe("what would hurt later is refused wherever it is, in the payload, too",
     ["a NUL in an id", '{"user_id":"a\\u0000b"}', "has a NUL character"],
     ["a NUL in the payload", '{"payload":{"x":["\\u0000"]}}', "has a NUL character"],
     ["a NUL in a key", '{"payload":{"a\\u0000b":1}}', "has a NUL character"],
-    ["half a pair in a type", '{"type":"\\ud83d"}', "has half a surrogate pair"],
-    ["half a pair in the payload", '{"payload":{"x":"\\ude00"}}', "has half a surrogate pair"],
-    ["half a pair in a key", '{"payload":{"\\ud83d":1}}', "has half a surrogate pair"],
+    ["half a pair in a type", '{"type":"\\ud83d"}', "contains an unpaired surrogate"],
+    ["half a pair in the payload", '{"payload":{"x":"\\ude00"}}', "contains an unpaired surrogate"],
+    ["half a pair in a key", '{"payload":{"\\ud83d":1}}', "contains an unpaired surrogate"],
   ])("%s", (_, text, reason) => {
     const { code, message } = refusalOf(text);
     expect([code, message]).toEqual(["bad_request", reason]);

@@ -99,7 +99,7 @@ describe("cursors", () => {
 
   test.each([
     [[null, 7, null], [1, 2], /cursors are assigned/],
-    [[7, null, 8], [7, 8], /brings its own cursors/],
+    [[7, null, 8], [7, 8], /uses producer cursors/],
   ])("of both kinds: the first decides, others are refused (%j)", (given, kept, reason) => {
     const events = numbered(...given);
     const appended = append(undefined, events);

@@ -125,7 +125,7 @@ describe("the event time", () => {
   test.each([secret, "2026-02-30T00:00:00Z", "", -1, 1e17, "2026-11-01T25:00Z"])(
     "is not %j",
     (ts) => {
-      expect(reasonFor({ ts })).toBe("ts is no time (ISO 8601 or epoch ms)");
+      expect(reasonFor({ ts })).toBe("ts: expected ISO 8601 or epoch milliseconds");
     },
   );
 });
@@ -250,9 +250,9 @@ describe("what would hurt later is refused wherever it is, in the data, too", ()
     ["a NUL in a type", '{"type":"\\u0000"}', "has a NUL character"],
     ["a NUL in the data", '{"data":{"x":["\\u0000"]}}', "has a NUL character"],
     ["a NUL in a key", '{"data":{"a\\u0000b":1}}', "has a NUL character"],
-    ["half a pair in a type", '{"type":"\\ud83d"}', "has half a surrogate pair"],
-    ["half a pair in the data", '{"data":{"x":"\\ude00"}}', "has half a surrogate pair"],
-    ["half a pair in a key", '{"data":{"\\ud83d":1}}', "has half a surrogate pair"],
+    ["half a pair in a type", '{"type":"\\ud83d"}', "contains an unpaired surrogate"],
+    ["half a pair in the data", '{"data":{"x":"\\ude00"}}', "contains an unpaired surrogate"],
+    ["half a pair in a key", '{"data":{"\\ud83d":1}}', "contains an unpaired surrogate"],
   ])("%s", (_, text, reason) => {
     const { code, message } = refusalOf(text);
     expect([code, message]).toEqual(["bad_request", reason]);
