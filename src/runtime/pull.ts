@@ -19,7 +19,7 @@ export interface OpenedDurable {
   readonly suspects?: number;
 }
 
-export interface IntakeOptions<T> {
+export interface PullOptions<T> {
   readonly nc: NatsConnection;
   /** Deliveries come to a subject below it: the only ones that the user may have. */
   readonly inboxPrefix?: string | undefined;
@@ -35,17 +35,17 @@ export interface IntakeOptions<T> {
   /** What deliveries are made as. */
   readonly deliveries?: typeof Delivery | undefined;
   /**
-   * Makes of a delivery what is to wait for `take`, as soon as it arrives: what is dropped then is
+   * Makes of a delivery what is to wait for `nextBatch`, as soon as it arrives: what is dropped then is
    * gone before the garbage collector would have to copy it. Must not throw.
    */
   readonly accept: (delivery: Delivery) => T;
 }
 
-export interface Intake<T> {
-  /** What waits for `take`. */
+export interface Pulling<T> {
+  /** What waits for `nextBatch`. */
   readonly waiting: readonly T[];
   /** The next ones, at most `batch`; whatever has arrived, at least one; none when it is over. */
-  take(): Promise<T[]>;
+  nextBatch(): Promise<T[]>;
   /** Asks for nothing more until `resume`. */
   hold(): void;
   resume(): void;
@@ -69,7 +69,7 @@ const silenceMs = 4 * heartbeatMs;
  * message delivered to this process is in `waiting` or taken, where it can be kept alive. The client's
  * `consume` asks on however much waits, and its `fetch` pauses between requests.
  */
-export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
+export function startPulling<T>(options: PullOptions<T>): Pulling<T> {
   const { nc, batch, expiresMs, log, deliveries: OneDelivery = Delivery } = options;
   const room = batchesAhead * batch;
   const stopping = new AbortController();
@@ -219,7 +219,7 @@ export function startIntake<T>(options: IntakeOptions<T>): Intake<T> {
 
   return {
     waiting,
-    async take() {
+    async nextBatch() {
       while (waiting.length === 0 && !over) await arrived.wait();
       const taken = waiting.splice(0, batch);
       ask();

@@ -10,7 +10,7 @@ const killedBefore = (step: Step, at = [1, 2]): FailpointOptions => ({
   at,
 });
 
-const effects = "await throughOutages(() => handle(values, arrivals.length - values.length));";
+const effects = "await outages.retryUntilAvailable(() => handle(values, { empty, skipped }));";
 
 /** Builds with a known fault, each with a story that must not end well. */
 const mutants: readonly {
@@ -31,7 +31,11 @@ const mutants: readonly {
   },
   {
     name: "messages are acked before their events are applied",
-    change: { file: "runtime/consumer.js", from: effects, to: `acknowledge(arrivals); ${effects}` },
+    change: {
+      file: "runtime/consumer.js",
+      from: effects,
+      to: `for (const { delivery } of arrivals) delivery.ack(); ${effects}`,
+    },
     failpoint: killedBefore(steps.featureWrite),
     finds: /missing proof/,
   },

@@ -9,7 +9,7 @@ const killedBefore = (step: Step, at = [1, 2]): Fault => ({
   failpoint: { step, moment: "before", at },
 });
 
-const effects = "await throughOutages(() => handle(values, arrivals.length - values.length));";
+const effects = "await outages.retryUntilAvailable(() => handle(values, { empty, skipped }));";
 const publication =
   "await settledAll(rows.map((row) => publisher.publish(row, causes.get(row.lesson_key))));";
 
@@ -20,7 +20,7 @@ const mutants: readonly { name: string; change: Change; fault: Fault; finds: Reg
     change: {
       file: "runtime/consumer.js",
       from: effects,
-      to: `acknowledge(arrivals); ${effects}`,
+      to: `for (const { delivery } of arrivals) delivery.ack(); ${effects}`,
     },
     // Later than the first rebuild, which would find the lost events again.
     fault: killedBefore(steps.evidence, [90, 10]),
@@ -59,9 +59,9 @@ const mutants: readonly { name: string; change: Change; fault: Fault; finds: Reg
   {
     name: "messages are terminated before their dead letter is written",
     change: {
-      file: "runtime/consumer.js",
-      from: "await throughOutages(() => deadLetters.write(delivery, letter));",
-      to: "delivery.term(letter.code); await throughOutages(() => deadLetters.write(delivery, letter));",
+      file: "runtime/isolation.js",
+      from: "await outages.retryUntilAvailable(() => deadLetters.write(delivery, letter));",
+      to: "delivery.term(letter.code); await outages.retryUntilAvailable(() => deadLetters.write(delivery, letter));",
     },
     fault: killedBefore(steps.deadLetter),
     finds: /missing dead letter/,

@@ -86,7 +86,7 @@ test("a message without effect is acked with its batch and counted", async () =>
   const counts: number[] = [];
   toy.start({
     decode: ({ data }) => (data.length > 1 ? null : "short"),
-    handle: async (texts, empty) => {
+    handle: async (texts, { empty }) => {
       counts.push(texts.length, empty);
     },
   });
@@ -119,7 +119,7 @@ test("an outage holds the consumer, keeps what it has alive past ack_wait, and e
     },
   });
   await toy.publish("a", "b");
-  await eventually(() => consumer.state().status === "holding");
+  await eventually(() => consumer.state().status === "paused");
   expect(consumer.state().problem).toBe("the toy box is locked");
   await toy.keptAlive(7);
   away = false;
@@ -329,7 +329,7 @@ test("a stop in an outage hands everything back at once", async () => {
   const toy = await openToy();
   const consumer = toy.start({ handle: () => Promise.reject(outage()), batch: 2 });
   await toy.publish("a", "b", "c", "d", "e");
-  await eventually(() => consumer.state().status === "holding");
+  await eventually(() => consumer.state().status === "paused");
   await eventually(() => consumer.deliveries.length === 5);
   const startedAt = performance.now();
   await consumer.stop(5_000);

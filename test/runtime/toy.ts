@@ -3,7 +3,11 @@ import { desiredState } from "../../src/handlers/derived.ts";
 import { type AttemptsLog, noAttempts, openAttemptsLog } from "../../src/kv/attempts.ts";
 import { openDocuments } from "../../src/kv/documents.ts";
 import { ensureDurable, provision } from "../../src/nats/provision.ts";
-import { type RunningConsumer, startConsumer } from "../../src/runtime/consumer.ts";
+import {
+  type BatchContext,
+  type RunningConsumer,
+  startConsumer,
+} from "../../src/runtime/consumer.ts";
 import { openDeadLetters } from "../../src/runtime/dead-letters.ts";
 import type { StoredMessage } from "../../src/runtime/delivery.ts";
 import type { ConsumerTracing } from "../../src/runtime/traced.ts";
@@ -32,7 +36,7 @@ export interface Toy {
 }
 
 export interface ToyOptions {
-  readonly handle: (texts: readonly string[], empty: number) => Promise<void>;
+  readonly handle: (texts: readonly string[], batch: BatchContext) => Promise<void>;
   readonly decode?: (message: StoredMessage) => string | null;
   readonly batch?: number;
   readonly maxDeliver?: number;

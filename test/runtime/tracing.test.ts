@@ -57,7 +57,7 @@ test("a message handed back in an outage has a span that is no failure", async (
   const { toy, start, publish, outcomes } = await openTracedToy();
   const consumer = start({ handle: () => Promise.reject(new BusError("unavailable", "away")) });
   await publish("later");
-  await eventually(() => consumer.state().status === "holding");
+  await eventually(() => consumer.state().status === "paused");
   await consumer.stop(0);
   expect((await toy.figures()).acked).toBe(0);
   expect(await outcomes()).toEqual([["nak", ""]]);

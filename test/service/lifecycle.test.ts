@@ -129,7 +129,7 @@ test("events of an outage of PostgreSQL are learned when it is over", async () =
   const service = await stack.start(linked);
   await link.cut();
   await publish(stack.broker, ...failures(3));
-  await eventually(() => service.hasLogged("holding until it is over"));
+  await eventually(() => service.hasLogged("pausing until it is over"));
   expect((await service.health()).problems.join()).toContain("EXPERIENCE/experience-learner-v1");
   await link.restore();
   await eventually(async () => (await lessons(stack)).length === 1);
@@ -228,7 +228,7 @@ test("SIGTERM while PostgreSQL is away hands the events back to the stream", asy
   await replica.ready();
   await link.cut();
   await publish(stack.broker, ...failures(3));
-  await eventually(() => replica.hasLogged("holding until it is over"));
+  await eventually(() => replica.hasLogged("pausing until it is over"));
   const { code, seconds } = await terminated(replica);
   expect(code).toBe(0);
   expect(seconds).toBeLessThan(10);

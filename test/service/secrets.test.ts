@@ -107,7 +107,7 @@ test("losing NATS and PostgreSQL in mid-work puts no credentials into the log", 
   await sql`ALTER ROLE guarded NOLOGIN`;
   await sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'guarded'`;
   await publish(stack.broker, ...failures(3));
-  await eventually(() => replica.hasLogged("holding until it is over"), 10_000);
+  await eventually(() => replica.hasLogged("pausing until it is over"), 10_000);
   await stack.broker.kill();
   await eventually(() => replica.hasLogged("NATS connection lost"), 10_000);
   replica.kill("SIGKILL");

@@ -84,7 +84,7 @@ test("a database that is closed to connections for a while is waited for", async
   await admin.unsafe(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
   await admin`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${name}`;
   await publish(broker, ...failures());
-  await eventually(() => replica.hasLogged("outage: holding"), 20_000);
+  await eventually(() => replica.hasLogged("outage: pausing"), 20_000);
   await admin.unsafe(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`);
   const lessons = () => database.sql`SELECT 1 FROM agent_lessons`.catch(() => []);
   await eventually(async () => (await lessons()).length === 1, 20_000);

@@ -1,8 +1,8 @@
 import { isRefusal } from "../../errors.ts";
 import { changeDocument } from "../../kv/change.ts";
 import type { Versioned } from "../../kv/document-store.ts";
-import type { Alone } from "../../runtime/alone.ts";
 import { groupBy } from "../../runtime/grouping.ts";
+import type { Isolated } from "../../runtime/isolated.ts";
 import { type Batch, type Group, groupEvents, isStored, type Outcome } from "./batch.ts";
 import { successesKey } from "./bucket.ts";
 import { type CoverageSettings, isExpired } from "./coverage.ts";
@@ -74,7 +74,7 @@ export interface Extraction {
    * may be acked. It may be called again for the same events, in any order, at any time, by any
    * replica, after a crash anywhere in between: the outcome is the same.
    */
-  handle(events: readonly ExperienceEvent[], alone?: Alone): Promise<Report>;
+  handle(events: readonly ExperienceEvent[], isolated?: Isolated): Promise<Report>;
   /** All effects of this event are stored, so it need not be handled. False when that is not certain. */
   isStored(event: ExperienceEvent): boolean;
 }
@@ -102,7 +102,7 @@ export function createExtraction(
   };
   const rebuild = createRebuild({ ...ports, coverage: bucket.coverage, forget }, settings);
 
-  async function handle(events: readonly ExperienceEvent[], alone?: Alone): Promise<Report> {
+  async function handle(events: readonly ExperienceEvent[], isolated?: Isolated): Promise<Report> {
     const batch = group(events);
     const judged = await addEvidenceOf(batch, 0);
     const rebuilt = await rebuild.ensureCovered(
@@ -111,7 +111,7 @@ export function createExtraction(
       oldestWrittenOf(judged),
       judged.length > 0,
       async (again, since) => storeWhatIsTaken(await addEvidenceOf(group(again), since)),
-      alone,
+      isolated,
     );
     // What a rebuild has stored meanwhile is not stored, and counted, a second time.
     const effects = await storeDue(rebuilt.length === 0 ? judged : judged.map(judgedAgain));

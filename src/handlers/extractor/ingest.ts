@@ -52,8 +52,6 @@ export function extractor(options: {
   readonly metrics: ExtractorMetrics;
 }): ConcernPart {
   const { stream, durable, decode, extraction, metrics } = options;
-  /** Events read and found to have no effect, until they are counted with the next batch. */
-  const without = { sampled_out: 0, evidence: 0 };
   return {
     endpoints: [
       {
@@ -71,24 +69,13 @@ export function extractor(options: {
       {
         stream,
         durable,
-        decode(message) {
-          try {
-            const event = decode(message);
-            if (event !== null && !extraction.isStored(event)) return event;
-            if (event === null) without.sampled_out++;
-            else without.evidence++;
-            return null;
-          } catch (error) {
-            if (isRefusal(error)) metrics.events.inc({ outcome: "invalid" });
-            throw error;
-          }
-        },
-        async handle(events: readonly ExperienceEvent[], _empty, alone) {
-          count(await extraction.handle(events, alone), metrics);
-          for (const outcome of ["sampled_out", "evidence"] as const) {
-            metrics.events.inc({ outcome }, without[outcome]);
-            without[outcome] = 0;
-          }
+        decode,
+        skip: (event) => extraction.isStored(event),
+        onInvalid: () => metrics.events.inc({ outcome: "invalid" }),
+        async handle(events: readonly ExperienceEvent[], { empty, skipped, isolated }) {
+          count(await extraction.handle(events, isolated), metrics);
+          metrics.events.inc({ outcome: "sampled_out" }, empty);
+          metrics.events.inc({ outcome: "evidence" }, skipped);
         },
       },
     ],

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { DocumentStore, Versioned } from "../../kv/document-store.ts";
-import type { Alone } from "../../runtime/alone.ts";
+import type { Isolated } from "../../runtime/isolated.ts";
 import { coverageKey } from "./bucket.ts";
 import {
   type Coverage,
@@ -28,7 +28,7 @@ export interface Rebuild {
     oldestWritten: number,
     isNeeded: boolean,
     reapply: (events: readonly ExperienceEvent[], since: number) => Promise<R>,
-    alone?: Alone,
+    isolated?: Isolated,
   ): Promise<R[]>;
 }
 
@@ -58,7 +58,7 @@ export function createRebuild(
      * It comes after the evidence is written: a bucket wiped before that shows here, and one wiped
      * later has lost nothing that these events still need.
      */
-    async ensureCovered(events, oldestTs, oldestWritten, isNeeded, reapply, alone) {
+    async ensureCovered(events, oldestTs, oldestWritten, isNeeded, reapply, isolated) {
       const results: Awaited<ReturnType<typeof reapply>>[] = [];
       for (;;) {
         const startedAt = now();
@@ -89,9 +89,9 @@ export function createRebuild(
             async (events) => {
               results.push(await reapply(events, startedAt));
             },
-            alone !== undefined,
+            isolated !== undefined,
           );
-        const from = await (alone ? alone.aside(replay) : replay());
+        const from = await (isolated ? isolated.withoutAttempt(replay) : replay());
         if (
           await note(record, { from: Number.isFinite(from) ? from : null, at: startedAt, life })
         ) {
