@@ -37,10 +37,11 @@ function allowList(needed: readonly Permission[], operation: Permission["operati
     const subject = one.queue === undefined ? one.subject : `${one.subject} ${one.queue}`;
     byReason.set(one.why, [...(byReason.get(one.why) ?? []), subject]);
   }
-  return [...byReason].flatMap(([why, subjects]) => [
-    `# ${why}`,
-    ...subjects.map((subject) => `"${subject}"`),
-  ]);
+  return [...byReason].flatMap(([why, subjects]) =>
+    subjects.length === 1
+      ? [`"${subjects[0]}" # ${why}`]
+      : [`# ${why}`, ...subjects.map((subject) => `"${subject}"`)],
+  );
 }
 
 function grants(): string[] {
