@@ -40,6 +40,9 @@ export const feedback = {
   durable: (prefix: string) => `${prefix}-feedback`,
 } as const;
 
+/** Reads `feedback`, too: what is negative becomes an entry to be reviewed. */
+export const reviewDurable = "review-feedback-v1";
+
 /** Everything that happens in runs, in the order in which it is to be stored. */
 export const runs = {
   stream: "RUNS",

@@ -29,7 +29,7 @@ BEGIN
     WHERE relkind IN ('r', 'p', 'S') AND relnamespace IN ('public'::regnamespace, to_regnamespace('drizzle'))
       AND relowner <> 'experience_migrator'::regrole
       -- generated: owned tables
-      AND relname IN ('agent_lessons', 'lesson_sightings', 'lesson_outbox', 'user_features', 'feature_events', 'agent_runs', 'agent_events', 'leases', 'stream_positions', 'experience_bus_migrations')
+      AND relname IN ('agent_lessons', 'lesson_sightings', 'lesson_outbox', 'user_features', 'feature_events', 'agent_runs', 'agent_events', 'review_clock', 'review_entries', 'review_events', 'memory_entries', 'memory_feedback', 'memory_promotions', 'leases', 'stream_positions', 'experience_bus_migrations')
       -- end of owned tables
       -- A sequence of a column goes with its table.
       AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('a', 'i', 'e')
@@ -65,6 +65,12 @@ BEGIN
       ('experience_service', 'public.feature_events', 'SELECT, INSERT, UPDATE, DELETE'),
       ('experience_service', 'public.agent_runs', 'SELECT, INSERT, UPDATE, DELETE'),
       ('experience_service', 'public.agent_events', 'SELECT, INSERT, DELETE'),
+      ('experience_service', 'public.review_clock', 'SELECT, UPDATE'),
+      ('experience_service', 'public.review_entries', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('experience_service', 'public.review_events', 'SELECT, INSERT'),
+      ('experience_service', 'public.memory_entries', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('experience_service', 'public.memory_feedback', 'SELECT, INSERT, DELETE'),
+      ('experience_service', 'public.memory_promotions', 'SELECT, INSERT'),
       ('experience_service', 'public.leases', 'SELECT, INSERT, UPDATE, DELETE'),
       ('experience_service', 'public.stream_positions', 'SELECT, INSERT, UPDATE'),
       ('experience_service', 'drizzle.experience_bus_migrations', 'SELECT'),

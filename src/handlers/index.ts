@@ -2,9 +2,18 @@ import type { AnyConcern } from "./concern.ts";
 import { deadletters } from "./deadletters/index.ts";
 import { extractor } from "./extractor/index.ts";
 import { features } from "./features/index.ts";
+import { memory } from "./memory/index.ts";
+import { review } from "./review/index.ts";
 import { runs } from "./runs/index.ts";
 
 /** Every concern that a replica can host. A new one is its folder and a line here. */
-export const concerns: readonly AnyConcern[] = [extractor, features, runs, deadletters];
+export const concerns: readonly AnyConcern[] = [
+  extractor,
+  features,
+  runs,
+  deadletters,
+  review,
+  memory,
+];
 
 export const concernNames: readonly string[] = concerns.map(({ name }) => name);

@@ -3,6 +3,7 @@ import { Compile } from "typebox/compile";
 import { BusError } from "../errors.ts";
 import { firstProblem } from "./event-context.ts";
 import { parseJsonObject } from "./json.ts";
+import { cleanText, requireCleanText } from "./plain-text.ts";
 import { parseTimestamp } from "./timestamp.ts";
 
 export const tenantSchema = Type.Optional(
@@ -26,4 +27,35 @@ export function timeFrom(field: string, value: string | number | undefined): num
   if (parsed === null)
     throw new BusError("bad_request", `${field}: expected ISO 8601 or epoch milliseconds`);
   return parsed;
+}
+
+/** No other fields than those of the shape. */
+export const strict = { additionalProperties: false } as const;
+
+/**
+ * As `decoderOf`, for what writes: the shape is `strict`, a field that it does not know is refused by its name, and so
+ * is text with hidden characters.
+ */
+export function strictDecoderOf<S extends TSchema>(schema: S): (payload: Uint8Array) => Static<S> {
+  const compiled = Compile(schema);
+  return (payload) => {
+    const value: unknown = payload.length === 0 ? {} : parseJsonObject(payload);
+    if (compiled.Check(value)) {
+      requireCleanText(value);
+      return value as Static<S>;
+    }
+    const problems = compiled.Errors(value);
+    throw new BusError("bad_request", unknownField(problems) ?? firstProblem(problems));
+  };
+}
+
+function unknownField(
+  problems: readonly { readonly keyword: string; readonly instancePath: string; params: unknown }[],
+): string | null {
+  const found = problems.find(({ keyword }) => keyword === "additionalProperties");
+  if (found === undefined) return null;
+  const { additionalProperties = [] } = found.params as { additionalProperties?: string[] };
+  const [name = ""] = additionalProperties;
+  const path = [...found.instancePath.split("/").slice(1), name].join(".");
+  return `${cleanText(path).slice(0, 128)}: is not a field that is known here`;
 }

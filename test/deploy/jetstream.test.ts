@@ -86,8 +86,8 @@ describe.skipIf(kustomize === null)("components/nack", () => {
   });
 
   it("keeps exactly the buckets that the service would make", () => {
-    const { evidence, attempts, featureAttempts, runAttempts } = wanted;
-    const buckets = [evidence, attempts, featureAttempts, runAttempts];
+    const { evidence, attempts, featureAttempts, runAttempts, reviewAttempts } = wanted;
+    const buckets = [evidence, attempts, featureAttempts, runAttempts, reviewAttempts];
     expect(named(made("KeyValue"))).toEqual(byName(buckets));
   });
 
@@ -104,7 +104,7 @@ describe.skipIf(kustomize === null)("components/nack", () => {
 
   it("deletes nothing from JetStream when a resource is deleted", () => {
     const all = resources.filter(({ apiVersion }) => apiVersion === "jetstream.nats.io/v1beta2");
-    expect(all.length).toBe(13);
+    expect(all.length).toBe(15);
     for (const { spec } of all) expect(spec.preventDelete).toBe(true);
   });
 });

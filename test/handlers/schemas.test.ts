@@ -28,12 +28,33 @@ const requests: Record<string, unknown> = {
   "runs-latest": { run_id: "r0", type: "run_started" },
   "features-get": { user_id: "ada" },
   "features-batch": { user_ids: ["ada", "nobody"] },
+  "review-create": { feedback_id: "f1" },
+  "review-advance": { entry_id: "e0", to: "case_draft", case: { case_id: "c" } },
+  "review-get": { entry_id: "e0" },
+  "review-list": { limit: 1 },
+  "review-remove": { entry_id: "e0", by: "Ada", reason: "a test" },
+  "review-stats": {},
+  "memory-save": { scope: "project", insight: "it is so", confidence: 1, tags: ["t"] },
+  "memory-get": { entry_id: "m0" },
+  "memory-list": { limit: 1 },
+  "memory-recall": { tags: ["t"] },
+  "memory-feedback": { entry_id: "m0", verdict: "positive" },
+  "memory-promote": {
+    entry_id: "m0",
+    policy: { from_scope: "project", to_scope: "project", trigger: "user_feedback" },
+  },
+  "memory-remove": { entry_id: "m0" },
+  "memory-audit": {},
+  "memory-stats": {},
 };
 
 /** Lessons, a dead letter, a user with features, and a run. */
 async function fill({ broker: { nc, js } }: Stack): Promise<void> {
   await ask(nc, "experience.extractor", failures(3));
   await ask(nc, "experience.runs.append", { run_id: "r0", type: "run_started" });
+  await ask(nc, "experience.review.create", { entry_id: "e0", feedback_id: "f0" });
+  const insight = { scope: "project", insight: "it is", confidence: 0.5, tags: ["t"] };
+  await ask(nc, "experience.memory.save", { entry_id: "m0", ...insight });
   await js.publish("agent.experience.v1.scout", "{");
   await js.publish("signals.page.opened", '{"user_id":"ada"}');
   await eventually(async () => {

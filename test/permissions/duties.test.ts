@@ -18,6 +18,12 @@ import { openSecuredDatabase, type SecuredDatabase } from "./roles.ts";
 import { type SecuredBroker, startSecuredBroker } from "./secured.ts";
 import { serversToTest } from "./servers.ts";
 
+/** For feedback that PostgreSQL refuses: what cannot be read is the dead letter of another durable. */
+const rarelyUsed = new Set([
+  "$KV.review-feedback-v1-attempts.>",
+  "dead.FEEDBACK.review-feedback-v1",
+]);
+
 /** A whole deployment is at work here, and beside it other tests. */
 const eventually = (ask: () => Promise<boolean> | boolean) => within(ask, 20_000);
 
@@ -269,7 +275,8 @@ describe.each(await serversToTest())("on %s", (_, binary) => {
       for (const operation of ["publish", "subscribe"] as const) {
         const isUsed = (entry: string) => used[operation].some((one) => includesEntry(entry, one));
         const entries = granted?.[operation]?.allow ?? [];
-        expect(entries.filter((entry) => !isUsed(entry))).toEqual([]);
+        const unused = entries.filter((entry) => !isUsed(entry) && !rarelyUsed.has(entry));
+        expect(unused).toEqual([]);
       }
     },
   );

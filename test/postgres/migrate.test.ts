@@ -43,6 +43,8 @@ test("ten replicas that start at once migrate the database once", async () => {
     "leases",
     "lesson_outbox",
     "lesson_sightings",
+    ...["memory_entries", "memory_feedback", "memory_promotions"],
+    ...["review_clock", "review_entries", "review_events"],
     "stream_positions",
     "user_features",
   ]);

@@ -18,11 +18,13 @@ export function wantedBy(settings: Settings) {
     attempts: bucket(attemptsBucket(settings.durable)),
     featureAttempts: bucket(attemptsBucket(settings.durablePrefix)),
     runAttempts: bucket(attemptsBucket("run-recorder-v1")),
+    reviewAttempts: bucket(attemptsBucket("review-feedback-v1")),
     durables: {
       experience: durableOf(state, settings.durable),
       signals: durableOf(state, `${settings.durablePrefix}-signals`),
       feedback: durableOf(state, `${settings.durablePrefix}-feedback`),
       runs: durableOf(state, "run-recorder-v1"),
+      review: durableOf(state, "review-feedback-v1"),
     },
   };
 }

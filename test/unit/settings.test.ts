@@ -43,7 +43,7 @@ test("every setting but the two servers has the default of the contract", () => 
     logLevel: "info",
     replicas: 1,
     provision: "apply",
-    concerns: ["extractor", "features", "runs", "deadletters"],
+    concerns: ["extractor", "features", "runs", "deadletters", "review", "memory"],
     durablePrefix: "feature-pipeline",
     sourceMaxDeliver: 5,
     featureDedupDays: 30,
@@ -76,7 +76,11 @@ test.each([
   ["JETSTREAM_REPLICAS", "3", { replicas: 3 }],
   ["EXPERIENCE_PROVISION", "none", { provision: "none" }],
   ["NODE_ENV", "production", { provision: "verify" }],
-  ["EXPERIENCE_CONCERNS", "all", { concerns: ["extractor", "features", "runs", "deadletters"] }],
+  [
+    "EXPERIENCE_CONCERNS",
+    "all",
+    { concerns: ["extractor", "features", "runs", "deadletters", "review", "memory"] },
+  ],
   ["EXPERIENCE_CONCERNS", "runs, Extractor,runs", { concerns: ["extractor", "runs"] }],
 ])("%s=%s is read", (name, value, expected) => {
   expect(read({ [name]: value })).toMatchObject(expected);

@@ -9,6 +9,7 @@ const consumers = [
   consumer,
   "SIGNALS/feature-pipeline-signals",
   "FEEDBACK/feature-pipeline-feedback",
+  "FEEDBACK/review-feedback-v1",
   "RUNS/run-recorder-v1",
 ];
 

@@ -67,7 +67,7 @@ export const feedback: Mapper<Feedback> = {
 };
 
 /** Of the payload's field; where it has none, the subject's last token. */
-function verdictOf({ payload, subject }: UserEvent): Verdict {
+export function verdictOf({ payload, subject }: UserEvent): Verdict {
   const field = fields.find((name) => (payload[name] ?? null) !== null);
   return verdictFrom(
     field === undefined ? subject.slice(subject.lastIndexOf(".") + 1) : payload[field],

@@ -1,0 +1,191 @@
+import { randomUUID } from "node:crypto";
+import type { Static } from "typebox";
+import { BusError } from "../../errors.ts";
+import { decoderOf, strictDecoderOf } from "../../schema/request.ts";
+import type { ConcernPart } from "../concern.ts";
+import { judge, present, promote } from "./change.ts";
+import type { NewMemory } from "./entry.ts";
+import type { MemoryMetrics } from "./metrics.ts";
+import { requirePolicy } from "./promotion.ts";
+import type { Recall } from "./recall.ts";
+import type { Memory, MemoryFilter } from "./store.ts";
+import {
+  auditReplySchema,
+  auditSchema,
+  entrySchema,
+  feedbackSchema,
+  keySchema,
+  listReplySchema,
+  listSchema,
+  promoteSchema,
+  recallReplySchema,
+  recallSchema,
+  removeReplySchema,
+  removeSchema,
+  saveSchema,
+  statsReplySchema,
+  statsRequestSchema,
+  wireMemory,
+  wirePromotion,
+} from "./wire.ts";
+
+export interface MemoryEndpoints {
+  readonly memory: Memory;
+  /** Whose transactions are read-only. */
+  readonly recall: Recall;
+  readonly metrics: MemoryMetrics;
+}
+
+/** The `memory-…` endpoints. */
+export function memoryEndpoints(options: MemoryEndpoints): ConcernPart["endpoints"] {
+  return [...writing(options), ...reading(options)];
+}
+
+function writing({ memory, metrics }: MemoryEndpoints): ConcernPart["endpoints"] {
+  async function save(request: Static<typeof saveSchema>) {
+    const saved = await memory.save(newMemory(request));
+    if (saved !== null) return wireMemory(saved, saved.createdAt);
+    throw new BusError("conflict", `there is a memory entry ${request.entry_id}`);
+  }
+
+  async function feedback(request: Static<typeof feedbackSchema>) {
+    const { feedback_id: feedbackId = randomUUID(), verdict } = request;
+    const positive = verdict === "positive";
+    const { entry, now } = await judge(memory, keyOf(request), { feedbackId, positive });
+    return wireMemory(entry, now);
+  }
+
+  async function promoteOne(request: Static<typeof promoteSchema>) {
+    const { entry, now } = await promote(memory, keyOf(request), request.policy);
+    metrics.memoryPromotions.inc({ trigger: request.policy.trigger });
+    return wireMemory(entry, now);
+  }
+
+  async function remove(request: Static<typeof removeSchema>) {
+    if (await memory.remove(keyOf(request))) return { removed: true };
+    throw new BusError("not_found", `there is no memory entry ${request.entry_id}`);
+  }
+
+  return [
+    {
+      ...{ name: "memory-save", request: saveSchema, reply: entrySchema },
+      ...{ decode: strictDecoderOf(saveSchema), handle: save },
+    },
+    {
+      ...{ name: "memory-feedback", request: feedbackSchema, reply: entrySchema },
+      ...{ decode: strictDecoderOf(feedbackSchema), handle: feedback },
+    },
+    {
+      ...{ name: "memory-promote", request: promoteSchema, reply: entrySchema },
+      ...{ decode: strictDecoderOf(promoteSchema), handle: promoteOne },
+    },
+    {
+      ...{ name: "memory-remove", request: removeSchema, reply: removeReplySchema },
+      ...{ decode: strictDecoderOf(removeSchema), handle: remove },
+    },
+  ];
+}
+
+function reading({ memory, recall }: MemoryEndpoints): ConcernPart["endpoints"] {
+  async function get(request: Static<typeof keySchema>) {
+    const { entry, now } = await present(memory, keyOf(request));
+    return wireMemory(entry, now);
+  }
+
+  async function list(request: Static<typeof listSchema>) {
+    const { limit = 100, cursor = null } = request;
+    const entries = await memory.list(filterOf(request), cursor, limit);
+    const next = entries.length === limit ? (entries.at(-1)?.entryId ?? null) : null;
+    return { entries: entries.map((entry) => wireMemory(entry, Date.now())), cursor: next };
+  }
+
+  async function recallSome(request: Static<typeof recallSchema>) {
+    const { tags = [], top_k: topK = 5 } = request;
+    const found = await recall.recall({ ...filterOf(request), tags, topK });
+    return {
+      entries: found.map(({ entry, score, now }) => ({ ...wireMemory(entry, now), score })),
+    };
+  }
+
+  async function audit(request: Static<typeof auditSchema>) {
+    const { tenant_id: tenantId = "default", entry_id: entryId, limit = 100, cursor } = request;
+    const filter = { tenantId, ...(entryId !== undefined && { entryId }) };
+    const found = await memory.audit(filter, cursor === undefined ? null : Number(cursor), limit);
+    const last = found.length === limit ? found.at(-1) : undefined;
+    return {
+      promotions: found.map(wirePromotion),
+      cursor: last === undefined ? null : String(last.promotionId),
+    };
+  }
+
+  async function stats({ tenant_id: tenantId }: Static<typeof statsRequestSchema>) {
+    const counts = await memory.counts(tenantId);
+    const promotions = await memory.promotionsByTrigger(tenantId);
+    const sum = { entries: 0, by_status: {}, by_scope: {}, promotions } as Static<
+      typeof statsReplySchema
+    >;
+    for (const { scope, status, entries } of counts) {
+      sum.entries += entries;
+      sum.by_status[status] = (sum.by_status[status] ?? 0) + entries;
+      sum.by_scope[scope] = (sum.by_scope[scope] ?? 0) + entries;
+    }
+    return sum;
+  }
+
+  return [
+    {
+      ...{ name: "memory-get", request: keySchema, reply: entrySchema },
+      ...{ decode: decoderOf(keySchema), handle: get },
+    },
+    {
+      ...{ name: "memory-list", request: listSchema, reply: listReplySchema },
+      ...{ decode: decoderOf(listSchema), handle: list },
+    },
+    {
+      ...{ name: "memory-recall", request: recallSchema, reply: recallReplySchema },
+      ...{ decode: decoderOf(recallSchema), handle: recallSome },
+    },
+    {
+      ...{ name: "memory-audit", request: auditSchema, reply: auditReplySchema },
+      ...{ decode: decoderOf(auditSchema), handle: audit },
+    },
+    {
+      ...{ name: "memory-stats", request: statsRequestSchema, reply: statsReplySchema },
+      ...{ decode: decoderOf(statsRequestSchema), handle: stats },
+    },
+  ];
+}
+
+/** Throws `BusError` `bad_request` where nobody answers for an entry of the world. */
+function newMemory(request: Static<typeof saveSchema>): NewMemory {
+  const { scope, promotion_policy: policy = null } = request;
+  if (scope === "world" && policy === null) {
+    throw new BusError("bad_request", "promotion_policy: is required for an entry of the world");
+  }
+  if (policy !== null) requirePolicy(policy);
+  return {
+    tenantId: request.tenant_id ?? "default",
+    entryId: request.entry_id ?? randomUUID(),
+    scope,
+    projectKey: request.project_key ?? null,
+    tags: [...new Set(request.tags ?? [])],
+    insight: request.insight,
+    confidence: request.confidence,
+    promotionPolicy: policy,
+    evidence: request.evidence ?? null,
+    unsupportedReason: request.unsupported_reason ?? null,
+  };
+}
+
+function keyOf({ tenant_id: tenantId = "default", entry_id: entryId }: Static<typeof keySchema>) {
+  return { tenantId, entryId };
+}
+
+function filterOf(request: Static<typeof listSchema> | Static<typeof recallSchema>): MemoryFilter {
+  const { tenant_id: tenantId = "default", scope, project_key: projectKey } = request;
+  return {
+    tenantId,
+    ...(scope !== undefined && { scope }),
+    ...(projectKey !== undefined && { projectKey }),
+  };
+}

@@ -1,0 +1,116 @@
+import { randomUUID } from "node:crypto";
+import type { Static } from "typebox";
+import { BusError } from "../../errors.ts";
+import { decoderOf, strictDecoderOf } from "../../schema/request.ts";
+import { parseTimestamp } from "../../schema/timestamp.ts";
+import type { ConcernPart } from "../concern.ts";
+import type { Advance } from "./entry.ts";
+import { noEntry, takeStep } from "./step.ts";
+import type { EntryFilter, Reviews } from "./store.ts";
+import {
+  type AdvanceRequest,
+  advanceSchema,
+  type CreateRequest,
+  createSchema,
+  entrySchema,
+  getReplySchema,
+  keySchema,
+  listReplySchema,
+  listSchema,
+  removeReplySchema,
+  removeSchema,
+  statsReplySchema,
+  statsRequestSchema,
+  wireEntry,
+  wireStep,
+} from "./wire.ts";
+
+/** The `review-…` endpoints. */
+export function reviewEndpoints(reviews: Reviews): ConcernPart["endpoints"] {
+  async function create(request: CreateRequest) {
+    const { tenant_id: tenantId = "default", feedback_id: feedbackId } = request;
+    const { entry_id: entryId = randomUUID(), summary = null, run_id: runId = null } = request;
+    const made = await reviews.create({ entryId, tenantId, feedbackId, summary, runId });
+    if (made !== null) return wireEntry(made);
+    throw new BusError("conflict", `there is or was a review entry ${entryId}`);
+  }
+
+  async function advance(request: AdvanceRequest) {
+    return wireEntry(await takeStep(reviews, keyOf(request), stepOf(request)));
+  }
+
+  async function get(request: Static<typeof keySchema>) {
+    const { entryId, tenantId } = keyOf(request);
+    const entry = await reviews.find(entryId, tenantId);
+    if (entry === null) throw noEntry(entryId);
+    return { ...wireEntry(entry), history: (await reviews.steps(entryId)).map(wireStep) };
+  }
+
+  async function list(request: Static<typeof listSchema>) {
+    const { limit = 100, cursor = null, stage, tenant_id: tenantId } = request;
+    if (cursor !== null && parseTimestamp(cursor) === null) {
+      throw new BusError("bad_request", "cursor: this is not one of a reply");
+    }
+    const filter: EntryFilter = {
+      ...(stage !== undefined && { stage }),
+      ...(tenantId !== undefined && { tenantId }),
+    };
+    const found = await reviews.list(filter, cursor, limit);
+    const next = found.length === limit ? (found.at(-1)?.updatedAt ?? null) : null;
+    return { entries: found.map(wireEntry), cursor: next };
+  }
+
+  async function remove({ by, reason, ...request }: Static<typeof removeSchema>) {
+    const { entryId, tenantId } = keyOf(request);
+    if (await reviews.remove(entryId, by, reason, tenantId)) return { removed: true };
+    throw noEntry(entryId);
+  }
+
+  async function stats({ tenant_id: tenantId }: Static<typeof statsRequestSchema>) {
+    const byStage = await reviews.countByStage(tenantId);
+    const entries = Object.values(byStage).reduce((sum, count) => sum + count, 0);
+    return { entries, by_stage: byStage };
+  }
+
+  return [
+    {
+      ...{ name: "review-create", request: createSchema, reply: entrySchema },
+      ...{ decode: strictDecoderOf(createSchema), handle: create },
+    },
+    {
+      ...{ name: "review-advance", request: advanceSchema, reply: entrySchema },
+      ...{ decode: strictDecoderOf(advanceSchema), handle: advance },
+    },
+    {
+      ...{ name: "review-get", request: keySchema, reply: getReplySchema },
+      ...{ decode: decoderOf(keySchema), handle: get },
+    },
+    {
+      ...{ name: "review-list", request: listSchema, reply: listReplySchema },
+      ...{ decode: decoderOf(listSchema), handle: list },
+    },
+    {
+      ...{ name: "review-remove", request: removeSchema, reply: removeReplySchema },
+      ...{ decode: strictDecoderOf(removeSchema), handle: remove },
+    },
+    {
+      ...{ name: "review-stats", request: statsRequestSchema, reply: statsReplySchema },
+      ...{ decode: decoderOf(statsRequestSchema), handle: stats },
+    },
+  ];
+}
+
+function keyOf({ entry_id: entryId, tenant_id: tenantId }: Static<typeof keySchema>) {
+  return { entryId, ...(tenantId !== undefined && { tenantId }) };
+}
+
+function stepOf({ to, reviewer, case: ofCase, skill_draft, expected_updated_at }: AdvanceRequest) {
+  const step: Advance = {
+    to,
+    ...(reviewer !== undefined && { reviewer }),
+    ...(ofCase !== undefined && { case: ofCase }),
+    ...(skill_draft !== undefined && { skillDraft: skill_draft }),
+    ...(expected_updated_at !== undefined && { expectedUpdatedAt: expected_updated_at }),
+  };
+  return step;
+}

@@ -1,0 +1,49 @@
+import { Type } from "typebox";
+import { feedback, reviewDurable } from "../../subjects.ts";
+import type { ConcernDeclaration } from "../concern.ts";
+import { type ReviewMetrics, reviewMetrics } from "./metrics.ts";
+
+/** From a user's complaint to a skill, signed by people on the way. */
+export const review: ConcernDeclaration<object, ReviewMetrics> = {
+  name: "review",
+  summary: "takes negative feedback through review to a lesson and a skill",
+  jetstream(_, build) {
+    const source = build.source(feedback.stream, feedback.subject, { optional: true });
+    return {
+      streams: [source, build.attempts(reviewDurable, { vital: false })],
+      durables: [
+        build.durable(source, {
+          name: reviewDurable,
+          description: "creates review entries from negative feedback",
+        }),
+      ],
+    };
+  },
+  endpoints: {
+    "review-create": "creates an entry for a piece of feedback; a known `entry_id` is a `conflict`",
+    "review-advance":
+      "takes an entry to its next stage, with `reviewer`, `case` and `skill_draft`; merging makes a lesson",
+    "review-get": "one entry with its history; `not_found` where there is none",
+    "review-list": "entries by `stage`; the last changed first, pages by `cursor`",
+    "review-remove": "removes an entry (`by`, `reason`); its history stays",
+    "review-stats": "how many entries there are at each stage",
+  },
+  tables: {
+    "public.review_clock": ["SELECT", "UPDATE"],
+    "public.review_entries": ["SELECT", "INSERT", "UPDATE", "DELETE"],
+    // Append-only: history is never rewritten.
+    "public.review_events": ["SELECT", "INSERT"],
+    "public.agent_lessons": ["SELECT", "INSERT"],
+  },
+  metrics: reviewMetrics,
+  stats: {
+    fields: {
+      review_entries: Type.Record(Type.String(), Type.Integer(), { description: "by stage" }),
+    },
+    async read({ database }) {
+      const { openReviews } = await import("./store.ts");
+      return { review_entries: await openReviews(database).countByStage() };
+    },
+  },
+  open: async (context) => (await import("./open.ts")).openReview(context),
+};
