@@ -117,7 +117,7 @@ test("a missing permission, by its name", async () => {
   expect(told).toContain(
     'failed permissions: missing: subscribe to "experience.stats" in queue group "experience-bus" (takes requests)',
   );
-  expect(told.filter((one) => one.includes("$KV."))).toHaveLength(4);
+  expect(told.filter((one) => one.includes("$KV."))).toHaveLength(5);
   expect(code).toBe(1);
 });
 

@@ -22,7 +22,7 @@ test("it makes all that is missing, says what, and finds nothing to do after tha
   expect(first.out).toContain("created    stream EXPERIENCE\n");
   expect(first.out).toContain("created    consumer EXPERIENCE/experience-learner-v1\n");
   expect(first.out).not.toContain("run-recorder-v1\n");
-  expect(await jsm.streams.names().next()).toHaveLength(10);
+  expect(await jsm.streams.names().next()).toHaveLength(11);
   const second = await provision();
   expect(second).toMatchObject({ code: 0, out: "JetStream is as the settings want it.\n" });
 });
@@ -33,7 +33,7 @@ test("with --dry-run it only says so", async () => {
   expect(code).toBe(0);
   const { steps, dry_run } = JSON.parse(out);
   expect(dry_run).toBe(true);
-  expect(steps).toHaveLength(13);
+  expect(steps).toHaveLength(15);
   expect(steps[0]).toMatchObject({ action: "create", done: false });
   expect(await jsm.streams.names().next()).toEqual([]);
 });
