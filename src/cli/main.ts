@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { BusError, messageOf } from "../errors.ts";
 import { version } from "../version.ts";
 import { Ended, exitCodes } from "./exit.ts";
+import { flushOutput } from "./flush.ts";
 import { examples } from "./print.ts";
 import { printableLines } from "./table.ts";
 import { seconds } from "./time.ts";
@@ -55,21 +56,31 @@ const program = new Command("experience-bus")
   .configureHelp({ showGlobalOptions: true })
   .showHelpAfterError("(--help shows how it is used)")
   .exitOverride();
-// A reader that has seen enough, like head, is no error.
+// Looked at when the output is flushed; a reader that has seen enough, like head, ends the command.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    process.exit(process.exitCode ?? exitCodes.done);
+    if (error.code === "EPIPE") process.exit(process.exitCode ?? exitCodes.done);
   });
 }
 
-try {
-  await addCommands(program, process.argv.slice(2));
-  await program.parseAsync();
-  process.exit(exitCodes.done);
-} catch (error) {
-  // A server that does not answer can leave a socket open, which would keep the process alive.
-  process.exit(codeOf(error));
+// A server that does not answer can leave a socket open, which would keep the process alive.
+process.exit(await finished(await run()));
+
+async function run(): Promise<number> {
+  try {
+    await addCommands(program, process.argv.slice(2));
+    await program.parseAsync();
+    return exitCodes.done;
+  } catch (error) {
+    return codeOf(error);
+  }
+}
+
+/** The exit code, once all output is written: output that is lost is a failure. */
+async function finished(code: number): Promise<number> {
+  if (await flushOutput()) return code;
+  process.stderr.write("experience-bus: the output could not be written\n");
+  return code === exitCodes.done ? exitCodes.failed : code;
 }
 
 /** Says what went wrong, where it has not been said, and how that ends. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { flushOutput } from "../cli/flush.ts";
 import { type SpawnedServers, spawnServers } from "../embedded/spawn.ts";
 import { messageOf } from "../errors.ts";
 import type { LessonRow } from "../handlers/extractor/lesson.ts";
@@ -195,9 +196,14 @@ Dead letters: ${stats.streams[deadLettersStream]?.messages ?? 0}
 }
 
 main().then(
-  (code) => process.exit(code),
+  (code) => exitWhenWritten(code),
   (error: unknown) => {
     console.error(messageOf(error));
-    process.exit(1);
+    return exitWhenWritten(1);
   },
 );
+
+/** A slow reader of a pipe gets everything that was said. */
+async function exitWhenWritten(code: number): Promise<never> {
+  process.exit((await flushOutput()) ? code : code || 1);
+}

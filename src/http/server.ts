@@ -34,6 +34,8 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
+const keepAliveMs = 75_000;
+
 /** Health and metrics for probes and Prometheus, and runs to be followed. Rejects when the port cannot be had. */
 export async function startHttp(port: number, sources: HttpSources): Promise<HttpServer> {
   const app = new Hono();
@@ -76,7 +78,11 @@ export async function startHttp(port: number, sources: HttpSources): Promise<Htt
     return c.json({ code: "internal", message: "internal error" }, 500);
   });
 
-  const server = createServer(getRequestListener(app.fetch));
+  // A probe of HTTP/1.0 names no host (HAProxy's default): any will do, for nothing here depends on it.
+  const server = createServer(getRequestListener(app.fetch, { hostname: "localhost" }));
+  // Load balancers keep idle connections for 60 s: whoever closes first must not be us.
+  server.keepAliveTimeout = keepAliveMs;
+  server.headersTimeout = keepAliveMs + 5_000;
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => {
       reject(new Error(`cannot listen on HTTP_PORT=${port}: ${error.message}`, { cause: error }));

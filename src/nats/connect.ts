@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { hostname } from "node:os";
@@ -70,13 +71,36 @@ export function hostOf(server: string): string {
 }
 
 async function authenticatorOf(settings: NatsSettings): Promise<Authenticator | undefined> {
-  if (settings.creds) return credsAuthenticator(await readFile(settings.creds));
-  if (settings.nkey) {
-    // Editors and `nk` end it with a line break, which the client would take for a part of the seed.
-    const seed = (await readFile(settings.nkey, "utf8")).trim();
-    return nkeyAuthenticator(new TextEncoder().encode(seed));
+  if (settings.creds) {
+    return credsAuthenticator(
+      await latestOf(settings.creds, /BEGIN NATS USER JWT[\s\S]*END USER NKEY SEED/),
+    );
   }
+  // Editors and `nk` end it with a line break, which the client would take for a part of the seed.
+  if (settings.nkey) return nkeyAuthenticator(await latestOf(settings.nkey, /^SU[A-Z2-7]{56}$/));
   return undefined;
+}
+
+/**
+ * What a credentials file holds at each connection, for it may be rotated. A file that is away or half written at that
+ * moment is passed over: the client closes for good where its authenticator throws. Rejects when it cannot be read now.
+ */
+async function latestOf(path: string, whole: RegExp): Promise<() => Uint8Array> {
+  const encode = (text: string) => new TextEncoder().encode(text.trim());
+  let latest = encode(await readFile(path, "utf8"));
+  return () => {
+    const text = readable(path);
+    if (text !== null && whole.test(text.trim())) latest = encode(text);
+    return latest;
+  };
+}
+
+function readable(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return null;
+  }
 }
 
 /**

@@ -5,7 +5,7 @@ import { nkeys } from "@nats-io/transport-node";
 import { generate } from "selfsigned";
 import { expect, inject, onTestFinished, test } from "vitest";
 import { startNatsServer } from "../../src/embedded/nats-server.ts";
-import { connectOnce } from "../../src/nats/connect.ts";
+import { connectNats, connectOnce } from "../../src/nats/connect.ts";
 import type { NatsSettings } from "../../src/settings/index.ts";
 
 interface TestServer {
@@ -79,4 +79,28 @@ test.for([
   const server = await startTlsServer(one.names);
   const url = server.url.replace("127.0.0.1", one.host);
   expect(await attempt({ url, ca: join(server.folder, "cert.pem") })).toContain(one.expected);
+});
+
+test("a seed that is rotated is used at the next connection; one half written is passed over", async () => {
+  const [old, next] = [nkeys.createUser(), nkeys.createUser()];
+  const { url, folder } = await startServer(
+    () =>
+      `authorization { users: [{ nkey: ${old.getPublicKey()} }, { nkey: ${next.getPublicKey()} }] }`,
+  );
+  const nkey = join(folder, "seed");
+  writeFileSync(nkey, old.getSeed());
+  const log = { info: () => undefined, warn: () => undefined };
+  const nc = await connectNats({ url, nkey, inboxPrefix: "_INBOX" }, log);
+  onTestFinished(() => nc.close());
+  const userAfterReconnect = async () => {
+    const statuses = nc.status();
+    await nc.reconnect();
+    for await (const { type } of statuses) if (type === "reconnect") break;
+    const { data } = (await nc.request("$SYS.REQ.USER.INFO")).json<{ data: { user: string } }>();
+    return data.user;
+  };
+  writeFileSync(nkey, "SUAB");
+  expect(await userAfterReconnect()).toBe(old.getPublicKey());
+  writeFileSync(nkey, next.getSeed());
+  expect(await userAfterReconnect()).toBe(next.getPublicKey());
 });
