@@ -137,7 +137,7 @@ test("a stream that has gone back is read on from its end, with a warning", asyn
   await first.stop();
   await sql`UPDATE stream_positions SET position = position + 3`;
   const service = await stack.start();
-  await eventually(async () => service.hasLogged("the stream has gone back"));
+  await eventually(async () => service.hasLogged("stream sequence moved backwards"));
   await publish(stack, "r1", { type: "b" });
   await eventually(async () => (await eventsOf(stack, "r1")).length === 2);
 });
