@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
 import type { NatsConnection } from "@nats-io/transport-node";
+import { isRefusal } from "../errors.ts";
 import type { AttemptsLog } from "../kv/attempts.ts";
 import type { Logger } from "../log.ts";
 import type { DeadLetters } from "./dead-letters.ts";
@@ -120,15 +121,28 @@ function classify<T>(
     return { delivery, kind: "suspect", value: null, error: undefined };
   }
   try {
-    const value = decode(delivery);
+    const value = decoded(delivery, decode, onInvalid);
     if (value !== null && !skip?.(value)) {
       return { delivery, kind: "valid", value, error: undefined };
     }
     delivery.release();
     return { delivery, kind: value === null ? "empty" : "skipped", value: null, error: undefined };
   } catch (error) {
-    onInvalid?.();
     return { delivery, kind: "invalid", value: null, error };
+  }
+}
+
+/** Decodes, and tells of what is invalid. */
+function decoded<T>(
+  delivery: Delivery,
+  decode: (delivery: Delivery) => T | null,
+  onInvalid?: () => void,
+): T | null {
+  try {
+    return decode(delivery);
+  } catch (error) {
+    if (isRefusal(error)) onInvalid?.();
+    throw error;
   }
 }
 
@@ -184,6 +198,9 @@ export function startConsumer<T>(
       const batch = taken;
       const work = () => process(batch);
       await (tracing ? tracing.batch(batch.map(deliveryOf), work) : work());
+      const { inOrder } = consumption;
+      const last = taken.at(-1)?.delivery;
+      if (inOrder && last) await outages.retryUntilAvailable(() => inOrder.advance(last));
       events.batchDone((performance.now() - startedAt) / 1_000);
       taken = [];
     }
@@ -243,7 +260,7 @@ function createProcessing<T>(
   },
 ): (arrivals: readonly Arrival<T>[]) => Promise<void> {
   const { events, log, outages } = options;
-  const { handle, inOrder } = consumption;
+  const { handle, inOrder, skip } = consumption;
   const isolation = createIsolation<T>({
     attempts: options.attempts,
     deadLetters: options.deadLetters,
@@ -251,11 +268,12 @@ function createProcessing<T>(
     events,
     maxDeliver: options.maxDeliver,
     inOrder: inOrder !== undefined,
-    decode: options.decode,
-    handle: (value, isolated) =>
-      value === null
-        ? handle([], { empty: 1, skipped: 0 })
-        : handle([value], { empty: 0, skipped: 0, isolated }),
+    decode: (delivery) => decoded(delivery, options.decode, consumption.onInvalid),
+    handle(value, isolated) {
+      if (value === null) return handle([], { empty: 1, skipped: 0 });
+      if (skip?.(value)) return handle([], { empty: 0, skipped: 1 });
+      return handle([value], { empty: 0, skipped: 0, isolated });
+    },
     log,
   });
 
@@ -298,21 +316,17 @@ function createProcessing<T>(
     await together(upToSuspect);
   }
 
-  async function processInAnyOrder(arrivals: readonly Arrival<T>[]): Promise<void> {
-    await together(arrivals.filter(({ kind }) => kind !== "suspect"));
-    for (const { delivery, kind } of arrivals) {
-      if (kind === "suspect") await isolation.handleAlone(delivery);
-    }
-  }
-
   return async (arrivals) => {
     const valid = arrivals.filter(({ kind }) => kind !== "invalid");
     const invalid = arrivals.filter(({ kind }) => kind === "invalid");
     await Promise.all([
-      inOrder ? processInOrder(valid) : processInAnyOrder(valid),
+      inOrder ? processInOrder(valid) : together(valid.filter(({ kind }) => kind !== "suspect")),
       ...invalid.map(({ delivery, error }) => isolation.refuse(delivery, error, 0)),
     ]);
-    const last = arrivals.at(-1)?.delivery;
-    if (inOrder && last) await outages.retryUntilAvailable(() => inOrder.advance(last));
+    if (inOrder) return;
+    // Last: what kills the process must not keep its neighbours from being done with.
+    for (const { delivery, kind } of valid) {
+      if (kind === "suspect") await isolation.handleAlone(delivery);
+    }
   };
 }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { BusError } from "../../src/errors.ts";
 import type { Delivery } from "../../src/runtime/delivery.ts";
 import { eventually } from "../rig/eventually.ts";
-import { gate, openToy, type Toy } from "./toy.ts";
+import { gate, openToy, redeliver } from "./toy.ts";
 
 const outage = () => new BusError("unavailable", "the toy box is locked");
 const refusal = () => new BusError("bad_request", "the toy is broken");
@@ -21,12 +21,6 @@ function recorder() {
 
 const redeliveries = ({ deliveries }: { deliveries: readonly boolean[] }) =>
   deliveries.filter((again) => again).length;
-
-/** Delivers the first message `times` times to a client that hands it back at once. */
-async function redeliver({ broker: { js } }: Toy, times: number): Promise<void> {
-  const consumer = await js.consumers.get("TOY", "player");
-  for (let i = 0; i < times; i++) (await consumer.next({ expires: 5_000 }))?.nak();
-}
 
 test("a single message is handled at once, however large a batch may be", async () => {
   const toy = await openToy();

@@ -38,6 +38,8 @@ export interface Toy {
 export interface ToyOptions {
   readonly handle: (texts: readonly string[], batch: BatchContext) => Promise<void>;
   readonly decode?: (message: StoredMessage) => string | null;
+  readonly skip?: (text: string) => boolean;
+  readonly onInvalid?: () => void;
   readonly batch?: number;
   readonly maxDeliver?: number;
   readonly tracing?: ConsumerTracing;
@@ -100,7 +102,16 @@ export async function openToy(env: Record<string, string> = {}): Promise<Toy> {
     async publish(...texts) {
       await Promise.all(texts.map((text) => js.publish("toy.box", text)));
     },
-    start({ handle, decode, batch = 256, maxDeliver = 20, tracing, repair = makeAnew }) {
+    start({
+      handle,
+      decode,
+      skip,
+      onInvalid,
+      batch = 256,
+      maxDeliver = 20,
+      tracing,
+      repair = makeAnew,
+    }) {
       const fatal: unknown[] = [];
       const deliveries: boolean[] = [];
       const consumer = startConsumer<string>(
@@ -109,6 +120,8 @@ export async function openToy(env: Record<string, string> = {}): Promise<Toy> {
           durable: "player",
           decode: decode ?? (({ data }) => Buffer.from(data).toString()),
           handle,
+          ...(skip && { skip }),
+          ...(onInvalid && { onInvalid }),
         },
         {
           nc,
@@ -173,4 +186,10 @@ export function gate(): { readonly opened: Promise<void>; open(): void } {
     open = resolve;
   });
   return { opened, open };
+}
+
+/** Delivers the first message `times` times to a client that hands it back at once. */
+export async function redeliver({ broker: { js } }: Toy, times: number): Promise<void> {
+  const consumer = await js.consumers.get("TOY", "player");
+  for (let i = 0; i < times; i++) (await consumer.next({ expires: 5_000 }))?.nak();
 }
