@@ -10,9 +10,10 @@ import type {
 import { endpointSubject } from "../subjects.ts";
 import { type Asker, asking, type GlobalOptions } from "./ask.ts";
 import { Ended, exitCodes } from "./exit.ts";
+import { collectPages, tellOfMore } from "./pages.ts";
 import { examples, printJson } from "./print.ts";
 import { noProgress, type Progress, startProgress } from "./progress.ts";
-import { printable, printableLines, table } from "./table.ts";
+import { printableLines, table } from "./table.ts";
 import { atLeastOne, moment } from "./time.ts";
 
 interface Filter {
@@ -109,33 +110,26 @@ function withFilter(command: Command): Command {
     .option("--stream <name>", "of messages that came from this stream")
     .option("--durable <name>", "given up by this durable")
     .option("--reason <text>", "reason contains this text, or code equals it")
-    .option(
-      "--since <time>",
-      "dead-lettered since: ISO 8601 or an age (15m, 2h, 7d) (90s, 15m, 2h, 7d)",
-      moment,
-    )
+    .option("--since <time>", "dead-lettered since: ISO 8601 or an age (90s, 15m, 2h, 7d)", moment)
     .option("--until <time>", "given up before: the same", moment);
 }
 
 async function list(asker: Asker, { json }: GlobalOptions, options: Listing): Promise<void> {
   const { limit, cursor: from, ...filter } = options;
-  const letters: WireLetter[] = [];
-  let cursor: string | null = from ?? null;
-  do {
-    const reply: ListReply = await asker.ask(endpointSubject("deadletters-list"), {
-      ...wireFilter(filter),
-      limit: Math.min(500, limit - letters.length),
-      ...(cursor !== null && { cursor }),
-    });
-    letters.push(...reply.dead_letters);
-    cursor = reply.cursor;
-  } while (cursor !== null && letters.length < limit);
+  const { items: letters, cursor } = await collectPages(asker, {
+    subject: endpointSubject("deadletters-list"),
+    filter: wireFilter(filter),
+    limit,
+    pageSize: 500,
+    from,
+    itemsOf: (reply: ListReply) => reply.dead_letters,
+  });
   if (json) return printJson({ dead_letters: letters, cursor });
   if (letters.length === 0) return console.error("No dead letters match.");
   console.log(
     table(["ID", "AT", "FROM", "SUBJECT", "REPLAYED", "CODE", "REASON"], letters.map(row)),
   );
-  if (cursor !== null) console.error(`There are more: --cursor ${printable(cursor)}`);
+  tellOfMore(cursor);
 }
 
 function row(letter: WireLetter): string[] {

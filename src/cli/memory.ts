@@ -3,6 +3,7 @@ import { scopes, triggers } from "../handlers/memory/promotion.ts";
 import type { AuditReply, ListReply, RecallReply, WireMemory } from "../handlers/memory/wire.ts";
 import { endpointSubject } from "../subjects.ts";
 import { type Asker, asking, type GlobalOptions } from "./ask.ts";
+import { collectPages, tellOfMore } from "./pages.ts";
 import { examples, printJson } from "./print.ts";
 import { table } from "./table.ts";
 import { atLeastOne } from "./time.ts";
@@ -130,17 +131,14 @@ function wireFilter({ tenant, scope, project }: Filter) {
 
 async function list(asker: Asker, { json }: GlobalOptions, options: Listing): Promise<void> {
   const { limit, cursor: from } = options;
-  const entries: WireMemory[] = [];
-  let cursor: string | null = from ?? null;
-  do {
-    const reply: ListReply = await asker.ask(endpointSubject("memory-list"), {
-      ...wireFilter(options),
-      limit: Math.min(100, limit - entries.length),
-      ...(cursor !== null && { cursor }),
-    });
-    entries.push(...reply.entries);
-    cursor = reply.cursor;
-  } while (cursor !== null && entries.length < limit);
+  const { items: entries, cursor } = await collectPages(asker, {
+    subject: endpointSubject("memory-list"),
+    filter: wireFilter(options),
+    limit,
+    pageSize: 100,
+    from,
+    itemsOf: (reply: ListReply) => reply.entries,
+  });
   if (json) return printJson({ entries, cursor });
   if (entries.length === 0) return console.error("There are no entries like that.");
   const rows = entries.map((entry) => [
@@ -150,7 +148,7 @@ async function list(asker: Asker, { json }: GlobalOptions, options: Listing): Pr
   console.log(
     table(["ENTRY", "SCOPE", "PROJECT", "STATUS", "CONFIDENCE", "TAGS", "INSIGHT"], rows),
   );
-  if (cursor !== null) console.error(`There are more: --cursor ${cursor}`);
+  tellOfMore(cursor);
 }
 
 async function recall(asker: Asker, { json }: GlobalOptions, options: Recalling): Promise<void> {
@@ -201,7 +199,7 @@ async function audit(
     one.reviewer ?? one.eval_case_id ?? "-",
   ]);
   console.log(table(["AT", "ENTRY", "LEVEL", "FROM", "TO", "TRIGGER", "BY"], rows));
-  if (reply.cursor !== null) console.error(`There are more: --cursor ${reply.cursor}`);
+  tellOfMore(reply.cursor);
 }
 
 function shown(value: unknown): string {

@@ -5,6 +5,7 @@ import type { GetReply, ListReply, WireEntry } from "../handlers/review/wire.ts"
 import { endpointSubject } from "../subjects.ts";
 import { type Asker, asking, type GlobalOptions } from "./ask.ts";
 import { readJsonFile } from "./json-file.ts";
+import { collectPages, tellOfMore } from "./pages.ts";
 import { examples, printJson } from "./print.ts";
 import { printableLines, table } from "./table.ts";
 import { atLeastOne } from "./time.ts";
@@ -84,31 +85,22 @@ export function addReviewCommands(program: Command): void {
     );
 }
 
-/** Entries of the pages that it takes, at most `limit`. */
-export async function listEntries(
-  asker: Asker,
-  filter: object,
-  limit: number,
-  from: string | null = null,
-): Promise<ListReply> {
-  const entries: WireEntry[] = [];
-  let cursor = from;
-  do {
-    const reply: ListReply = await asker.ask(endpointSubject("review-list"), {
-      ...filter,
-      limit: Math.min(100, limit - entries.length),
-      ...(cursor !== null && { cursor }),
-    });
-    entries.push(...reply.entries);
-    cursor = reply.cursor;
-  } while (cursor !== null && entries.length < limit);
-  return { entries, cursor };
+/** Entries of as many pages as it takes, at most `limit`. */
+export function listEntries(asker: Asker, filter: object, limit: number, from?: string) {
+  return collectPages(asker, {
+    subject: endpointSubject("review-list"),
+    filter,
+    limit,
+    pageSize: 100,
+    from,
+    itemsOf: (reply: ListReply) => reply.entries,
+  });
 }
 
 async function list(asker: Asker, { json }: GlobalOptions, options: Listing): Promise<void> {
-  const { stage, tenant, limit, cursor: from = null } = options;
+  const { stage, tenant, limit, cursor: from } = options;
   const filter = { ...(stage && { stage }), ...(tenant && { tenant_id: tenant }) };
-  const { entries, cursor } = await listEntries(asker, filter, limit, from);
+  const { items: entries, cursor } = await listEntries(asker, filter, limit, from);
   if (json) return printJson({ entries, cursor });
   if (entries.length === 0) return console.error("There are no entries like that.");
   const rows = entries.map((entry) => [
@@ -116,7 +108,7 @@ async function list(asker: Asker, { json }: GlobalOptions, options: Listing): Pr
     entry.summary ?? entry.skill_draft?.title ?? "-",
   ]);
   console.log(table(["UPDATED", "ENTRY", "STAGE", "TENANT", "REVIEWER", "SUMMARY"], rows));
-  if (cursor !== null) console.error(`There are more: --cursor ${cursor}`);
+  tellOfMore(cursor);
 }
 
 async function show(asker: Asker, { json }: GlobalOptions, entry: string): Promise<void> {

@@ -25,7 +25,7 @@ export function addSkillCommands(program: Command): void {
     .action((folder: string, { tenant }: { tenant?: string }, command: Command) =>
       asking(command, async (asker, { json }) => {
         const filter = { stage: "merged", ...(tenant && { tenant_id: tenant }) };
-        const { entries } = await listEntries(asker, filter, Number.POSITIVE_INFINITY);
+        const { items: entries } = await listEntries(asker, filter, Number.POSITIVE_INFINITY);
         const skills = entries.flatMap(({ entry_id: entryId, skill_draft: skill }) =>
           skill === null ? [] : [{ entryId, skill }],
         );
