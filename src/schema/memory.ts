@@ -9,12 +9,8 @@ import {
   pgTable,
   primaryKey,
   text,
-  timestamp,
 } from "drizzle-orm/pg-core";
-
-type Json = Record<string, unknown>;
-
-const moment = (name: string) => timestamp(name, { withTimezone: true, mode: "string" });
+import { type Json, textMoment } from "./columns.ts";
 
 /** What is known of a project, or of the world. */
 export const memoryEntries = pgTable(
@@ -33,9 +29,9 @@ export const memoryEntries = pgTable(
     promotionPolicy: jsonb("promotion_policy").$type<Json>(),
     evidence: jsonb("evidence").$type<Json>(),
     unsupportedReason: text("unsupported_reason"),
-    createdAt: moment("created_at").notNull().default(sql`clock_timestamp()`),
+    createdAt: textMoment("created_at").notNull().default(sql`clock_timestamp()`),
     /** When somebody last said something of it. */
-    lastSeenAt: moment("last_seen_at"),
+    lastSeenAt: textMoment("last_seen_at"),
     /** Grows by one with each write; the token of compare-and-set. */
     version: integer("version").notNull(),
   },
@@ -55,7 +51,7 @@ export const memoryFeedback = pgTable(
     entryId: text("entry_id").notNull(),
     feedbackId: text("feedback_id").notNull(),
     positive: boolean("positive").notNull(),
-    at: moment("at").notNull(),
+    at: textMoment("at").notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.entryId, table.feedbackId] })],
 );
@@ -76,7 +72,7 @@ export const memoryPromotions = pgTable(
     trigger: text("trigger").notNull(),
     reviewer: text("reviewer"),
     evalCaseId: text("eval_case_id"),
-    at: moment("at").notNull().default(sql`clock_timestamp()`),
+    at: textMoment("at").notNull().default(sql`clock_timestamp()`),
   },
   (table) => [
     index("memory_promotions_entry_idx").on(table.tenantId, table.entryId, table.promotionId),

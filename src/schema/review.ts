@@ -7,13 +7,9 @@ import {
   primaryKey,
   smallint,
   text,
-  timestamp,
   uniqueIndex,
 } from "drizzle-orm/pg-core";
-
-type Json = Record<string, unknown>;
-
-const moment = (name: string) => timestamp(name, { withTimezone: true, mode: "string" });
+import { type Json, textMoment } from "./columns.ts";
 
 /**
  * The last time that a step of a review bears, in its one row: whoever takes a step takes the next one, and others wait.
@@ -21,7 +17,7 @@ const moment = (name: string) => timestamp(name, { withTimezone: true, mode: "st
  */
 export const reviewClock = pgTable("review_clock", {
   id: smallint("id").primaryKey(),
-  lastAt: moment("last_at").notNull(),
+  lastAt: textMoment("last_at").notNull(),
 });
 
 /** Feedback on its way to becoming a skill. */
@@ -40,9 +36,9 @@ export const reviewEntries = pgTable(
     lessonKey: text("lesson_key"),
     /** Grows by one with each; the token of compare-and-set. */
     steps: integer("steps").notNull(),
-    createdAt: moment("created_at").notNull().default(sql`clock_timestamp()`),
+    createdAt: textMoment("created_at").notNull().default(sql`clock_timestamp()`),
     /** Set by the trigger; grows strictly over all entries. */
-    updatedAt: moment("updated_at").notNull().default(sql`clock_timestamp()`),
+    updatedAt: textMoment("updated_at").notNull().default(sql`clock_timestamp()`),
   },
   (table) => [
     uniqueIndex("review_entries_updated_at_idx").on(table.updatedAt),
@@ -65,7 +61,7 @@ export const reviewEvents = pgTable(
     reason: text("reason"),
     caseDraft: jsonb("case").$type<Json>(),
     skillDraft: jsonb("skill_draft").$type<Json>(),
-    at: moment("at").notNull(),
+    at: textMoment("at").notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.entryId, table.step] }),

@@ -10,8 +10,7 @@ import {
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
-
-type Json = Record<string, unknown>;
+import type { Json } from "./columns.ts";
 
 const moment = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
 

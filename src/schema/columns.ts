@@ -1,0 +1,7 @@
+import { timestamp } from "drizzle-orm/pg-core";
+
+/** What a jsonb column holds. */
+export type Json = Record<string, unknown>;
+
+/** A point in time that is read as text: as precise as PostgreSQL keeps it. */
+export const textMoment = (name: string) => timestamp(name, { withTimezone: true, mode: "string" });
