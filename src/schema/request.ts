@@ -10,14 +10,23 @@ export const tenantSchema = Type.Optional(
   Type.String({ minLength: 1, maxLength: 128, description: "default: default" }),
 );
 
+/** An identity, of 1 to 128 characters that are not all blank. */
+export const idSchema = Type.String({ minLength: 1, maxLength: 128, pattern: "\\S" });
+
+export const nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()]);
+
 /** Reads requests of that shape, an empty one as `{}`; throws `BusError` `bad_request` with the reason. */
 export function decoderOf<S extends TSchema>(schema: S): (payload: Uint8Array) => Static<S> {
   const compiled = Compile(schema);
   return (payload) => {
-    const value: unknown = payload.length === 0 ? {} : parseJsonObject(payload);
+    const value = parseRequest(payload);
     if (compiled.Check(value)) return value as Static<S>;
     throw new BusError("bad_request", firstProblem(compiled.Errors(value)));
   };
+}
+
+function parseRequest(payload: Uint8Array): unknown {
+  return payload.length === 0 ? {} : parseJsonObject(payload);
 }
 
 /** Epoch ms of a time in a request. */
@@ -39,7 +48,7 @@ export const strict = { additionalProperties: false } as const;
 export function strictDecoderOf<S extends TSchema>(schema: S): (payload: Uint8Array) => Static<S> {
   const compiled = Compile(schema);
   return (payload) => {
-    const value: unknown = payload.length === 0 ? {} : parseJsonObject(payload);
+    const value = parseRequest(payload);
     if (compiled.Check(value)) {
       requireCleanText(value);
       return value as Static<S>;

@@ -2,8 +2,8 @@ import { BusError, isRefusal } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import type { DeadLetterFilter } from "../../runtime/dead-letter.ts";
 import type { KeptLetter } from "../../runtime/dead-letter-message.ts";
-import { decoderOf } from "../../schema/request.ts";
 import type { ConcernPart } from "../concern.ts";
+import { endpoint } from "../endpoint.ts";
 import type { DeadLetterArchive } from "./archive.ts";
 import type { DeadLetterMetrics } from "./metrics.ts";
 import {
@@ -176,34 +176,30 @@ export function deadletters({ archive, metrics, log }: DeadLettersOptions): Conc
 
   return {
     endpoints: [
-      {
+      endpoint({
         name: "deadletters-list",
         request: listSchema,
         reply: listReplySchema,
-        decode: decoderOf(listSchema),
         handle: list,
-      },
-      {
+      }),
+      endpoint({
         name: "deadletters-get",
         request: getSchema,
         reply: getReplySchema,
-        decode: decoderOf(getSchema),
         handle: get,
-      },
-      {
+      }),
+      endpoint({
         name: "deadletters-replay",
         request: replaySchema,
         reply: replayReplySchema,
-        decode: decoderOf(replaySchema),
         handle: replay,
-      },
-      {
+      }),
+      endpoint({
         name: "deadletters-purge",
         request: purgeSchema,
         reply: purgeReplySchema,
-        decode: decoderOf(purgeSchema),
         handle: purge,
-      },
+      }),
     ],
   };
 }

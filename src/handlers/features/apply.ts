@@ -3,8 +3,9 @@ import { BusError, isRefusal } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import { defaultEventIdOf, type StoredMessage } from "../../runtime/delivery.ts";
 import type { Upkeep } from "../../runtime/maintenance.ts";
-import { decoderOf, tenantSchema } from "../../schema/request.ts";
+import { tenantSchema } from "../../schema/request.ts";
 import type { ConcernPart } from "../concern.ts";
+import { endpoint } from "../endpoint.ts";
 import type { UserEvent } from "./event.ts";
 import { changesBy, distinct } from "./fold.ts";
 import type { FeatureMetrics } from "./metrics.ts";
@@ -87,28 +88,26 @@ export function features({
 
   return {
     endpoints: [
-      {
+      endpoint({
         name: "features-get",
         request: getSchema,
         reply: rowSchema,
-        decode: decoderOf(getSchema),
         async handle({ tenant_id = "default", user_id }: Type.Static<typeof getSchema>) {
           const [row] = await find(tenant_id, [user_id]);
           if (row === undefined) throw new BusError("not_found", "this user has no features yet");
           return row;
         },
-      },
-      {
+      }),
+      endpoint({
         name: "features-batch",
         request: batchSchema,
         reply: batchReplySchema,
-        decode: decoderOf(batchSchema),
         async handle({ tenant_id = "default", user_ids }: Type.Static<typeof batchSchema>) {
           const rows = await find(tenant_id, user_ids);
           const there = new Set(rows.map((row) => row.user_id));
           return { rows, missing: user_ids.filter((user) => !there.has(user)) };
         },
-      },
+      }),
     ],
     consumptions: sources.map((source) => ({ ...source, decode, handle })),
   };

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Static } from "typebox";
 import { BusError } from "../../errors.ts";
-import { decoderOf, strictDecoderOf } from "../../schema/request.ts";
 import type { ConcernPart } from "../concern.ts";
+import { endpoint, writingEndpoint } from "../endpoint.ts";
 import { judge, present, promote } from "./change.ts";
 import type { NewMemory } from "./entry.ts";
 import type { MemoryMetrics } from "./metrics.ts";
@@ -67,22 +67,25 @@ function writing({ memory, metrics }: MemoryEndpoints): ConcernPart["endpoints"]
   }
 
   return [
-    {
-      ...{ name: "memory-save", request: saveSchema, reply: entrySchema },
-      ...{ decode: strictDecoderOf(saveSchema), handle: save },
-    },
-    {
-      ...{ name: "memory-feedback", request: feedbackSchema, reply: entrySchema },
-      ...{ decode: strictDecoderOf(feedbackSchema), handle: feedback },
-    },
-    {
-      ...{ name: "memory-promote", request: promoteSchema, reply: entrySchema },
-      ...{ decode: strictDecoderOf(promoteSchema), handle: promoteOne },
-    },
-    {
-      ...{ name: "memory-remove", request: removeSchema, reply: removeReplySchema },
-      ...{ decode: strictDecoderOf(removeSchema), handle: remove },
-    },
+    writingEndpoint({ name: "memory-save", request: saveSchema, reply: entrySchema, handle: save }),
+    writingEndpoint({
+      name: "memory-feedback",
+      request: feedbackSchema,
+      reply: entrySchema,
+      handle: feedback,
+    }),
+    writingEndpoint({
+      name: "memory-promote",
+      request: promoteSchema,
+      reply: entrySchema,
+      handle: promoteOne,
+    }),
+    writingEndpoint({
+      name: "memory-remove",
+      request: removeSchema,
+      reply: removeReplySchema,
+      handle: remove,
+    }),
   ];
 }
 
@@ -133,26 +136,26 @@ function reading({ memory, recall }: MemoryEndpoints): ConcernPart["endpoints"] 
   }
 
   return [
-    {
-      ...{ name: "memory-get", request: keySchema, reply: entrySchema },
-      ...{ decode: decoderOf(keySchema), handle: get },
-    },
-    {
-      ...{ name: "memory-list", request: listSchema, reply: listReplySchema },
-      ...{ decode: decoderOf(listSchema), handle: list },
-    },
-    {
-      ...{ name: "memory-recall", request: recallSchema, reply: recallReplySchema },
-      ...{ decode: decoderOf(recallSchema), handle: recallSome },
-    },
-    {
-      ...{ name: "memory-audit", request: auditSchema, reply: auditReplySchema },
-      ...{ decode: decoderOf(auditSchema), handle: audit },
-    },
-    {
-      ...{ name: "memory-stats", request: statsRequestSchema, reply: statsReplySchema },
-      ...{ decode: decoderOf(statsRequestSchema), handle: stats },
-    },
+    endpoint({ name: "memory-get", request: keySchema, reply: entrySchema, handle: get }),
+    endpoint({ name: "memory-list", request: listSchema, reply: listReplySchema, handle: list }),
+    endpoint({
+      name: "memory-recall",
+      request: recallSchema,
+      reply: recallReplySchema,
+      handle: recallSome,
+    }),
+    endpoint({
+      name: "memory-audit",
+      request: auditSchema,
+      reply: auditReplySchema,
+      handle: audit,
+    }),
+    endpoint({
+      name: "memory-stats",
+      request: statsRequestSchema,
+      reply: statsReplySchema,
+      handle: stats,
+    }),
   ];
 }
 

@@ -1,13 +1,11 @@
-import { type Static, type TSchema, Type } from "typebox";
-import { strict, tenantSchema } from "../../schema/request.ts";
+import { type Static, Type } from "typebox";
+import { idSchema as id, nullable, strict, tenantSchema } from "../../schema/request.ts";
 import type { MemoryEntry, Promotion } from "./entry.ts";
 import { scopes, triggers } from "./promotion.ts";
 import { effectiveStatus, statuses } from "./status.ts";
 
 /** Wire shapes of the `memory-…` endpoints. */
 
-const id = Type.String({ minLength: 1, maxLength: 128, pattern: "\\S" });
-const nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()]);
 const time = Type.String({ description: "ISO 8601" });
 const scope = Type.Enum([...scopes]);
 const tags = Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { maxItems: 64 });

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { Static } from "typebox";
 import { BusError } from "../../errors.ts";
-import { decoderOf, strictDecoderOf } from "../../schema/request.ts";
 import { parseTimestamp } from "../../schema/timestamp.ts";
 import type { ConcernPart } from "../concern.ts";
+import { endpoint, writingEndpoint } from "../endpoint.ts";
 import type { Advance } from "./entry.ts";
 import { noEntry, takeStep } from "./step.ts";
 import type { EntryFilter, Reviews } from "./store.ts";
@@ -73,30 +73,32 @@ export function reviewEndpoints(reviews: Reviews): ConcernPart["endpoints"] {
   }
 
   return [
-    {
-      ...{ name: "review-create", request: createSchema, reply: entrySchema },
-      ...{ decode: strictDecoderOf(createSchema), handle: create },
-    },
-    {
-      ...{ name: "review-advance", request: advanceSchema, reply: entrySchema },
-      ...{ decode: strictDecoderOf(advanceSchema), handle: advance },
-    },
-    {
-      ...{ name: "review-get", request: keySchema, reply: getReplySchema },
-      ...{ decode: decoderOf(keySchema), handle: get },
-    },
-    {
-      ...{ name: "review-list", request: listSchema, reply: listReplySchema },
-      ...{ decode: decoderOf(listSchema), handle: list },
-    },
-    {
-      ...{ name: "review-remove", request: removeSchema, reply: removeReplySchema },
-      ...{ decode: strictDecoderOf(removeSchema), handle: remove },
-    },
-    {
-      ...{ name: "review-stats", request: statsRequestSchema, reply: statsReplySchema },
-      ...{ decode: decoderOf(statsRequestSchema), handle: stats },
-    },
+    writingEndpoint({
+      name: "review-create",
+      request: createSchema,
+      reply: entrySchema,
+      handle: create,
+    }),
+    writingEndpoint({
+      name: "review-advance",
+      request: advanceSchema,
+      reply: entrySchema,
+      handle: advance,
+    }),
+    endpoint({ name: "review-get", request: keySchema, reply: getReplySchema, handle: get }),
+    endpoint({ name: "review-list", request: listSchema, reply: listReplySchema, handle: list }),
+    writingEndpoint({
+      name: "review-remove",
+      request: removeSchema,
+      reply: removeReplySchema,
+      handle: remove,
+    }),
+    endpoint({
+      name: "review-stats",
+      request: statsRequestSchema,
+      reply: statsReplySchema,
+      handle: stats,
+    }),
   ];
 }
 

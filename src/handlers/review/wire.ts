@@ -1,14 +1,12 @@
-import { type Static, type TSchema, Type } from "typebox";
-import { strict, tenantSchema } from "../../schema/request.ts";
+import { type Static, Type } from "typebox";
+import { idSchema as id, nullable, strict, tenantSchema } from "../../schema/request.ts";
 import type { Case, ReviewEntry, SkillDraft } from "./entry.ts";
 import { allowedFrom, stages } from "./stages.ts";
 import type { ReviewStep } from "./store.ts";
 
 /** Wire shapes of the `review-…` endpoints. */
 
-const id = Type.String({ minLength: 1, maxLength: 128, pattern: "\\S" });
 const text = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: "\\S" });
-const nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()]);
 const time = Type.String({ description: "ISO 8601 with microseconds; no other step has it" });
 const stage = Type.Enum([...stages]);
 

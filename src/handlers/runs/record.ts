@@ -5,9 +5,10 @@ import type { Place } from "../../runtime/consumer.ts";
 import { defaultEventIdOf, type StoredMessage } from "../../runtime/delivery.ts";
 import { firstBy } from "../../runtime/grouping.ts";
 import { inspectJson, parseJsonItems } from "../../schema/json.ts";
-import { decoderOf, timeFrom } from "../../schema/request.ts";
+import { timeFrom } from "../../schema/request.ts";
 import { latestTime } from "../../schema/timestamp.ts";
 import type { ConcernPart } from "../concern.ts";
+import { endpoint } from "../endpoint.ts";
 import { type Appended, changesBy, distinct, runKey, type StoredRunEvent } from "./append.ts";
 import type { RunEvent } from "./event.ts";
 import { decodeRunEvent, maxRunEventBytes, runEventFrom } from "./event-wire.ts";
@@ -149,52 +150,47 @@ export function runs(options: RunsOptions): ConcernPart {
         decode: decodeAppend,
         handle: appendAll,
       },
-      {
+      endpoint({
         name: "runs-heartbeat",
         request: runKeySchema,
         reply: heartbeatReplySchema,
-        decode: decoderOf(runKeySchema),
         handle: (request: Static<typeof runKeySchema>) => beat(keyFrom(request)),
         mostInWork: 10_000,
-      },
-      {
+      }),
+      endpoint({
         name: "runs-get",
         request: runKeySchema,
         reply: runSchema,
-        decode: decoderOf(runKeySchema),
         handle: async (request: Static<typeof runKeySchema>) =>
           wireRun(await existing(keyFrom(request))),
-      },
-      {
+      }),
+      endpoint({
         name: "runs-list",
         request: listRunsSchema,
         reply: listRunsReplySchema,
-        decode: decoderOf(listRunsSchema),
         handle: list,
-      },
-      {
+      }),
+      endpoint({
         name: "runs-events",
         request: eventsSchema,
         reply: eventsReplySchema,
-        decode: decoderOf(eventsSchema),
         async handle(request: Static<typeof eventsSchema>) {
           const { after = -1, limit = 100 } = request;
           const events = await store.events(keyFrom(request), after, limit);
           if (events.length === 0) await existing(keyFrom(request));
           return { events: events.map((event) => wireRunEvent(request.run_id, event)) };
         },
-      },
-      {
+      }),
+      endpoint({
         name: "runs-latest",
         request: latestSchema,
         reply: storedEventSchema,
-        decode: decoderOf(latestSchema),
         async handle(request: Static<typeof latestSchema>) {
           const event = await store.latest(keyFrom(request), request.type);
           if (event === null) throw new BusError("not_found", "there is no such event");
           return wireRunEvent(request.run_id, event);
         },
-      },
+      }),
     ],
     // A refused event keeps those behind it from nothing: it is a dead letter at its first attempt.
     consumptions: [{ stream, durable, decode, handle, inOrder: { advance: options.advance } }],
