@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { headers, type NatsConnection } from "@nats-io/transport-node";
+import { expect } from "vitest";
 import type { Broker } from "./broker.ts";
 
 export type WireEvent = Record<string, unknown>;
@@ -58,4 +59,11 @@ export async function ask(
     error: reply.headers?.get("Nats-Service-Error") ?? "",
     errorCode: reply.headers?.get("Nats-Service-Error-Code") ?? "",
   };
+}
+
+/** What the endpoint answers where it does not refuse. */
+export async function bodyOf(answer: Promise<Answer>): Promise<Answer["body"]> {
+  const { body, errorCode, error } = await answer;
+  expect([errorCode, error]).toEqual(["", ""]);
+  return body;
 }

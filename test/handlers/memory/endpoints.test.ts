@@ -1,15 +1,9 @@
 import { expect, test } from "vitest";
 import { figures, openStack, type Stack } from "../../rig/service.ts";
-import { ask } from "../../rig/traffic.ts";
+import { ask, bodyOf } from "../../rig/traffic.ts";
 
 const call = ({ broker: { nc } }: Stack, what: string, request: unknown = {}) =>
   ask(nc, `experience.memory.${what}`, request);
-
-async function bodyOf(answer: ReturnType<typeof call>) {
-  const { body, errorCode, error } = await answer;
-  expect([errorCode, error]).toEqual(["", ""]);
-  return body;
-}
 
 async function started() {
   const stack = await openStack();

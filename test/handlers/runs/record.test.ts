@@ -1,18 +1,11 @@
 import { expect, test } from "vitest";
 import { openStack, type Stack } from "../../rig/service.ts";
-import { type Answer, ask } from "../../rig/traffic.ts";
+import { ask, bodyOf } from "../../rig/traffic.ts";
 
 type Json = Record<string, unknown>;
 
 const call = ({ broker: { nc } }: Stack, what: string, request: unknown = {}) =>
   ask(nc, `experience.runs.${what}`, request);
-
-/** What the endpoint answers where it does not refuse. */
-async function bodyOf(answer: Promise<Answer>) {
-  const { body, errorCode, error } = await answer;
-  expect([errorCode, error]).toEqual(["", ""]);
-  return body;
-}
 
 async function started() {
   const stack = await openStack();
