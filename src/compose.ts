@@ -68,20 +68,12 @@ export async function mount(
   const parts = [
     ...hosted.flatMap((one) => one.parts),
     health(sources),
-    stats(statsSources(opened, settings, known, instance, archive, metrics)),
+    stats(await statsSources(opened, settings, known, instance, archive, metrics)),
   ];
   startConsumers(
     consumers,
     parts.flatMap(({ consumptions = [] }) => consumptions),
-    {
-      opened,
-      settings,
-      metrics,
-      tracing,
-      log,
-      onFatal,
-      durables: hosted.flatMap((one) => one.durables ?? []),
-    },
+    { ...context, durables: hosted.flatMap((one) => one.durables ?? []) },
   );
   const maintenance = hosted
     .flatMap((one) => one.maintenance ?? [])

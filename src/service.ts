@@ -1,12 +1,6 @@
 import { type Mounted, mount } from "./compose.ts";
 import type { AnyConcern } from "./handlers/concern.ts";
-import {
-  desiredByAll,
-  desiredState,
-  metricsOf,
-  permissionsOf,
-  privilegesOf,
-} from "./handlers/derived.ts";
+import { metricsOf, needsOf } from "./handlers/derived.ts";
 import { concerns } from "./handlers/index.ts";
 import { startHttp } from "./http/server.ts";
 import type { Logger } from "./log.ts";
@@ -44,12 +38,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const { settings, log, signal } = options;
   const known = options.known ?? concerns;
   const metrics = metricsOf(known);
-  const needs = {
-    desired: desiredState(settings, settings.concerns, known),
-    everything: desiredByAll(settings, known),
-    permissions: permissionsOf(settings, known),
-    privileges: privilegesOf(known),
-  };
+  const needs = needsOf(settings, known);
   let served: Mounted | null = null;
   const waiting = new Map<string, string>();
   const http = await startHttp(settings.httpPort, {

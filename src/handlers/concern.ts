@@ -49,13 +49,13 @@ export interface ConcernDeclaration<
   readonly open: (context: ConcernContext<Own, OwnMetrics>) => Promise<RunningConcern>;
 }
 
+export type ReadFigures = () => Promise<Readonly<Record<string, unknown>>>;
+
 export interface ConcernStats<Own extends object = object> {
   /** Fields of the reply. */
   readonly fields: TProperties;
-  readonly read: (
-    opened: Dependencies,
-    settings: BaseSettings & Own,
-  ) => Promise<Readonly<Record<string, unknown>>>;
+  /** Called once by each replica; what it resolves to is asked for each request. */
+  readonly open: (opened: Dependencies, settings: BaseSettings & Own) => Promise<ReadFigures>;
   /** Streams that it counts, beside those that are read or written. */
   readonly counted?: (settings: BaseSettings & Own) => readonly string[];
 }

@@ -7,6 +7,7 @@ import {
 import type { Permission } from "../nats/grants.ts";
 import { neededPermissions, provisionerPermissions } from "../nats/needed-permissions.ts";
 import type { Privileges } from "../postgres/privileges.ts";
+import type { Needs } from "../runtime/dependencies.ts";
 import { createMetrics, type Metrics } from "../runtime/metrics.ts";
 import type { BaseSettings } from "../settings/base.ts";
 import { endpointSubject, healthSubject } from "../subjects.ts";
@@ -65,21 +66,28 @@ export function endpointsOf(
   }));
 }
 
+/** What a replica with these settings stands on: in JetStream, of rights, and of privileges. */
+export function needsOf(settings: BaseSettings, known: readonly AnyConcern[] = concerns): Needs {
+  const hosted = hostedConcerns(settings, known);
+  const desired = desiredState(settings, settings.concerns, known);
+  const everything = desiredByAll(settings, known);
+  const permissions = neededPermissions({
+    settings,
+    desired,
+    everything,
+    counted: known.flatMap(({ stats }) => stats?.counted?.(settings) ?? []),
+    subjects: endpointsOf(hosted).map(({ subject }) => subject),
+    own: hosted.flatMap((one) => one.permissions?.(settings, everything) ?? []),
+  });
+  return { desired, everything, permissions, privileges: privilegesOf(known) };
+}
+
 /** Every right that the service needs of NATS under these settings. */
 export function permissionsOf(
   settings: BaseSettings,
   known: readonly AnyConcern[] = concerns,
-): Permission[] {
-  const hosted = hostedConcerns(settings, known);
-  const everything = desiredByAll(settings, known);
-  return neededPermissions({
-    settings,
-    desired: desiredState(settings, settings.concerns, known),
-    everything,
-    counted: known.flatMap(({ stats }) => stats?.counted?.(settings) ?? []),
-    subjects: endpointsOf(hosted).map(({ subject }) => subject),
-    own: hosted.flatMap(({ permissions }) => permissions?.(settings, everything) ?? []),
-  });
+): readonly Permission[] {
+  return needsOf(settings, known).permissions;
 }
 
 /** Every right that `provision` needs under these settings. */

@@ -1,5 +1,4 @@
 import { Type } from "typebox";
-
 import type { ConcernPart } from "../concern.ts";
 import type { ExperienceEvent } from "./event.ts";
 import { dueFrom, isSettled, mostInOneWindow, noEvidence } from "./evidence.ts";

@@ -83,21 +83,23 @@ export const extractor: ConcernDeclaration<ExtractorSettings, ExtractorMetrics> 
       }),
       sightings: Type.Integer(),
     },
-    async read({ jsm, database }, settings) {
+    async open({ jsm, database }, settings) {
       const { openLessonStore } = await import("./store.ts");
       const store = openLessonStore(database, { publish: settings.lessonPublishEnabled });
       const name = bucketStream(evidenceBucket(settings.durable));
-      const [info, lessons, unpublished, sightings] = await Promise.all([
-        orNull(() => jsm.streams.info(name)),
-        store.countLessons(),
-        store.countUnpublished(),
-        store.countSightings(),
-      ]);
-      return {
-        evidence_documents: info?.state.messages ?? 0,
-        lessons,
-        lessons_unpublished: unpublished,
-        sightings,
+      return async () => {
+        const [info, lessons, unpublished, sightings] = await Promise.all([
+          orNull(() => jsm.streams.info(name)),
+          store.countLessons(),
+          store.countUnpublished(),
+          store.countSightings(),
+        ]);
+        return {
+          evidence_documents: info?.state.messages ?? 0,
+          lessons,
+          lessons_unpublished: unpublished,
+          sightings,
+        };
       };
     },
     counted: ({ durable }) => [bucketStream(evidenceBucket(durable))],

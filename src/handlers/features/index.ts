@@ -46,9 +46,10 @@ export const features: ConcernDeclaration<FeatureSettings, FeatureMetrics> = {
   metrics: featureMetrics,
   stats: {
     fields: { feature_rows: Type.Integer({ description: "users with features" }) },
-    async read({ database }) {
+    async open({ database }) {
       const { openFeatures } = await import("./store.ts");
-      return { feature_rows: await openFeatures(database).countUsers() };
+      const store = openFeatures(database);
+      return async () => ({ feature_rows: await store.countUsers() });
     },
   },
   open: async (context) => (await import("./open.ts")).openUserFeatures(context),

@@ -74,21 +74,22 @@ export function healthSources(
   };
 }
 
-export function statsSources(
+export async function statsSources(
   opened: Dependencies,
   settings: BaseSettings,
   concerns: readonly AnyConcern[],
   instance: string,
   archive: DeadLetterArchive,
   metrics: Metrics,
-): StatsSources {
+): Promise<StatsSources> {
   const { jsm, needs } = opened;
   const { streams, durables } = needs.everything;
+  const counting = concerns.flatMap(({ stats }) => stats ?? []);
   return {
     instance,
     version,
-    concerns: concerns.flatMap(({ stats }) =>
-      stats ? [{ fields: stats.fields, read: () => stats.read(opened, settings) }] : [],
+    concerns: await Promise.all(
+      counting.map(async ({ fields, open }) => ({ fields, read: await open(opened, settings) })),
     ),
     deadLetters: () => archive.open(),
     counters: () => counterValues(metrics),

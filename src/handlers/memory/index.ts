@@ -30,12 +30,17 @@ export const memory: ConcernDeclaration<object, MemoryMetrics> = {
       memory_promotions: Type.Record(Type.String(), Type.Integer(), { description: "by trigger" }),
       memory_entries: Type.Integer(),
     },
-    async read({ database }) {
+    async open({ database }) {
       const { openMemory } = await import("./store.ts");
       const store = openMemory(database);
-      const [counts, promotions] = await Promise.all([store.counts(), store.promotionsByTrigger()]);
-      const entries = counts.reduce((sum, one) => sum + one.entries, 0);
-      return { memory_entries: entries, memory_promotions: promotions };
+      return async () => {
+        const [counts, promotions] = await Promise.all([
+          store.counts(),
+          store.promotionsByTrigger(),
+        ]);
+        const entries = counts.reduce((sum, one) => sum + one.entries, 0);
+        return { memory_entries: entries, memory_promotions: promotions };
+      };
     },
   },
   open: async (context) => (await import("./open.ts")).openMemories(context),

@@ -40,9 +40,10 @@ export const review: ConcernDeclaration<object, ReviewMetrics> = {
     fields: {
       review_entries: Type.Record(Type.String(), Type.Integer(), { description: "by stage" }),
     },
-    async read({ database }) {
+    async open({ database }) {
       const { openReviews } = await import("./store.ts");
-      return { review_entries: await openReviews(database).countByStage() };
+      const reviews = openReviews(database);
+      return async () => ({ review_entries: await reviews.countByStage() });
     },
   },
   open: async (context) => (await import("./open.ts")).openReview(context),

@@ -47,9 +47,10 @@ export const runs: ConcernDeclaration<RunSettings, RunMetrics> = {
     fields: {
       runs: Type.Record(Type.String(), Type.Integer(), { description: "kept, by status" }),
     },
-    async read({ database }) {
+    async open({ database }) {
       const { openRuns } = await import("./store.ts");
-      return { runs: await openRuns(database).countByStatus() };
+      const store = openRuns(database);
+      return async () => ({ runs: await store.countByStatus() });
     },
   },
   open: async (context) => (await import("./open.ts")).openRunRecords(context),

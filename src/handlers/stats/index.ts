@@ -1,7 +1,6 @@
 import { type TProperties, Type } from "typebox";
 import { type OpenLetters, openByDurable } from "../../runtime/dead-letter.ts";
-
-import type { ConcernPart } from "../concern.ts";
+import type { ConcernPart, ReadFigures } from "../concern.ts";
 
 const streamSchema = Type.Object({
   messages: Type.Integer(),
@@ -64,7 +63,7 @@ export interface StatsSources {
   /** What the concerns count. */
   readonly concerns: readonly {
     readonly fields: TProperties;
-    readonly read: () => Promise<Readonly<Record<string, unknown>>>;
+    readonly read: ReadFigures;
   }[];
   readonly counters: () => Promise<Record<string, number>>;
 }
