@@ -57,7 +57,7 @@ function ownedTables(): string[] {
 
 function endpointRows(): string[] {
   const rows = endpointsOf(concerns, "<instance id>").map(
-    ({ name, subject, description }) => `| \`${name}\` | \`${subject}\` | ${description} |`,
+    ({ name, subject, does }) => `| \`${name}\` | \`${subject}\` | ${does} |`,
   );
   return ["| endpoint | subject | what it does |", "|---|---|---|", ...rows];
 }

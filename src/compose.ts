@@ -107,11 +107,11 @@ function mountEndpoints(
   parts: readonly ConcernPart[],
 ): void {
   const handlers = new Map(parts.flatMap((part) => part.endpoints).map((one) => [one.name, one]));
-  for (const { name, subject, description } of endpointsOf(declared, endpoints.instance)) {
+  for (const { name, subject, does } of endpointsOf(declared, endpoints.instance)) {
     const handler = handlers.get(name);
     if (handler === undefined) throw new Error(`endpoint ${name} is declared and has no handler`);
     handlers.delete(name);
-    endpoints.mount({ ...handler, subject, description });
+    endpoints.mount({ ...handler, subject, description: does });
   }
   if (handlers.size > 0)
     throw new Error(`not declared: endpoint ${[...handlers.keys()].join(", ")}`);

@@ -1,13 +1,19 @@
 import type { DesiredState, JetStreamBuilder } from "../nats/desired-state.ts";
 import type { Privileges } from "../postgres/privileges.ts";
 import { deadLettersStream, deadLettersSubjects } from "../subjects.ts";
+import type { DeclaredEndpoints } from "./declared-endpoint.ts";
 
 /** What every replica has, whichever concerns it hosts: health, stats, dead letters written, leases. */
 export const always = {
   endpoints: {
-    health: "health of whichever replica answers",
-    "health-instance": "health of that replica",
-    stats: "figures of the fleet, and under `instance` of the replica that answers",
+    health: { does: "health of whichever replica answers", may: "read", get: true, fleet: true },
+    "health-instance": { does: "health of that replica", may: "read", get: true, fleet: true },
+    stats: {
+      does: "figures of the fleet, and under `instance` of the replica that answers",
+      may: "read",
+      get: true,
+      fleet: true,
+    },
   },
   tables: {
     "public.leases": ["SELECT", "INSERT", "UPDATE", "DELETE"],
@@ -20,7 +26,7 @@ export const always = {
     durables: [],
   }),
 } as const satisfies {
-  readonly endpoints: Readonly<Record<string, string>>;
+  readonly endpoints: DeclaredEndpoints;
   readonly tables: Privileges;
   readonly jetstream: (build: JetStreamBuilder) => DesiredState;
 };

@@ -13,6 +13,7 @@ import type { Tracing } from "../runtime/tracing.ts";
 import type { BaseSettings } from "../settings/base.ts";
 import type { Reader } from "../settings/environment.ts";
 import type { DeadLetterArchive } from "./deadletters/archive.ts";
+import type { DeclaredEndpoints } from "./declared-endpoint.ts";
 import type { RunStreams } from "./runs/follow.ts";
 
 /**
@@ -35,8 +36,8 @@ export interface ConcernDeclaration<
   /** What works with these settings, but not well, one line each. */
   readonly advice?: (settings: BaseSettings & Own) => readonly string[];
   readonly jetstream?: (settings: BaseSettings & Own, build: JetStreamBuilder) => DesiredState;
-  /** Name → what it does. `runs-append` answers at `experience.runs.append`. */
-  readonly endpoints: Readonly<Record<string, string>>;
+  /** By name. `runs-append` answers at `experience.runs.append` and at `POST /api/v1/runs/append`. */
+  readonly endpoints: DeclaredEndpoints;
   readonly tables?: Privileges;
   /** Beside what follows from streams, durables and endpoints. */
   readonly permissions?: (

@@ -13,6 +13,7 @@ import type { BaseSettings } from "../settings/base.ts";
 import { endpointSubject, healthSubject } from "../subjects.ts";
 import { always } from "./always.ts";
 import type { AnyConcern } from "./concern.ts";
+import type { DeclaredEndpoint, DeclaredEndpoints } from "./declared-endpoint.ts";
 import { concerns } from "./index.ts";
 
 /** What follows from the declarations of all concerns, or of those that a replica hosts. */
@@ -53,15 +54,19 @@ export function desiredByAll(
   );
 }
 
+export interface NamedEndpoint extends DeclaredEndpoint {
+  readonly name: string;
+  readonly subject: string;
+}
+
 /** Each endpoint with its subject and what it does: of every replica, and of these concerns. */
-export function endpointsOf(
-  hosted: readonly AnyConcern[],
-  instance = "*",
-): { readonly name: string; readonly subject: string; readonly description: string }[] {
-  const declared = [always, ...hosted].flatMap(({ endpoints }) => Object.entries(endpoints));
-  return declared.map(([name, description]) => ({
+export function endpointsOf(hosted: readonly AnyConcern[], instance = "*"): NamedEndpoint[] {
+  const declared = [always, ...hosted].flatMap(({ endpoints }: { endpoints: DeclaredEndpoints }) =>
+    Object.entries(endpoints),
+  );
+  return declared.map(([name, endpoint]) => ({
+    ...endpoint,
     name,
-    description,
     subject: name === "health-instance" ? healthSubject(instance) : endpointSubject(name),
   }));
 }

@@ -38,7 +38,7 @@ const toys: ConcernDeclaration<ToySettings> = {
       durables: [build.durable(source, { name: "toy-reader", description: "hears of toys" })],
     };
   },
-  endpoints: { "toys-name": "the name of the toy" },
+  endpoints: { "toys-name": { does: "the name of the toy", may: "read", get: true } },
   tables: { "public.toys": ["SELECT"] },
   metrics: (make) => ({ toys: make.counter("toys_total", "Toys heard of") }),
   async open(context) {
@@ -121,7 +121,9 @@ test("what a declaration asks for is permitted, documented and examined", async 
   expect(endpointsOf(known)).toContainEqual({
     name: "toys-name",
     subject: "experience.toys.name",
-    description: "the name of the toy",
+    does: "the name of the toy",
+    may: "read",
+    get: true,
   });
   const database = openDatabase({ url: stack.database.url, log: silentLog });
   onTestFinished(() => database.close());

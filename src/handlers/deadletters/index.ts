@@ -8,13 +8,28 @@ export const deadletters: ConcernDeclaration<object, DeadLetterMetrics> = {
   name: "deadletters",
   summary: "lists, replays and purges dead letters",
   endpoints: {
-    "deadletters-list":
-      "dead letters by `stream`, `durable`, `reason`, `since`, `until`, `replayed`; newest first, pages by `cursor`",
-    "deadletters-get": "one dead letter (`id`) with its headers and payload",
-    "deadletters-replay":
-      "publishes dead letters again where they came from, and marks them replayed: one (`id`), those of a filter, or `all`; `dry_run` counts",
-    "deadletters-purge":
-      "removes one (`id`) or those of a filter; `dry_run` counts, `note` goes to the log",
+    "deadletters-list": {
+      does: "dead letters by `stream`, `durable`, `reason`, `since`, `until`, `replayed`; newest first, pages by `cursor`",
+      may: "admin",
+      get: true,
+      fleet: true,
+    },
+    "deadletters-get": {
+      does: "one dead letter (`id`) with its headers and payload",
+      may: "admin",
+      get: true,
+      fleet: true,
+    },
+    "deadletters-replay": {
+      does: "publishes dead letters again where they came from, and marks them replayed: one (`id`), those of a filter, or `all`; `dry_run` counts",
+      may: "admin",
+      fleet: true,
+    },
+    "deadletters-purge": {
+      does: "removes one (`id`) or those of a filter; `dry_run` counts, `note` goes to the log",
+      may: "admin",
+      fleet: true,
+    },
   },
   permissions: (_, everything) => [
     ...reading(deadLettersStream, [], "reads dead letters"),

@@ -56,8 +56,14 @@ export const extractor: ConcernDeclaration<ExtractorSettings, ExtractorMetrics> 
     };
   },
   endpoints: {
-    extractor: "stores one event, or an array of at most 1,000, and says what became of each",
-    "extractor-explain": "explains what an event means to each rule; stores nothing",
+    extractor: {
+      does: "stores one event, or an array of at most 1,000, and says what became of each",
+      may: "publish",
+    },
+    "extractor-explain": {
+      does: "explains what an event means to each rule; stores nothing",
+      may: "read",
+    },
   },
   tables: {
     // Append-only: nobody rewrites what was learned.

@@ -35,8 +35,15 @@ export const features: ConcernDeclaration<FeatureSettings, FeatureMetrics> = {
     };
   },
   endpoints: {
-    "features-get": "the feature row of one user; `not_found` where there is none",
-    "features-batch": "the feature rows of up to 1,000 users, and who has none",
+    "features-get": {
+      does: "the feature row of one user; `not_found` where there is none",
+      may: "read",
+      get: true,
+    },
+    "features-batch": {
+      does: "the feature rows of up to 1,000 users, and who has none",
+      may: "read",
+    },
   },
   tables: {
     "public.user_features": ["SELECT", "INSERT", "UPDATE"],

@@ -7,16 +7,40 @@ export const memory: ConcernDeclaration<object, MemoryMetrics> = {
   name: "memory",
   summary: "keeps insights of projects and of the world, judged and promoted by people",
   endpoints: {
-    "memory-save":
-      "saves an entry of a project or, with a `promotion_policy`, of the world; a known `entry_id` is a `conflict`",
-    "memory-get": "one entry; `not_found` where there is none",
-    "memory-list": "entries by `scope` and `project_key`; pages by `cursor`",
-    "memory-recall": "the entries that match `tags` best; writes nothing",
-    "memory-feedback": "a `verdict` on an entry, positive or negative; each `feedback_id` once",
-    "memory-promote": "promotes an entry as its `policy` says, and keeps who did so",
-    "memory-remove": "removes an entry; its promotions stay on record",
-    "memory-audit": "promotions, the newest first, also of removed entries; pages by `cursor`",
-    "memory-stats": "how many entries there are by status and scope, and promotions by trigger",
+    "memory-save": {
+      does: "saves an entry of a project or, with a `promotion_policy`, of the world; a known `entry_id` is a `conflict`",
+      may: "publish",
+    },
+    "memory-get": { does: "one entry; `not_found` where there is none", may: "read", get: true },
+    "memory-list": {
+      does: "entries by `scope` and `project_key`; pages by `cursor`",
+      may: "read",
+      get: true,
+    },
+    "memory-recall": {
+      does: "the entries that match `tags` best; writes nothing",
+      may: "recall",
+      get: true,
+    },
+    "memory-feedback": {
+      does: "a `verdict` on an entry, positive or negative; each `feedback_id` once",
+      may: "publish",
+    },
+    "memory-promote": {
+      does: "promotes an entry as its `policy` says, and keeps who did so",
+      may: "admin",
+    },
+    "memory-remove": { does: "removes an entry; its promotions stay on record", may: "admin" },
+    "memory-audit": {
+      does: "promotions, the newest first, also of removed entries; pages by `cursor`",
+      may: "read",
+      get: true,
+    },
+    "memory-stats": {
+      does: "how many entries there are by status and scope, and promotions by trigger",
+      may: "read",
+      get: true,
+    },
   },
   tables: {
     "public.memory_entries": ["SELECT", "INSERT", "UPDATE", "DELETE"],

@@ -20,13 +20,29 @@ export const review: ConcernDeclaration<object, ReviewMetrics> = {
     };
   },
   endpoints: {
-    "review-create": "creates an entry for a piece of feedback; a known `entry_id` is a `conflict`",
-    "review-advance":
-      "takes an entry to its next stage, with `reviewer`, `case` and `skill_draft`; merging makes a lesson",
-    "review-get": "one entry with its history; `not_found` where there is none",
-    "review-list": "entries by `stage`; the last changed first, pages by `cursor`",
-    "review-remove": "removes an entry (`by`, `reason`); its history stays",
-    "review-stats": "how many entries there are at each stage",
+    "review-create": {
+      does: "creates an entry for a piece of feedback; a known `entry_id` is a `conflict`",
+      may: "review",
+    },
+    "review-advance": {
+      does: "takes an entry to its next stage, with `reviewer`, `case` and `skill_draft`; merging makes a lesson",
+      may: "review",
+    },
+    "review-get": {
+      does: "one entry with its history; `not_found` where there is none",
+      may: "read",
+      get: true,
+    },
+    "review-list": {
+      does: "entries by `stage`; the last changed first, pages by `cursor`",
+      may: "read",
+      get: true,
+    },
+    "review-remove": {
+      does: "removes an entry (`by`, `reason`); its history stays",
+      may: "review",
+    },
+    "review-stats": { does: "how many entries there are at each stage", may: "read", get: true },
   },
   tables: {
     "public.review_clock": ["SELECT", "UPDATE"],

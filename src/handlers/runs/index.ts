@@ -25,13 +25,27 @@ export const runs: ConcernDeclaration<RunSettings, RunMetrics> = {
     };
   },
   endpoints: {
-    "runs-append":
-      "stores one event of a run, or an array of at most 1,000, and tells their cursors",
-    "runs-heartbeat": "keeps a run alive; says whether it is",
-    "runs-get": "one run; `not_found` where there is none",
-    "runs-list": "runs by `agent_id`, `status`, `since`, `until`; newest first, pages by `cursor`",
-    "runs-events": "stored events of a run `after` a cursor, `limit` at most 1,000",
-    "runs-latest": "the newest event of a run, or its newest of a `type`",
+    "runs-append": {
+      does: "stores one event of a run, or an array of at most 1,000, and tells their cursors",
+      may: "publish",
+    },
+    "runs-heartbeat": { does: "keeps a run alive; says whether it is", may: "publish" },
+    "runs-get": { does: "one run; `not_found` where there is none", may: "read", get: true },
+    "runs-list": {
+      does: "runs by `agent_id`, `status`, `since`, `until`; newest first, pages by `cursor`",
+      may: "read",
+      get: true,
+    },
+    "runs-events": {
+      does: "stored events of a run `after` a cursor, `limit` at most 1,000",
+      may: "read",
+      get: true,
+    },
+    "runs-latest": {
+      does: "the newest event of a run, or its newest of a `type`",
+      may: "read",
+      get: true,
+    },
   },
   tables: {
     // Removed after RUN_RETENTION_DAYS.
