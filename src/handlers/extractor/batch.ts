@@ -6,7 +6,7 @@ import type { Rule } from "./rules/index.ts";
 import { isSampled } from "./sampling.ts";
 import type { Signals } from "./signature.ts";
 
-export type Outcome = EntryOutcome | "sampled" | "sampled_out";
+export type Outcome = EntryOutcome | "sampled" | "sampled_out" | "cancelled";
 
 /** The events of a batch that are evidence under one signature. */
 export interface Group {
@@ -30,14 +30,16 @@ export interface Batch {
   readonly oldestTs: number;
 }
 
-/** Whether an OK event can have no effect: sampled out, and no evidence. */
+/** Whether an OK event can have no effect: sampled out, and no evidence. Cancelled ones are counted apart. */
 export function canPassOver(
   glance: OkGlance,
   rules: readonly Rule[],
   okSamplePercent: number,
 ): boolean {
   return (
-    rules.every((rule) => rule.passesOver(glance)) && !isSampled(glance.eventId, okSamplePercent)
+    !glance.cancelled &&
+    rules.every((rule) => rule.passesOver(glance)) &&
+    !isSampled(glance.eventId, okSamplePercent)
   );
 }
 
@@ -51,6 +53,7 @@ export function isStored(
   known: (lessonKey: string) => Evidence | undefined,
   options: { readonly windowMs: number; readonly okSamplePercent: number },
 ): boolean {
+  if (event.cancelled) return false;
   if (event.ok && isSampled(event.eventId, options.okSamplePercent)) return false;
   for (const rule of rules) {
     const signals = rule.signature(event);
@@ -80,6 +83,10 @@ export function groupEvents(
   const outcomes: Outcome[] = [];
   let oldestTs = Number.POSITIVE_INFINITY;
   for (const [index, event] of events.entries()) {
+    if (event.cancelled) {
+      outcomes.push("cancelled");
+      continue;
+    }
     let outcome: Outcome = "sampled_out";
     for (const rule of rules) {
       const signals = rule.signature(event);

@@ -8,9 +8,20 @@ export interface ExperienceEvent {
   readonly tenantId: string;
   readonly agentId: string;
   readonly taskType: string;
+  /** The piece of work that it belongs to. */
+  readonly runId: string | undefined;
+  /** The request that it belongs to. */
+  readonly requestId: string | undefined;
+  /** Which system reports. */
+  readonly source: string | undefined;
+  /** Where it ran. */
+  readonly node: string | undefined;
   readonly ok: boolean;
   /** With `ok: false` only; as the producer wrote it. */
   readonly errorClass: string | undefined;
+  readonly httpStatus: number | undefined;
+  /** Stopped on purpose: counted, never evidence. */
+  readonly cancelled: boolean;
   /** The agent gave no answer. */
   readonly silent: boolean;
   readonly provider: string | undefined;
@@ -18,6 +29,8 @@ export interface ExperienceEvent {
   readonly profile: string | undefined;
   readonly latencyMs: number | undefined;
   readonly tool: string | undefined;
+  /** The tool's own time. */
+  readonly toolLatencyMs: number | undefined;
   /** Why policy decided as it did. */
   readonly reason: string | undefined;
 }
@@ -26,6 +39,9 @@ export interface ExperienceEvent {
 export interface OkGlance {
   readonly eventId: string;
   readonly silent: boolean;
+  readonly cancelled: boolean;
   /** Undefined or NaN where the event says nothing of it. */
   readonly latencyMs: number | undefined;
+  /** The same. */
+  readonly toolLatencyMs: number | undefined;
 }

@@ -133,8 +133,12 @@ function wireEvent(event: ExperienceEvent): Record<string, unknown> {
     tenantId,
     agentId,
     taskType,
+    runId,
+    requestId,
     errorClass,
+    httpStatus,
     latencyMs,
+    toolLatencyMs,
     ...rest
   } = event;
   return {
@@ -143,8 +147,12 @@ function wireEvent(event: ExperienceEvent): Record<string, unknown> {
     tenant_id: tenantId,
     agent_id: agentId,
     task_type: taskType,
+    run_id: runId,
+    request_id: requestId,
     error_class: errorClass,
+    http_status: httpStatus,
     latency_ms: latencyMs,
+    tool_latency_ms: toolLatencyMs,
     ...rest,
   };
 }

@@ -11,8 +11,11 @@ export interface PlainEvent {
   readonly ok: boolean;
   /** The event gave no answer. */
   readonly silent: boolean;
+  readonly cancelled: boolean;
   /** NaN without one. */
   readonly latencyMs: number;
+  /** NaN without one. */
+  readonly toolLatencyMs: number;
   /** Epoch ms; NaN without a time. */
   readonly ts: number;
   /** NaN without one. */
@@ -24,7 +27,7 @@ export interface PlainEvent {
 
 export type PlainText = Exclude<
   keyof typeof slot,
-  "none" | "ts" | "ok" | "silent" | "latencyMs" | "httpStatus"
+  "none" | "ts" | "ok" | "silent" | "cancelled" | "latencyMs" | "toolLatencyMs" | "httpStatus"
 >;
 
 /** In so short a payload no other text can be longer than its field allows. */
@@ -48,9 +51,10 @@ const kind = {
 const slot = {
   ...{ none: 0, eventId: 1, tenantId: 2, agentId: 3, taskType: 4, errorClass: 5, provider: 6 },
   ...{ model: 7, profile: 8, tool: 9, reason: 10, decision: 11, ts: 12, ok: 13, silent: 14 },
-  ...{ latencyMs: 15, httpStatus: 16 },
+  ...{ latencyMs: 15, httpStatus: 16, source: 17, runId: 18, requestId: 19, node: 20 },
+  ...{ cancelled: 21, toolLatencyMs: 22 },
 };
-const slots = 17;
+const slots = 23;
 
 interface Field {
   readonly key: Uint8Array;
@@ -61,7 +65,7 @@ interface Field {
 }
 /** At `hash & (tableSize - 1)` of the key. */
 type Fields = readonly (Field | undefined)[];
-const tableSize = 64;
+const tableSize = 128;
 const noFields: Fields = new Array(tableSize).fill(undefined);
 
 function fields(known: Readonly<Record<string, readonly [kind: number, slot?: number] | Fields>>) {
@@ -88,16 +92,17 @@ const eventFields = fields({
   tenant_id: [kind.id, slot.tenantId],
   agent_id: [kind.id, slot.agentId],
   task_type: [kind.task, slot.taskType],
-  source: [kind.text],
-  run_id: [kind.text],
-  request_id: [kind.text],
-  node: [kind.text],
+  source: [kind.text, slot.source],
+  run_id: [kind.text, slot.runId],
+  request_id: [kind.text, slot.requestId],
+  node: [kind.text, slot.node],
   result: fields({
     ok: [kind.boolean, slot.ok],
     error_class: [kind.text, slot.errorClass],
     error_message: [kind.text],
     http_status: [kind.whole, slot.httpStatus],
     silent: [kind.boolean, slot.silent],
+    cancelled: [kind.boolean, slot.cancelled],
   }),
   llm: fields({
     provider: [kind.text, slot.provider],
@@ -107,7 +112,10 @@ const eventFields = fields({
     tokens_in: [kind.amount],
     tokens_out: [kind.amount],
   }),
-  tool: fields({ name: [kind.text, slot.tool] }),
+  tool: fields({
+    name: [kind.text, slot.tool],
+    latency_ms: [kind.amount, slot.toolLatencyMs],
+  }),
   policy: fields({
     sowa_decision: [kind.text, slot.decision],
     reason: [kind.text, slot.reason],
@@ -142,8 +150,14 @@ const plain: PlainEvent = {
   get silent() {
     return numberAt(slot.silent) === 1 || text(slot.decision) === "SILENT";
   },
+  get cancelled() {
+    return numberAt(slot.cancelled) === 1;
+  },
   get latencyMs() {
     return numberAt(slot.latencyMs);
+  },
+  get toolLatencyMs() {
+    return numberAt(slot.toolLatencyMs);
   },
   get ts() {
     return numberAt(slot.ts);

@@ -49,6 +49,9 @@ export const experienceEventSchema = Type.Object(
         }),
       ),
       silent: Type.Optional(Type.Boolean({ description: "the agent gave no answer" })),
+      cancelled: Type.Optional(
+        Type.Boolean({ description: "stopped on purpose: counted apart, never evidence" }),
+      ),
     }),
     llm: Type.Optional(
       Type.Object({
@@ -60,7 +63,12 @@ export const experienceEventSchema = Type.Object(
         tokens_out: Type.Optional(amount("tokens")),
       }),
     ),
-    tool: Type.Optional(Type.Object({ name: Type.Optional(name("the tool called")) })),
+    tool: Type.Optional(
+      Type.Object({
+        name: Type.Optional(name("the tool called")),
+        latency_ms: Type.Optional(amount("milliseconds of the tool's own")),
+      }),
+    ),
     policy: Type.Optional(
       Type.Object({
         sowa_decision: Type.Optional(name("SILENT: the agent gave no answer")),
@@ -109,8 +117,8 @@ export function decodeUnless(
   }
   const eventId = plain.ok && plain.hasText("agentId") ? plain.text("eventId") : undefined;
   if (eventId !== undefined) {
-    const { silent, latencyMs } = plain;
-    if (canPassOver({ eventId, silent, latencyMs })) return null;
+    const { silent, cancelled, latencyMs, toolLatencyMs } = plain;
+    if (canPassOver({ eventId, silent, cancelled, latencyMs, toolLatencyMs })) return null;
   }
   return fromPlain(plain, context);
 }
@@ -137,14 +145,21 @@ function fromPlain(plain: PlainEvent, context: EventContext): ExperienceEvent {
     tenantId: plain.text("tenantId") ?? "default",
     agentId: plain.text("agentId") ?? checkedId(context.defaultAgentId, "the subject's last token"),
     taskType: plain.text("taskType") ?? "unknown",
+    runId: plain.text("runId"),
+    requestId: plain.text("requestId"),
+    source: plain.text("source"),
+    node: plain.text("node"),
     ok,
     errorClass: ok ? undefined : errorClass(plain.text("errorClass"), http_status),
+    httpStatus: http_status,
+    cancelled: plain.cancelled,
     silent: plain.silent,
     provider: plain.text("provider"),
     model: plain.text("model"),
     profile: plain.text("profile"),
     latencyMs: Number.isNaN(latencyMs) ? undefined : latencyMs,
     tool: plain.text("tool"),
+    toolLatencyMs: Number.isNaN(plain.toolLatencyMs) ? undefined : plain.toolLatencyMs,
     reason: plain.text("reason"),
   };
 }
@@ -163,14 +178,21 @@ export function eventFrom(value: unknown, context: EventContext): ExperienceEven
     tenantId: value.tenant_id ?? "default",
     agentId: value.agent_id ?? checkedId(context.defaultAgentId, "the subject's last token"),
     taskType: value.task_type ?? "unknown",
+    runId: value.run_id,
+    requestId: value.request_id,
+    source: value.source,
+    node: value.node,
     ok: result.ok,
     errorClass: result.ok ? undefined : errorClass(result.error_class, result.http_status),
+    httpStatus: result.http_status,
+    cancelled: result.cancelled === true,
     silent,
     provider: llm?.provider,
     model: llm?.model,
     profile: llm?.profile,
     latencyMs: llm?.latency_ms,
     tool: tool?.name,
+    toolLatencyMs: tool?.latency_ms,
     reason: policy?.reason,
   };
 }

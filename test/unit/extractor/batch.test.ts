@@ -84,6 +84,13 @@ describe("grouping a batch", () => {
     expect(none.outcomes).toEqual(["sampled_out", "evidence", "evidence"]);
   });
 
+  test("counts what was cancelled apart: it is no evidence, and no example of what works", () => {
+    const events = [event("a", { cancelled: true }), failed("b", { cancelled: true })];
+    const all = groupEvents(events, rules, nothing, { ...options, okSamplePercent: 100 });
+    expect([[...all.groups], all.sampled]).toEqual([[], []]);
+    expect(all.outcomes).toEqual(["cancelled", "cancelled"]);
+  });
+
   test("serves each set of rules its own, also in one process", () => {
     const other = rulesFor({ ...thresholds, errorThreshold: 9, latencySpikeMs: 5_000 });
     const threshold = (set: typeof rules) =>
@@ -96,6 +103,7 @@ test("an OK event that is passed over is not sampled, and no evidence", () => {
   const ok = fc.record({
     eventId: fc.string(),
     silent: fc.boolean(),
+    cancelled: fc.boolean(),
     latencyMs: fc.constantFrom(undefined, 0, 4_999.9, 5_000, 1e9),
   });
   fc.assert(
@@ -106,7 +114,8 @@ test("an OK event that is passed over is not sampled, and no evidence", () => {
         okSamplePercent,
       });
       const isUseless = [...groups].length + sampled.length === 0;
-      expect(canPassOver(whole, rules, okSamplePercent)).toBe(isUseless);
+      const isCounted = fields.cancelled;
+      expect(canPassOver(whole, rules, okSamplePercent)).toBe(isUseless && !isCounted);
     }),
   );
 });

@@ -12,6 +12,7 @@ const kinds = {
   silent: { silent: true, reason: "quiet" },
   slow: { latencyMs: 100 },
   slowError: { ok: false, errorClass: "timeout", latencyMs: 500 },
+  cancelled: { ok: false, errorClass: "timeout", cancelled: true },
   fine: {},
 } as const satisfies Record<string, Partial<ExperienceEvent>>;
 

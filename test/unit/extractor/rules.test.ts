@@ -53,6 +53,11 @@ describe("an event is evidence", () => {
     expect(signatures({ latencyMs: 5_000, tool: "t" })).toEqual({ latency: { tool: "t" } });
   });
 
+  test("of nothing where it was cancelled", () => {
+    const event = { ok: false, errorClass: "x", silent: true, latencyMs: 9_000 };
+    expect(signatures({ ...event, cancelled: true })).toEqual({});
+  });
+
   test("for several rules at once", () => {
     const event = { ok: false, errorClass: "x", silent: true, latencyMs: 9_000 };
     expect(Object.keys(signatures(event))).toEqual(["error", "silent", "latency"]);

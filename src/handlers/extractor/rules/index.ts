@@ -23,5 +23,10 @@ export function rulesFor(settings: RuleSettings): readonly Rule[] {
     errorRule(settings.errorThreshold),
     silentRule(settings.silentThreshold),
     latencyRule(settings.latencyThreshold, settings.latencySpikeMs),
-  ];
+  ].map(exceptCancelled);
+}
+
+/** What was stopped on purpose says nothing about what works: it is evidence for no rule. */
+function exceptCancelled(rule: Rule): Rule {
+  return { ...rule, signature: (event) => (event.cancelled ? null : rule.signature(event)) };
 }
