@@ -5,7 +5,7 @@ import type { GlobalOptions } from "./ask.ts";
 import { Ended, exitCodes } from "./exit.ts";
 import { examples, printJson } from "./print.ts";
 import { redacted } from "./redacted.ts";
-import { printableLines, table } from "./table.ts";
+import { printable, printableLines, table } from "./table.ts";
 
 /** `config print`: what `serve` would run with. */
 export function addConfigCommands(program: Command): void {
@@ -39,7 +39,9 @@ interface Setting {
 function print({ server, json }: GlobalOptions): void {
   const env: Environment = { ...process.env, ...(server && { NATS_URL: server }) };
   const embedded = wantsEmbeddedServers(env);
-  const { readings, problems } = surveySettings(embedded ? { ...env, ...placeholders } : env);
+  const survey = surveySettings(embedded ? { ...env, ...placeholders } : env);
+  const { readings, problems } = survey;
+  const { warnings } = survey.settings;
   const settings = readings.map((reading): Setting => {
     const { name, value, fallback } = reading;
     const isEmbedded = embedded && name in placeholders;
@@ -48,11 +50,12 @@ function print({ server, json }: GlobalOptions): void {
     return { name, value: shown, source, default: fallback };
   });
   settings.sort((a, b) => (a.name < b.name ? -1 : 1));
-  if (json) printJson({ settings, problems });
+  if (json) printJson({ settings, problems, warnings });
   else {
     const rows = settings.map(({ name, value, source }) => [name, value ?? "-", source]);
     console.log(table(["NAME", "VALUE", "FROM"], rows));
   }
+  for (const warning of warnings) console.error(`experience-bus: ${printable(warning)}`);
   if (problems.length === 0) return;
   console.error(`experience-bus: ${printableLines(refusalOf(problems))}`);
   throw new Ended(exitCodes.usage);

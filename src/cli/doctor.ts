@@ -32,7 +32,10 @@ Examples:
 async function run(global: GlobalOptions): Promise<void> {
   const settings = readSettings(environmentFor(global));
   const timeoutMs = global.timeout * 1_000;
-  const findings: Finding[] = [];
+  const findings = settings.warnings.map(
+    (text): Finding => ({ check: "settings", status: "warning", text }),
+  );
+  if (!global.json) for (const finding of findings) console.log(line(finding));
   // All at once, told in their order: who waits for a server that is silent waits for the others meanwhile.
   const parts = [examineNats, examinePostgres, examineCertificates].map((examinePart) =>
     collect((report) => examinePart(settings, timeoutMs, report)),

@@ -27,18 +27,20 @@ const reportEveryMs = 60_000;
  * At most `OTEL_BSP_MAX_QUEUE_SIZE` spans wait for export; what does not fit is dropped.
  */
 export async function startTracing(settings: TracingSettings, log: Logger): Promise<Tracing> {
-  const [{ W3CTraceContextPropagator }, resources, sdk, exporter] = await Promise.all([
+  const [{ W3CTraceContextPropagator }, resources, sdk, ...exporters] = await Promise.all([
     import("@opentelemetry/core"),
     import("@opentelemetry/resources"),
     import("@opentelemetry/sdk-trace-base"),
-    exporterFor(settings),
+    ...settings.exporters.map((exporter) => exporterFor(exporter, settings)),
   ]);
   const { detectResources, envDetector, resourceFromAttributes } = resources;
   const ours = { "service.name": settings.serviceName, "service.version": version };
   const provider = new sdk.BasicTracerProvider({
     // What the environment says of itself comes later and wins.
     resource: resourceFromAttributes(ours).merge(detectResources({ detectors: [envDetector] })),
-    spanProcessors: [new sdk.BatchSpanProcessor(reportingFailures(exporter, log))],
+    spanProcessors: exporters.map(
+      (exporter) => new sdk.BatchSpanProcessor(reportingFailures(exporter, log)),
+    ),
   });
   return {
     tracer: provider.getTracer("experience-bus", version),
@@ -48,7 +50,10 @@ export async function startTracing(settings: TracingSettings, log: Logger): Prom
   };
 }
 
-async function exporterFor({ exporter, protocol, url }: TracingSettings): Promise<SpanExporter> {
+async function exporterFor(
+  exporter: TracingSettings["exporters"][number],
+  { protocol, url }: TracingSettings,
+): Promise<SpanExporter> {
   if (exporter === "console") {
     return new (await import("@opentelemetry/sdk-trace-base")).ConsoleSpanExporter();
   }

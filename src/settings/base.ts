@@ -25,6 +25,8 @@ export interface BaseSettings {
   readonly sourceMaxDeliver: number;
   /** Null: nothing is traced. */
   readonly tracing: TracingSettings | null;
+  /** What was set and is not heeded, a line each. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -47,6 +49,7 @@ export function baseSettings(
   problems: string[],
   options: { readonly servers: readonly Server[]; readonly concerns: readonly string[] },
 ): BaseSettings {
+  const warnings: string[] = [];
   return {
     nats: natsSettings(env, read, problems),
     databaseUrl: options.servers.includes("postgres") ? databaseUrl(read, problems) : "",
@@ -65,7 +68,8 @@ export function baseSettings(
     concerns: read.someOf("EXPERIENCE_CONCERNS", options.concerns),
     sourceMaxDeliver: read.integer("NATS_MAX_DELIVER", 5, 1, 1_000),
     ...read.optional({ httpToken: "EXPERIENCE_HTTP_TOKEN" }),
-    tracing: tracingSettings(env, read, problems),
+    tracing: tracingSettings(env, read, (warning) => warnings.push(warning)),
+    warnings,
   };
 }
 

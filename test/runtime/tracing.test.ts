@@ -12,7 +12,7 @@ const traceId = "0af7651916cd43dd8448eb211c80319c";
 
 async function openTracedToy() {
   const [toy, collector] = await Promise.all([openToy(), openCollector()]);
-  const settings = { exporter: "otlp", protocol: "http/json", serviceName: "toy" } as const;
+  const settings = { exporters: ["otlp"], protocol: "http/json", serviceName: "toy" } as const;
   const url = `${collector.url}/v1/traces`;
   const tracing = await startTracing({ ...settings, url }, recordingLog().log);
   return {

@@ -50,6 +50,7 @@ test("every setting but the two servers has the default of the contract", () => 
     runStaleSeconds: 300,
     runRetentionDays: 30,
     tracing: null,
+    warnings: [],
   });
 });
 
@@ -95,12 +96,12 @@ test("nothing is traced without an exporter, or with the SDK disabled", () => {
 });
 
 test.each([
-  [{ OTEL_TRACES_EXPORTER: "otlp" }, { exporter: "otlp", protocol: "http/protobuf" }],
-  [{ OTEL_TRACES_EXPORTER: "console" }, { exporter: "console" }],
+  [{ OTEL_TRACES_EXPORTER: "otlp" }, { exporters: ["otlp"], protocol: "http/protobuf" }],
+  [{ OTEL_TRACES_EXPORTER: "console" }, { exporters: ["console"] }],
   [{ OTEL_EXPORTER_OTLP_ENDPOINT: "http://c:4318/" }, { url: "http://c:4318/v1/traces" }],
   [
     { OTEL_EXPORTER_OTLP_ENDPOINT: "http://c", OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "https://t/x" },
-    { exporter: "otlp", url: "https://t/x" },
+    { exporters: ["otlp"], url: "https://t/x" },
   ],
   [
     { OTEL_TRACES_EXPORTER: "otlp", OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" },
@@ -137,14 +138,39 @@ test("every variable of tracing is read, whether anything is traced or not", () 
   expect(names({ OTEL_SDK_DISABLED: "true" })).toEqual(traced);
 });
 
-test("a protocol without an exporter here is refused, and so is an endpoint that is none", () => {
-  const endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
-  expect(problemsOf({ [endpoint]: "http://c", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" })).toEqual([
-    "1 problem in the settings:",
-    "OTEL_EXPORTER_OTLP_PROTOCOL=grpc must be one of http/protobuf, http/json",
+const traced = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318" };
+
+test.each<[Record<string, string>, RegExp[], readonly string[] | null]>([
+  [{ OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" }, [/OTLP_PROTOCOL=grpc is not spoken.*4318/], null],
+  [{ OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: "grpc" }, [/TRACES_PROTOCOL=grpc is not/], null],
+  [{ OTEL_TRACES_EXPORTER: "zipkin" }, [/no traces go to "zipkin"/], null],
+  [{ OTEL_TRACES_EXPORTER: "grpc" }, [/no traces go to "grpc"/], null],
+  [{ OTEL_TRACES_EXPORTER: "jaeger,xray" }, [/"jaeger"/, /"xray"/], null],
+  [{ OTEL_TRACES_EXPORTER: "otlp, zipkin" }, [/"zipkin"/], ["otlp"]],
+  [{ OTEL_TRACES_EXPORTER: "OTLP,Console,otlp" }, [], ["otlp", "console"]],
+  [{ OTEL_TRACES_EXPORTER: "logging" }, [], ["console"]],
+  [{ OTEL_TRACES_EXPORTER: "none," }, [], null],
+  [{ OTEL_TRACES_EXPORTER: "constructor" }, [/"constructor"/], null],
+  [
+    { OTEL_TRACES_EXPORTER: "otlp,console", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" },
+    [/=grpc is not spoken/],
+    ["console"],
+  ],
+  [{ OTEL_SDK_DISABLED: "TRUE" }, [], null],
+  [{ OTEL_SDK_DISABLED: "1" }, [/OTEL_SDK_DISABLED=1 counts as false/], ["otlp"]],
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4317" }, [/_ENDPOINT must be like http/], null],
+])("%j is warned of, and the service goes on", (env, warnings, exporters) => {
+  const settings = read({ ...traced, ...env });
+  expect(settings.tracing?.exporters ?? null).toEqual(exporters);
+  expect(settings.warnings).toHaveLength(warnings.length);
+  for (const [i, warning] of warnings.entries()) expect(settings.warnings[i]).toMatch(warning);
+});
+
+test("a warning of an endpoint of traces shows none of it", () => {
+  const { warnings } = read({ OTEL_EXPORTER_OTLP_ENDPOINT: "user:secret@collector" });
+  expect(warnings).toEqual([
+    "OTEL_EXPORTER_OTLP_ENDPOINT must be like http://127.0.0.1:4318: no traces go out by OTLP",
   ]);
-  const [, problem] = problemsOf({ [endpoint]: "user:secret@collector" });
-  expect(problem).toBe("OTEL_EXPORTER_OTLP_ENDPOINT must be like http://127.0.0.1:4318");
 });
 
 test("an empty variable is one that is not set", () => {
