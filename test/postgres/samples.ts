@@ -6,6 +6,7 @@ const evidence = {
   window_seconds: 1800,
   first_ts: "2025-03-01T10:00:00.000Z",
   last_ts: "2025-03-01T10:20:00.000Z",
+  run_ids: [],
   event_ids: ["e1", "e2", "e3"],
 };
 

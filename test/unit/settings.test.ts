@@ -34,6 +34,7 @@ test("every setting but the two servers has the default of the contract", () => 
     errorThreshold: 3,
     silentThreshold: 5,
     latencyThreshold: 3,
+    countBy: "run",
     evidenceTtlSeconds: 3_600,
     maxFutureSeconds: 300,
     databaseUrl: servers.LEARNER_DATABASE_URL,

@@ -1,6 +1,13 @@
 import { LRUCache } from "lru-cache";
 import type { ExperienceEvent, OkGlance } from "./event.ts";
-import { type Entry, type EntryOutcome, type Evidence, isSettled } from "./evidence.ts";
+import {
+  type CountBy,
+  type Entry,
+  type EntryOutcome,
+  type Evidence,
+  entryOf,
+  isSettled,
+} from "./evidence.ts";
 import { type Subject, subjectOf } from "./lesson.ts";
 import type { Rule } from "./rules/index.ts";
 import { isSampled } from "./sampling.ts";
@@ -76,7 +83,11 @@ export function groupEvents(
   events: readonly ExperienceEvent[],
   rules: readonly Rule[],
   known: (lessonKey: string) => Evidence | undefined,
-  options: { readonly windowMs: number; readonly okSamplePercent: number },
+  options: {
+    readonly windowMs: number;
+    readonly okSamplePercent: number;
+    readonly countBy: CountBy;
+  },
 ): Batch {
   const seen = new Map<string, { group: Group; evidence: Evidence | undefined }>();
   const sampled: ExperienceEvent[] = [];
@@ -101,7 +112,7 @@ export function groupEvents(
         seen.set(text, found);
       }
       if (found.evidence && isSettled(found.evidence, event.ts, options.windowMs)) continue;
-      found.group.entries.push([event.eventId, event.ts]);
+      found.group.entries.push(entryOf(event, options.countBy));
       found.group.eventIndexes.push(index);
       found.group.storedAt = Math.max(found.group.storedAt, event.storedAt);
       oldestTs = Math.min(oldestTs, event.ts);

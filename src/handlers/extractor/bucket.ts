@@ -4,7 +4,7 @@ import { LRUCache } from "lru-cache";
 import { openDocuments } from "../../kv/documents.ts";
 import type { Logger } from "../../log.ts";
 import { type Coverage, noCoverage } from "./coverage.ts";
-import { type Evidence, noEvidence } from "./evidence.ts";
+import { type CountBy, type Evidence, noEvidence } from "./evidence.ts";
 import type { EvidenceBucket } from "./ports.ts";
 import { noSuccesses, type Successes } from "./successes.ts";
 
@@ -27,23 +27,26 @@ export function successesKey(of: { tenantId: string; agentId: string; taskType: 
 }
 
 /**
- * The evidence bucket: `evidence.<window ms>.<lesson key>`, `successes.<hash>` and
- * `coverage.<window ms>.record`. The window is part of the key, because aligned windows of another
- * length mean other sightings: after a change of the setting the evidence is read anew from the stream.
+ * The evidence bucket: `evidence.<counted>.<window ms>.<lesson key>`, `successes.<hash>` and
+ * `coverage.<counted>.<window ms>.record`. What is counted and the window are part of the key, because
+ * another way of counting and aligned windows of another length mean other sightings: after a change of
+ * either setting the evidence is read again from the stream. So it was after the release that began to count runs.
  */
 export async function openEvidenceBucket(options: {
   readonly js: JetStreamClient;
   readonly bucket: string;
   readonly windowMs: number;
+  readonly countBy: CountBy;
   readonly recreate: () => Promise<void>;
   readonly log: Logger;
   readonly conflict?: () => void;
 }): Promise<EvidenceBucket> {
-  const { windowMs, ...shared } = options;
+  const { windowMs, countBy, ...shared } = options;
+  const under = `${countBy}.${windowMs}.`;
   const [evidence, successes, coverage] = await Promise.all([
-    openDocuments<Evidence>({ ...shared, prefix: `evidence.${windowMs}.`, empty: noEvidence }),
+    openDocuments<Evidence>({ ...shared, prefix: `evidence.${under}`, empty: noEvidence }),
     openDocuments<Successes>({ ...shared, prefix: "successes.", empty: noSuccesses }),
-    openDocuments<Coverage>({ ...shared, prefix: `coverage.${windowMs}.`, empty: noCoverage }),
+    openDocuments<Coverage>({ ...shared, prefix: `coverage.${under}`, empty: noCoverage }),
   ]);
   return { evidence, successes, coverage };
 }

@@ -5,8 +5,22 @@
  * is dropped from it (see `addEvidence`) can no longer change any decision.
  */
 
-/** One event as evidence: its id and event time in epoch ms. */
-export type Entry = readonly [eventId: string, ts: number];
+/**
+ * One event as evidence: its id, its event time in epoch ms, the run that it counts for (null: for
+ * itself), and in evidence of a whole fleet its agent.
+ */
+export type Entry = readonly [eventId: string, ts: number, runId?: string | null, agentId?: string];
+
+/** What is counted as distinct: runs, and events that have none; or events alone (`EXPERIENCE_COUNT_BY`). */
+export type CountBy = "run" | "event";
+
+/** What an event adds to the evidence of its signature. */
+export function entryOf(
+  { eventId, ts, runId }: { eventId: string; ts: number; runId: string | undefined },
+  countBy: CountBy,
+): Entry {
+  return countBy === "run" && runId !== undefined ? [eventId, ts, runId] : [eventId, ts];
+}
 
 export interface Evidence {
   /** What has been seen and may still decide something; ascending by time, then id. */
@@ -18,9 +32,11 @@ export interface Evidence {
 }
 
 export interface EvidenceLimits {
-  /** K: how many distinct events make a lesson or a sighting. */
+  /** K: how many distinct runs make a lesson or a sighting. */
   readonly threshold: number;
   readonly windowMs: number;
+  /** Of how many distinct agents the runs must be, in evidence of a whole fleet; default: 1. */
+  readonly agents?: number;
 }
 
 /** A signature's evidence holds its newest 512 events by event time. */
@@ -42,64 +58,101 @@ export function isSettled(evidence: Evidence, ts: number, windowMs: number): boo
 }
 
 /**
- * Adds entries. An aligned window that has K distinct ids needs no more: it is a sighting and implies
- * the lesson, so further ids in it are not kept. Past 512 entries the oldest go.
- * `evidence` is the same object when nothing changed.
+ * Adds entries. An aligned window that has what a sighting takes needs no more: it is a sighting and
+ * implies the lesson, so nothing further in it is kept. In any other window only the extremes of each
+ * run are (see `extremes`). Past 512 entries the oldest go. `evidence` is the same object when nothing changed.
  */
 export function addEvidence(
   evidence: Evidence,
   additions: readonly Entry[],
   limits: EvidenceLimits,
 ): { evidence: Evidence; outcomes: EntryOutcome[] } {
-  const entries = [...evidence.entries];
+  const windows = byWindow(evidence.entries, limits.windowMs);
+  const seen = new Set(evidence.entries.map(identity));
   const added = new Set<Entry>();
   const outcomes = additions.map((entry): EntryOutcome => {
-    const { outcome, keep } = judge(evidence, entries, entry, limits);
-    if (keep) {
-      entries.push(entry);
+    if (isSettled(evidence, entry[1], limits.windowMs)) return "evidence";
+    const outcome = seen.has(identity(entry)) ? "duplicate" : "evidence";
+    seen.add(identity(entry));
+    const index = windowIndex(entry[1], limits.windowMs);
+    const held = windows.get(index) ?? [];
+    if (isEnough(held, limits) || held.some((one) => isSame(one, entry))) return outcome;
+    const kept = extremes([...held, entry], limits.threshold);
+    if (kept.includes(entry)) {
+      windows.set(index, kept);
       added.add(entry);
     }
     return outcome;
   });
   if (added.size === 0) return { evidence, outcomes };
 
-  entries.sort(byTimeThenId);
+  const entries = [...windows.values()].flat().sort(byTimeThenId);
   for (const dropped of entries.splice(0, Math.max(0, entries.length - maxEntries))) {
     if (added.delete(dropped)) outcomes[additions.indexOf(dropped)] = "late";
   }
-  return { evidence: added.size === 0 ? evidence : { ...evidence, entries }, outcomes };
+  const isChanged = entries.some((entry) => added.has(entry));
+  return { evidence: isChanged ? { ...evidence, entries } : evidence, outcomes };
 }
 
-/** One id may bear several times and counts as one at any of them, so a further time is kept, too. */
-function judge(
-  evidence: Evidence,
-  entries: readonly Entry[],
-  [eventId, ts]: Entry,
-  { threshold, windowMs }: EvidenceLimits,
-): { outcome: EntryOutcome; keep: boolean } {
-  if (isSettled(evidence, ts, windowMs)) return { outcome: "evidence", keep: false };
-  const index = windowIndex(ts, windowMs);
-  const inWindow = new Set<string>();
-  let outcome: EntryOutcome = "evidence";
-  for (const [id, time] of entries) {
-    if (id === eventId) {
-      outcome = "duplicate";
-      if (time === ts) return { outcome, keep: false };
-    }
-    if (windowIndex(time, windowMs) === index) inWindow.add(id);
-  }
-  return { outcome, keep: inWindow.size < threshold };
+/**
+ * What of an aligned window can decide anything. A window of length W covers the end of one aligned
+ * window and the start of the next, so of each run its first and its last time there suffice, and of each agent
+ * the K runs that come first and the K that are last: K of them are as good as more.
+ */
+function extremes(entries: readonly Entry[], threshold: number): Entry[] {
+  const sorted = [...entries].sort(byTimeThenId);
+  const kept = new Set([
+    ...firstOfEachRun(sorted, threshold),
+    ...firstOfEachRun(sorted.toReversed(), threshold),
+  ]);
+  return sorted.filter((entry) => kept.has(entry));
+}
+
+function firstOfEachRun(entries: readonly Entry[], most: number): Entry[] {
+  const byAgent = new Map<string, Set<string>>();
+  return entries.filter((entry) => {
+    const agent = entry[3] ?? "";
+    const runs = byAgent.get(agent) ?? new Set();
+    byAgent.set(agent, runs);
+    if (runs.size >= most || runs.has(counted(entry))) return false;
+    runs.add(counted(entry));
+    return true;
+  });
+}
+
+/** What an entry counts as: its run, or itself. NUL is in no text that the decoder lets through. */
+export function counted([eventId, , runId, agentId = ""]: Entry): string {
+  return runId == null ? `event\0${agentId}\0${eventId}` : `run\0${runId}`;
+}
+
+/** Two entries are of one event where these agree: an id belongs to its run and agent. */
+function identity([eventId, , runId, agentId]: Entry): string {
+  return `${eventId}\0${runId ?? ""}\0${agentId ?? ""}`;
+}
+
+function isSame(one: Entry, other: Entry): boolean {
+  return one[1] === other[1] && identity(one) === identity(other);
+}
+
+function isEnough(entries: readonly Entry[], { threshold, agents = 1 }: EvidenceLimits): boolean {
+  return distinct(entries) >= threshold && (agents === 1 || agentsOf(entries) >= agents);
+}
+
+function agentsOf(entries: readonly Entry[]): number {
+  return new Set(entries.map(([, , , agentId]) => agentId)).size;
 }
 
 function byTimeThenId(a: Entry, b: Entry): number {
-  return a[1] - b[1] || (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0);
+  if (a[1] !== b[1]) return a[1] - b[1];
+  const [one, other] = [identity(a), identity(b)];
+  return one < other ? -1 : one > other ? 1 : 0;
 }
 
 /** What the evidence calls for and is not stored yet. */
 export interface Due {
-  /** The earliest window of length W (both ends included) with at least K distinct ids, if the lesson is not learned. */
+  /** The earliest window of length W (both ends included) with at least K distinct runs, if the lesson is not learned. */
   readonly lesson: readonly Entry[] | null;
-  /** Aligned windows with at least K distinct ids and no sighting yet. */
+  /** Aligned windows with at least K distinct runs and no sighting yet. */
   readonly sightings: readonly { readonly index: number; readonly entries: readonly Entry[] }[];
 }
 
@@ -108,7 +161,7 @@ export function dueFrom(evidence: Evidence, limits: EvidenceLimits): Due {
     lesson: evidence.learned ? null : firstWindowWith(evidence.entries, limits),
     sightings: [...byWindow(evidence.entries, limits.windowMs)]
       .filter(([index]) => !evidence.sighted.includes(index))
-      .filter(([, entries]) => distinctIds(entries) >= limits.threshold)
+      .filter(([, entries]) => isEnough(entries, limits))
       .map(([index, entries]) => ({ index, entries })),
   };
 }
@@ -130,26 +183,35 @@ export function settle(
 
 function firstWindowWith(
   entries: readonly Entry[],
-  { threshold, windowMs }: EvidenceLimits,
+  limits: EvidenceLimits,
 ): readonly Entry[] | null {
-  const counts = new Map<string, number>();
+  const runs = new Map<string, number>();
+  const agents = new Map<string, number>();
+  const { threshold, windowMs, agents: mostAgents = 1 } = limits;
   let start = 0;
-  for (const [end, [id, ts]] of entries.entries()) {
-    counts.set(id, (counts.get(id) ?? 0) + 1);
-    for (let first = entries[start]; first && first[1] < ts - windowMs; first = entries[++start]) {
-      const left = (counts.get(first[0]) ?? 0) - 1;
-      if (left > 0) counts.set(first[0], left);
-      else counts.delete(first[0]);
+  for (const [end, entry] of entries.entries()) {
+    count(runs, counted(entry), 1);
+    count(agents, entry[3] ?? "", 1);
+    const from = entry[1] - windowMs;
+    for (let first = entries[start]; first && first[1] < from; first = entries[++start]) {
+      count(runs, counted(first), -1);
+      count(agents, first[3] ?? "", -1);
     }
-    if (counts.size >= threshold) return entries.slice(start, end + 1);
+    if (runs.size >= threshold && agents.size >= mostAgents) return entries.slice(start, end + 1);
   }
   return null;
 }
 
-/** The most distinct ids within one window of length W: what K is held against. */
+function count(counts: Map<string, number>, key: string, change: number): void {
+  const left = (counts.get(key) ?? 0) + change;
+  if (left > 0) counts.set(key, left);
+  else counts.delete(key);
+}
+
+/** The most distinct runs within one window of length W: what K is held against. */
 export function mostInOneWindow(entries: readonly Entry[], windowMs: number): number {
   const counts = entries.map(([, start]) =>
-    distinctIds(entries.filter(([, ts]) => ts >= start && ts <= start + windowMs)),
+    distinct(entries.filter(([, ts]) => ts >= start && ts <= start + windowMs)),
   );
   return Math.max(0, ...counts);
 }
@@ -165,6 +227,7 @@ function byWindow(entries: readonly Entry[], windowMs: number): Map<number, Entr
   return windows;
 }
 
-function distinctIds(entries: readonly Entry[]): number {
-  return new Set(entries.map(([id]) => id)).size;
+/** How many distinct runs, and events without one. */
+export function distinct(entries: readonly Entry[]): number {
+  return new Set(entries.map(counted)).size;
 }

@@ -14,11 +14,17 @@ const ruleReply = Type.Object({
   is_evidence: Type.Boolean({ description: "whether this event counts for this rule" }),
   lesson_key: Type.Optional(Type.String()),
   signals: Type.Optional(Type.Record(Type.String(), Type.String())),
-  threshold: Type.Integer({ description: "distinct events within the window that make a lesson" }),
+  threshold: Type.Integer({
+    description:
+      "distinct runs within the window that make a lesson; an event without a run counts for itself",
+  }),
   window_seconds: Type.Number(),
   evidence: Type.Optional(
     Type.Object({
-      events: Type.Integer({ description: "distinct events held as evidence" }),
+      events: Type.Integer({
+        description:
+          "distinct events held as evidence: of each run in a window its first and its last",
+      }),
       most_in_one_window: Type.Integer({
         description: "the count that the threshold is held against",
       }),
@@ -121,7 +127,7 @@ function reason(
   if (exists) return "the lesson exists";
   if (learned) return "the lesson was stored, and its row is gone from the database";
   if (due) return "there is enough evidence; the lesson is being stored";
-  return `at most ${most} distinct events lie within ${windowSeconds} s, a lesson takes ${threshold}`;
+  return `at most ${most} distinct runs, or events without one, lie within ${windowSeconds} s, a lesson takes ${threshold}`;
 }
 
 /** Wire names, and only what is there. */

@@ -9,6 +9,7 @@ import { type CoverageSettings, isExpired } from "./coverage.ts";
 import type { ExperienceEvent } from "./event.ts";
 import {
   addEvidence,
+  type CountBy,
   type Due,
   dueFrom,
   type EntryOutcome,
@@ -41,6 +42,7 @@ export interface ExtractionPorts {
 
 export interface ExtractionSettings extends CoverageSettings {
   readonly okSamplePercent: number;
+  readonly countBy: CountBy;
 }
 
 /** What was stored because of a batch, for the metrics. */

@@ -15,8 +15,8 @@ import {
 
 /** As `wire.ts` has it. */
 const maxEventBytes = 256 * 1_024;
-/** A signature with as many events as one can have, their ids as long as they may be; and a lesson's few. */
-const evidenceRoom = { least: maxEntries * 160, breaksBelow: 4_096 };
+/** A signature with as many events as one can have, their ids and runs as long as they may be; and a lesson's few. */
+const evidenceRoom = { least: maxEntries * 300, breaksBelow: 4_096 };
 
 /** Lessons from events, and why there are none. */
 export const extractor: ConcernDeclaration<ExtractorSettings, ExtractorMetrics> = {

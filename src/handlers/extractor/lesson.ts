@@ -1,5 +1,5 @@
 import type { ExperienceEvent } from "./event.ts";
-import type { Entry } from "./evidence.ts";
+import { distinct, type Entry } from "./evidence.ts";
 import type { Rule, Slots } from "./rules/index.ts";
 import { lessonKey, type Signals } from "./signature.ts";
 import { nameOf, type WorkedInstead } from "./successes.ts";
@@ -20,7 +20,7 @@ export function subjectOf(rule: Rule, event: ExperienceEvent, signals: Signals):
 }
 
 export interface SightingEvidence {
-  /** Distinct events in `event_ids`. */
+  /** Distinct runs, where an event without a run counts for itself: what the threshold is held against. */
   readonly count: number;
   readonly threshold: number;
   readonly window_seconds: number;
@@ -28,6 +28,8 @@ export interface SightingEvidence {
   readonly first_ts: string;
   readonly last_ts: string;
   readonly event_ids: readonly string[];
+  /** Of the events that have one. */
+  readonly run_ids: readonly string[];
 }
 
 export interface LessonEvidence extends SightingEvidence {
@@ -127,12 +129,13 @@ function sightingEvidence(
   const times = entries.map(([, ts]) => ts);
   const eventIds = [...new Set(entries.map(([id]) => id))];
   return {
-    count: eventIds.length,
+    count: distinct(entries),
     threshold: rule.threshold,
     window_seconds: windowSeconds,
     first_ts: new Date(Math.min(...times)).toISOString(),
     last_ts: new Date(Math.max(...times)).toISOString(),
     event_ids: eventIds,
+    run_ids: [...new Set(entries.flatMap(([, , runId]) => (runId == null ? [] : [runId])))],
   };
 }
 

@@ -20,7 +20,8 @@ export async function openExtractor(
 ): Promise<RunningConcern> {
   const { opened, settings, metrics, tracing, log, whenThere, desired } = context;
   const { js, jsm, database, repair } = opened;
-  const { stream, durable, subject, okSamplePercent, windowSeconds, maxDeliver } = settings;
+  const { stream, durable, subject, okSamplePercent, windowSeconds, maxDeliver, countBy } =
+    settings;
   const windowMs = Math.round(windowSeconds * 1_000);
   const maxFutureMs = settings.maxFutureSeconds * 1_000;
   const rules = rulesFor(settings);
@@ -28,7 +29,7 @@ export async function openExtractor(
   const bucket = await whenThere(() =>
     openEvidenceBucket({
       ...{ js, recreate: repair, log },
-      ...{ bucket: name, windowMs, conflict: conflictOf(metrics, name) },
+      ...{ bucket: name, windowMs, countBy, conflict: conflictOf(metrics, name) },
     }),
   );
   const attempts = await openAttempts(context, durable);
@@ -43,7 +44,7 @@ export async function openExtractor(
   const extraction = createExtraction(
     { bucket, lessons, publisher, history, now: Date.now },
     rules,
-    { windowMs, ttlMs: settings.evidenceTtlSeconds * 1_000, maxFutureMs, okSamplePercent },
+    { windowMs, ttlMs: settings.evidenceTtlSeconds * 1_000, maxFutureMs, okSamplePercent, countBy },
   );
   return {
     parts: [

@@ -1,5 +1,5 @@
 import type { ExperienceEvent } from "./event.ts";
-import { windowIndex } from "./evidence.ts";
+import { type CountBy, windowIndex } from "./evidence.ts";
 import type { Rule } from "./rules/index.ts";
 import { lessonKey } from "./signature.ts";
 
@@ -18,6 +18,7 @@ export function reference(
   events: Iterable<ExperienceEvent>,
   rules: readonly Rule[],
   windowMs: number,
+  countBy: CountBy = "run",
 ): Expected {
   const bySignature = new Map<string, { threshold: number; seen: { id: string; ts: number }[] }>();
   for (const event of events) {
@@ -26,7 +27,9 @@ export function reference(
       if (signals === null) continue;
       const key = lessonKey(rule, event, signals);
       const evidence = bySignature.get(key) ?? { threshold: rule.threshold, seen: [] };
-      evidence.seen.push({ id: event.eventId, ts: event.ts });
+      const runId = countBy === "run" ? event.runId : undefined;
+      const id = runId === undefined ? `event ${event.eventId}` : `run ${runId}`;
+      evidence.seen.push({ id, ts: event.ts });
       bySignature.set(key, evidence);
     }
   }

@@ -1,5 +1,6 @@
 import type { BaseSettings } from "../../settings/base.ts";
 import { durableName, type Reader } from "../../settings/environment.ts";
+import type { CountBy } from "./evidence.ts";
 
 export interface ExtractorSettings {
   readonly stream: string;
@@ -12,6 +13,8 @@ export interface ExtractorSettings {
   readonly errorThreshold: number;
   readonly silentThreshold: number;
   readonly latencyThreshold: number;
+  /** What a threshold counts: runs, or each event. */
+  readonly countBy: CountBy;
   readonly evidenceTtlSeconds: number;
   readonly lessonSubject: string;
   readonly lessonPublishEnabled: boolean;
@@ -34,6 +37,7 @@ export function extractorSettings(read: Reader): ExtractorSettings {
     errorThreshold: read.integer("EXPERIENCE_ERROR_THRESHOLD", 3, 1, 256),
     silentThreshold: read.integer("EXPERIENCE_SILENT_THRESHOLD", 5, 1, 256),
     latencyThreshold: read.integer("EXPERIENCE_LATENCY_THRESHOLD", 3, 1, 256),
+    countBy: read.oneOf("EXPERIENCE_COUNT_BY", "run", ["run", "event"]),
     evidenceTtlSeconds: read.number("EXPERIENCE_EVENT_DEDUP_TTL_SECONDS", 3_600, 0.1, 63_072_000),
     lessonSubject: read.matching(
       "LESSON_SUBJECT",

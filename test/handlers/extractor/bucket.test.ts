@@ -12,6 +12,7 @@ async function openEvidence(windowMs: number, bucket: Awaited<ReturnType<typeof 
     js: bucket.broker.js,
     bucket: "documents",
     windowMs,
+    countBy: "run",
     recreate: () => Promise.resolve(),
     log: bucket.silent,
   });
@@ -31,8 +32,8 @@ test("evidence, successes and coverage lie under keys of their own", async () =>
   const keys = [];
   for await (const key of await kv.keys()) keys.push(key);
   expect(keys.sort()).toEqual([
-    "coverage.60000.record",
-    "evidence.60000.lesson",
+    "coverage.run.60000.record",
+    "evidence.run.60000.lesson",
     expect.stringMatching(/^successes\.[0-9a-f]{64}$/),
   ]);
 });

@@ -7,7 +7,7 @@ import { plainEvent } from "./events.ts";
 
 const thresholds = { errorThreshold: 3, silentThreshold: 5, latencyThreshold: 3 };
 const rules = rulesFor({ ...thresholds, latencySpikeMs: 5_000 });
-const options = { windowMs: 1_000, okSamplePercent: 0 };
+const options = { windowMs: 1_000, okSamplePercent: 0, countBy: "run" as const };
 const nothing = () => undefined;
 const event = (eventId: string, other: Partial<ExperienceEvent> = {}): ExperienceEvent => ({
   ...plainEvent,

@@ -85,40 +85,56 @@ describe("settling", () => {
   });
 });
 
-test("whatever the order and the batches, the document calls for what the definition says", () => {
-  const entry: fc.Arbitrary<Entry> = fc.tuple(
-    fc.constantFrom("a", "b", "c", "d", "e"),
-    fc.constantFrom(0, 1, 499, 500, 999, 1_000, 1_001, 1_500, 2_000, 2_001, 3_000),
-  );
-  const batches = fc.array(fc.tuple(fc.array(entry), fc.boolean()));
-  fc.assert(
-    fc.property(batches, (all) => {
-      let evidence = noEvidence;
-      let learned = false;
-      const sighted = new Set<number>();
-      for (const [batch, settles] of all) {
-        evidence = addEvidence(evidence, batch, limits).evidence;
-        const { lesson, sightings } = dueFrom(evidence, limits);
-        learned ||= lesson !== null;
-        for (const { index } of sightings) sighted.add(index);
-        const indexes = sightings.map(({ index }) => index);
-        if (settles && learned) evidence = settle(evidence, indexes, limits);
-      }
-      const entries = all.flatMap(([batch]) => batch);
-      expect(learned).toBe(entries.some(([, start]) => idsIn(entries, start) >= 3));
-      expect(sighted).toEqual(definedSightings(entries));
-    }),
-    { numRuns: 5_000 },
-  );
+describe.each([
+  { what: "of one agent", agents: 1 },
+  { what: "of a fleet", agents: 2 },
+])("evidence $what", ({ agents }) => {
+  const bounds = { ...limits, agents };
+  const agentOf = fc.constantFrom(...(agents === 1 ? [undefined] : ["a1", "a2", "a3"]));
+  const entry: fc.Arbitrary<Entry> = fc
+    .tuple(
+      fc.constantFrom("a", "b", "c", "d", "e"),
+      fc.constantFrom(0, 1, 499, 500, 999, 1_000, 1_001, 1_500, 2_000, 2_001, 3_000),
+      fc.constantFrom(null, null, "r1", "r2", "r3"),
+      agentOf,
+    )
+    .map(([id, ts, run, agent]) => (agent === undefined ? [id, ts, run] : [id, ts, run, agent]));
+
+  test("calls for what the definition says, whatever the order and the batches", () => {
+    const batches = fc.array(fc.tuple(fc.array(entry), fc.boolean()));
+    fc.assert(
+      fc.property(batches, (all) => {
+        let evidence = noEvidence;
+        let learned = false;
+        const sighted = new Set<number>();
+        for (const [batch, settles] of all) {
+          evidence = addEvidence(evidence, batch, bounds).evidence;
+          const { lesson, sightings } = dueFrom(evidence, bounds);
+          learned ||= lesson !== null;
+          for (const { index } of sightings) sighted.add(index);
+          const indexes = sightings.map(({ index }) => index);
+          if (settles && learned) evidence = settle(evidence, indexes, bounds);
+        }
+        const entries = all.flatMap(([batch]) => batch);
+        const isLesson = entries.some(([, start]) =>
+          isEnough(entries.filter(([, ts]) => ts >= start && ts <= start + windowMs)),
+        );
+        expect(learned).toBe(isLesson);
+        expect(sighted).toEqual(definedSightings(entries));
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  function definedSightings(entries: readonly Entry[]): Set<number> {
+    const within = (index: number) =>
+      entries.filter(([, ts]) => windowIndex(ts, windowMs) === index);
+    return new Set([0, 1, 2, 3].filter((index) => isEnough(within(index))));
+  }
+
+  function isEnough(entries: readonly Entry[]): boolean {
+    const runs = entries.map(([id, , run, agent]) => run ?? `${id} of ${agent}`);
+    const many = new Set(entries.map(([, , , agent]) => agent)).size;
+    return new Set(runs).size >= limits.threshold && many >= agents;
+  }
 });
-
-function idsIn(entries: readonly Entry[], start: number): number {
-  const within = entries.filter(([, ts]) => ts >= start && ts <= start + windowMs);
-  return new Set(within.map(([id]) => id)).size;
-}
-
-function definedSightings(entries: readonly Entry[]): Set<number> {
-  const ids = (index: number) =>
-    new Set(entries.filter(([, ts]) => windowIndex(ts, windowMs) === index).map(([id]) => id)).size;
-  return new Set([0, 1, 2, 3].filter((index) => ids(index) >= 3));
-}

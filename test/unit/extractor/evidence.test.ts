@@ -3,6 +3,7 @@ import {
   addEvidence,
   dueFrom,
   type Entry,
+  entryOf,
   isDue,
   isSettled,
   maxEntries,
@@ -52,6 +53,19 @@ describe("adding evidence", () => {
     expect(new Set(outcomes)).toEqual(new Set(["evidence"]));
   });
 
+  test("of a run the first and the last time in a window are kept, whatever their order", () => {
+    const run = (ts: number): Entry => [`e${ts}`, ts, "r"];
+    const { evidence } = addEvidence(noEvidence, [5, 900, 3, 400, 7].map(run), limits);
+    expect(evidence.entries).toEqual([run(3), run(900)]);
+    expect(addEvidence(evidence, [run(500)], limits).evidence).toBe(evidence);
+  });
+
+  test("a run's id again is a duplicate, the same id in another run is not", () => {
+    const one: Entry = ["a", 5, "r1"];
+    const { outcomes } = addEvidence(add(one), [one, ["a", 5, "r2"], ["a", 5]], limits);
+    expect(outcomes).toEqual(["duplicate", "evidence", "evidence"]);
+  });
+
   test("one id at many times of a window leaves room for the others", () => {
     const evidence = add(["a", 1], ["a", 2], ["a", 3], ["a", 4], ["b", 5], ["c", 6]);
     expect(isDue(dueFrom(evidence, limits))).toBe(true);
@@ -97,6 +111,13 @@ describe("the bound of 512 entries", () => {
     expect(one.evidence.entries).toEqual(two.evidence.entries);
     expect(one.outcomes).toEqual(["evidence", "late"]);
   });
+});
+
+test("an event counts for its run where runs are counted, else for itself", () => {
+  const event = { eventId: "e", ts: 1, runId: "r" };
+  expect(entryOf(event, "run")).toEqual(["e", 1, "r"]);
+  expect(entryOf(event, "event")).toEqual(["e", 1]);
+  expect(entryOf({ ...event, runId: undefined }, "run")).toEqual(["e", 1]);
 });
 
 test("aligned windows hold their start and not their end, before 1970, too", () => {

@@ -21,6 +21,8 @@ const ahead = w / 5;
 
 const event = fc.record({
   id: fc.nat(9),
+  /** Half of the events count for a run of theirs. */
+  run: fc.constantFrom(undefined, undefined, "r1", "r2"),
   kind: fc.oneof(
     { weight: 4, arbitrary: fc.constant("error" as const) },
     { weight: 4, arbitrary: fc.constantFrom(...(Object.keys(kinds) as (keyof typeof kinds)[])) },
@@ -35,10 +37,11 @@ type Draft = typeof event extends fc.Arbitrary<infer D> ? D : never;
 /** As the decoder would have it: one too far ahead happened when it was stored. */
 function decoded(drafts: readonly Draft[], maxFutureMs: number): ExperienceEvent[] {
   let storedAt = 10 * w;
-  return drafts.map(({ id, kind, gap, lag }) => {
+  return drafts.map(({ id, run, kind, gap, lag }) => {
     storedAt += gap;
     const ts = -lag > maxFutureMs ? storedAt : storedAt - lag;
-    return { ...plainEvent, model: "m", ...kinds[kind], eventId: `e${id}`, storedAt, ts };
+    const eventId = `e${id}`;
+    return { ...plainEvent, model: "m", ...kinds[kind], eventId, runId: run, storedAt, ts };
   });
 }
 

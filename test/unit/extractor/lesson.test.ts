@@ -165,6 +165,7 @@ test("a sighting names its window and its distinct events", () => {
       first_ts: "1970-01-01T01:00:00.001Z",
       last_ts: "1970-01-01T01:00:00.009Z",
       event_ids: ["a", "b"],
+      run_ids: [],
     },
   });
 });

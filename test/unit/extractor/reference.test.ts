@@ -34,6 +34,15 @@ describe("by the definition", () => {
     expect(errors(["a", 1_000], ["b", 1_500], ["c", 2_000]).sightingKeys.size).toBe(0);
   });
 
+  test("several failures of one run count once, unless events are counted", () => {
+    const seen = ["a", "b", "c"].map((eventId, ts) => ({
+      ...plainEvent,
+      ...{ ok: false, errorClass: "x", eventId, ts, runId: "r" },
+    }));
+    expect(reference(seen, rules, windowMs).lessonKeys.size).toBe(0);
+    expect(reference(seen, rules, windowMs, "event").lessonKeys.size).toBe(1);
+  });
+
   test("one id counts once, at any of the times it bears", () => {
     expect(errors(["a", 1], ["a", 2], ["b", 3]).lessonKeys.size).toBe(0);
     expect(errors(["a", 1], ["a", 9_000], ["b", 9_100], ["c", 9_200]).lessonKeys.size).toBe(1);

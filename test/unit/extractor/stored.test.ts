@@ -8,7 +8,7 @@ import { plainEvent } from "./events.ts";
 
 const thresholds = { errorThreshold: 3, silentThreshold: 5, latencyThreshold: 3 };
 const rules = rulesFor({ ...thresholds, latencySpikeMs: 5_000 });
-const options = { windowMs: 1_000, okSamplePercent: 50 };
+const options = { windowMs: 1_000, countBy: "run" as const, okSamplePercent: 50 };
 const failure: ExperienceEvent = { ...plainEvent, ok: false, errorClass: "timeout", ts: 1_500 };
 const always = (evidence: Evidence | undefined) => () => evidence;
 

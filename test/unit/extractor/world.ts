@@ -129,7 +129,11 @@ class World {
     const ports = this.#pipeline.ports?.(own) ?? own;
     const { ttlMs, maxFutureMs } = this.#spec;
     const settings: CoverageSettings = { windowMs, ttlMs, maxFutureMs };
-    const { handle } = createExtraction(ports, rules, { ...settings, okSamplePercent: 50 });
+    const { handle } = createExtraction(ports, rules, {
+      ...settings,
+      okSamplePercent: 50,
+      countBy: "run",
+    });
     replica.handle = this.#pipeline.handle?.(handle, ports) ?? handle;
     return replica;
   }
