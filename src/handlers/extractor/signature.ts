@@ -11,44 +11,6 @@ export interface Signals {
   readonly reason?: string;
 }
 
-const longest = 200;
-/** Beyond this nothing can reach the first 200 characters of the result, and matching stays linear. */
-const considered = 2_000;
-
-const replacements: readonly (readonly [RegExp, string])[] = [
-  [/(?<![\w])(?:"[^"]*"|'[^']*'|`[^`]*`)(?![\w])/g, "<s>"],
-  [/[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+/g, "<id>"],
-  [/\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b/gi, "<id>"],
-  [/\b0x[0-9a-f]+\b/gi, "<id>"],
-  [
-    /(?<![0-9a-z])(?:(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{8,}|[0-9a-f]{16,})(?![0-9a-z])/gi,
-    "<id>",
-  ],
-  [/\d+(?:[.,]\d+)*/g, "<n>"],
-  [/\s+/g, " "],
-];
-
-/**
- * An error class with what varies from one occurrence to the next taken out, so that one cause is
- * one signature: quoted strings `<s>`, UUIDs, long hex strings and e-mail addresses `<id>`, numbers
- * `<n>`, white space folded, at most 200 characters. `http_<status>` stays: there the number is the class.
- */
-export function normaliseErrorClass(errorClass: string): string {
-  if (/^http_\d{3}$/.test(errorClass)) return errorClass;
-  let text = errorClass.slice(0, considered);
-  for (const [pattern, placeholder] of replacements) text = text.replace(pattern, placeholder);
-  const result = cut(text.trim(), longest) || "unknown";
-  // A placeholder or the cut may have freed a quote or a blank for another pass.
-  return result === errorClass ? result : normaliseErrorClass(result);
-}
-
-/** At most `length` UTF-16 units, never half a surrogate pair, which Postgres would refuse. */
-export function cut(text: string, length: number): string {
-  if (text.length <= length) return text;
-  const last = text.charCodeAt(length - 1);
-  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? length - 1 : length);
-}
-
 /** What served the event: the tool if there is one, else provider, model and profile. */
 export function servedBy(event: ExperienceEvent): Signals {
   if (event.tool !== undefined) return { tool: event.tool };

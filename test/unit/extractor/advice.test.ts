@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { adviceFor, adviceTable } from "../../../src/handlers/extractor/advice.ts";
 import { plain } from "../../../src/handlers/extractor/lesson.ts";
-import { normaliseErrorClass } from "../../../src/handlers/extractor/signature.ts";
+import { normaliseErrorClass } from "../../../src/handlers/extractor/rules/error-class/normalise.ts";
 
 /** As the rule looks it up. */
 const nameFor = (errorClass: string) => adviceFor(plain(normaliseErrorClass(errorClass))).name;

@@ -8,8 +8,8 @@ import {
   sightingFrom,
   subjectOf,
 } from "../../../src/handlers/extractor/lesson.ts";
+import { normaliseErrorClass } from "../../../src/handlers/extractor/rules/error-class/normalise.ts";
 import { rulesFor } from "../../../src/handlers/extractor/rules/index.ts";
-import { normaliseErrorClass } from "../../../src/handlers/extractor/signature.ts";
 import { decodeEvent } from "../../../src/handlers/extractor/wire.ts";
 import { plainEvent } from "./events.ts";
 

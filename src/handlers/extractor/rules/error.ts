@@ -1,26 +1,34 @@
 import { LRUCache } from "lru-cache";
 import { adviceFor } from "../advice.ts";
-import { normaliseErrorClass, servedBy } from "../signature.ts";
+import { servedBy } from "../signature.ts";
+import { errorClassVersion, normaliseErrorClass } from "./error-class/normalise.ts";
 import type { Rule } from "./rule.ts";
 
-/** Normalising costs more than the rest of the rule, and storms repeat the same few classes. */
-const normalised = new LRUCache<string, string>({ max: 1_000 });
+/** Storms repeat the same few classes, and normalising one costs more than the rest of the rule. Characters, not classes. */
+const mostCached = 1_000_000;
 
-function normalise(errorClass: string): string {
-  if (errorClass.length > 200) return normaliseErrorClass(errorClass);
-  let result = normalised.get(errorClass);
-  if (result === undefined) {
-    result = normaliseErrorClass(errorClass);
-    normalised.set(errorClass, result);
-  }
-  return result;
+/** Remembers what it has normalised, which never changes. */
+function cachedNormaliser(): (errorClass: string) => string {
+  const known = new LRUCache<string, string>({
+    maxSize: mostCached,
+    sizeCalculation: (normalised, errorClass) => normalised.length + errorClass.length + 1,
+  });
+  return (errorClass) => {
+    let result = known.get(errorClass);
+    if (result === undefined) {
+      result = normaliseErrorClass(errorClass);
+      known.set(errorClass, result);
+    }
+    return result;
+  };
 }
 
 /** The same error from the same tool (else the same model) again and again. */
 export function errorRule(threshold: number): Rule {
+  const normalise = cachedNormaliser();
   return {
     type: "error",
-    version: 1,
+    version: errorClassVersion,
     threshold,
     passesOver: () => true,
     signature: (event) =>

@@ -1,0 +1,98 @@
+import { withBodyRead } from "./body.ts";
+import { type Kept, keptCodes, keptWords } from "./codes.ts";
+import { decisiveLine } from "./line.ts";
+import { keptNames, nameIn } from "./names.ts";
+import { masked } from "./placeholders.ts";
+import { spelledException, spelledName, spelledSentence, withoutPrefix } from "./spelling.ts";
+import { cleanedText, linesOf, shortened } from "./text.ts";
+
+const longest = 200;
+/** Beyond this nothing can reach the first 200 characters of the result, and matching stays linear. */
+const longestLine = 1_700;
+
+/** Raise it when the same text becomes another class: lesson keys change with it. */
+export const errorClassVersion = 2;
+
+/** What nothing has to be done to; most classes are so. */
+const plainName = /^[a-z]+(?:_[a-z]+)*$/;
+
+/**
+ * An error class with what varies from one occurrence to the next taken out, so that one cause is one signature, and two
+ * causes are two: of a stack trace or output the line that says what is wrong, of a JSON body its type, code, status and
+ * message; ids, paths, hosts, times, amounts and quoted values as placeholders (`<id>`, `<path>`, `<host>`, `<time>`,
+ * `<n>`, `<s>`, …); statuses, codes and names that are the cause stay. At most 200 characters, whole words.
+ */
+export function normaliseErrorClass(errorClass: string): string {
+  if (errorClass.length <= longest && plainName.test(errorClass)) return errorClass;
+  const lines = linesOf(withBodyRead(cleanedText(errorClass)));
+  const several = lines.filter((line) => line.trim() !== "").length > 1;
+  const line = withoutPrefix(decisiveLine(lines)).slice(0, longestLine);
+  const bare = withoutEnds(line);
+  if (isCode(bare)) return bare.toLowerCase() === "unknown" ? "unknown" : bare;
+  // What a trace ends with is the name of an exception as its language writes it.
+  const name = several ? bare : spelledName(bare);
+  if (name !== bare || /^[A-Za-z_]+$/.test(bare)) return shortened(name, longest) || "unknown";
+  const sentence = maskedLine(spelledException(bare));
+  return shortened(sentence, longest) || "unknown";
+}
+
+/** The whole class is a code of its producer's: a number, `E1001`, `PAY-4021`. */
+function isCode(text: string): boolean {
+  return (
+    /^(?:-?\d{1,6}|[A-Z]{1,10}[-_]?\d{1,6}|[0-9A-Z]{5})$/.test(text) &&
+    !/^(?:HTTP[-_]?)?[1-5]\d\d$/.test(text)
+  );
+}
+
+/** Stand for what is kept while the rest is masked: no text has them, for they were taken out. */
+const firstMark = 0xe000;
+const mostMarks = 0x1000;
+
+function maskedLine(line: string): string {
+  const kept: string[] = [];
+  const keep = (text: string) => {
+    if (kept.length >= mostMarks) return text;
+    kept.push(text);
+    return String.fromCharCode(firstMark + kept.length - 1);
+  };
+  let text = line.replace(/\s+/g, " ");
+  text = keepIn(text, keptCodes, keep);
+  for (const { pattern } of keptNames) {
+    text = text.replace(pattern, (match: string, head = "", name = "", tail = "") => {
+      const found = nameIn(head, name, tail);
+      return found === null ? match : found.before + keep(found.name) + found.after;
+    });
+  }
+  text = keepIn(text, keptWords, keep);
+  for (const { pattern, by } of masked) {
+    text = typeof by === "string" ? text.replace(pattern, by) : text.replace(pattern, by);
+  }
+  text = withoutEnds(collapsed(spelledSentence(text)));
+  return text.replace(/[\ue000-\uefff]/g, (mark) => kept[mark.charCodeAt(0) - firstMark] ?? "");
+}
+
+function keepIn(text: string, rows: readonly Kept[], keep: (text: string) => string): string {
+  let result = text;
+  for (const { pattern, as } of rows) {
+    result = result.replace(pattern, (match: string, ...groups: string[]) =>
+      keep(as ? as(match, ...groups) : match),
+    );
+  }
+  return result;
+}
+
+const placeholder = "<(?:s|n|id|path|url|host|time|duration|size|amount)>";
+const repeated = new RegExp(`(${placeholder})(?:(?:, ?| and | or | ?[-:/x] ?| )\\1)+`, "g");
+const framesBehind = /(?: (?:at|in) (?:async |new )?(?:[\w.$]+ )?\(?<path>\)?)+$/;
+
+/** Lists of one kind are as long as they happen to be; a position behind an error is not the error. */
+function collapsed(text: string): string {
+  return text.replace(repeated, "$1").replace(framesBehind, "").replace(/ +/g, " ");
+}
+
+function withoutEnds(text: string): string {
+  return text
+    .trim()
+    .replace(/[\s.!:;,-]+$/, "")
+    .replace(/^[\s.:;,]+(?=\w)/, "");
+}

@@ -1,0 +1,223 @@
+/** What varies from one occurrence to the next. Rows are asked in order, each over the whole line. */
+export interface Masked {
+  readonly what: string;
+  readonly pattern: RegExp;
+  readonly by: string | ((match: string, ...groups: string[]) => string);
+}
+
+const month = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}";
+const weekday = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}";
+const clock = "\\d{1,2}:\\d{2}(?::\\d{2}(?:[.,]\\d{1,9})?)?(?: ?[AaPp]\\.?[Mm]\\.?)?";
+const zone = "(?: ?(?:Z|UTC|GMT|CES?T|[ECMP][SD]T)\\b| ?[+-]\\d{2}:?\\d{2}\\b)?";
+
+/** Units of time, of data and of money. */
+const timeUnit =
+  "(?:ms|msecs?|milliseconds?|millis|us|µs|μs|microseconds?|ns|nanoseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?|months?|years?)";
+const dataUnit = "(?:[KMGTPkmgtp]i?[Bb]|[Bb]ytes?|bits?|B|[KMG]i)";
+const currency =
+  "(?:USD|EUR|GBP|JPY|CHF|INR|CNY|AUD|CAD|SEK|NOK|DKK|PLN|BRL|dollars?|euros?|cents?)";
+const figure = "\\d+(?:[.,'\u2019\u00a0\u202f]\\d+)*(?:e[+-]?\\d+)?";
+
+const extension =
+  "(?:py|pyc|pyi|ipynb|js|mjs|cjs|jsx|ts|mts|tsx|json|jsonl|ya?ml|toml|ini|cfg|conf|env|lock|txt|md|rst|csv|tsv|parquet|xlsx?|docx?|pdf|png|jpe?g|gif|svg|webp|html?|css|scss|xml|sql|sqlite3?|db|sh|bash|ps1|bat|exe|dll|so|dylib|c|cc|cpp|cxx|h|hpp|rs|go|java|kt|kts|class|jar|war|rb|php|pl|swift|scala|ex|exs|erl|hs|lua|r|m|vue|svelte|proto|graphql|tf|tfvars|log|out|err|tmp|bak|zip|tar|gz|tgz|bz2|xz|7z|whl|pem|key|crt|cer|p12|pid|sock|lockb|patch|diff|pickle|pkl|npy|npz|pt|onnx|bin|dat|mp[34]|wav|wasm|map)";
+
+/** Behind a file: line and column, in each compiler's way. */
+const position = "(?::\\d+(?::\\d+)?(?:-\\d+)?|\\(\\d+(?:,\\d+)?\\)|, line \\d+)?";
+
+const topLevel =
+  "(?:com|org|net|edu|gov|mil|int|io|dev|co|app|ai|cloud|info|biz|me|tv|xyz|tech|site|online|sh|to|de|uk|eu|us|fr|nl|ch|at|it|es|se|no|fi|dk|be|pl|cz|ru|ua|jp|cn|kr|in|br|au|ca|nz|za|sg|hk|tw|il|internal|intranet|local|localdomain|localhost|lan|home|corp|svc|cluster|consul|example|test|invalid|arpa|onion)";
+
+/** A mix of letters and digits as no word has it. */
+const mixed = "(?=[A-Za-z0-9]*\\d)(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]";
+
+export const masked: readonly Masked[] = [
+  { what: "a URL", pattern: /\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s"'`<>\])},;]+/gi, by: "<url>" },
+  { what: "a URL without a scheme", pattern: /\bwww\.[^\s"'`<>\])},;]+/gi, by: "<url>" },
+  {
+    what: "an e-mail address",
+    pattern: /[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+/g,
+    by: "<id>",
+  },
+  {
+    what: "a date with or without a time",
+    pattern: new RegExp(
+      `(?<![\\w.])(?:\\d{4}[-/.]\\d{1,2}[-/.]\\d{1,2}(?:[T ,]{1,2}${clock}${zone})?|\\d{8}T\\d{4,6}(?:\\.\\d+)?Z?|\\d{4}-(?:W\\d{2}(?:-\\d)?|\\d{3})|\\d{1,2}[/.]\\d{1,2}[/.](?:\\d{4}|\\d{2})(?:[ ,]{1,2}${clock}${zone})?|(?:${weekday},? )?\\d{1,2}[ /-]${month}[ /-]\\d{2,4}(?:[: ]${clock}${zone})?|(?:${weekday},? )?${month} {1,2}\\d{1,2}(?:,? \\d{4})?(?:,? (?:at )?${clock}${zone})?(?: \\d{4})?|${clock.replace("(?::\\d{2}", "(?::\\d{2}")}${zone}(?<=:\\d{2}.{0,20}))(?![\\w])`,
+      "g",
+    ),
+    by: "<time>",
+  },
+  {
+    what: "a path of Windows, a share",
+    pattern: new RegExp(
+      `(?:\\b[A-Za-z]:[\\\\/](?![/])|\\\\\\\\(?=[\\w.-]))(?:[^\\\\/:*?"'<>|\\n]{1,120}[\\\\/]+)*[^\\\\/:*?"'<>|\\s,;)]*${position}`,
+      "g",
+    ),
+    by: "<path>",
+  },
+  {
+    what: "a path from the root, from home, or from here",
+    pattern: new RegExp(
+      `(?<![\\w.<>/:@%+=~-])(?:(?:~[\\w-]*|\\.{1,2}|\\$\\w+|\\$\\{\\w+\\})?\\/(?:[\\w.@%+=~$#-]+\\/{1,2})*[\\w.@%+=~$#*-]*[\\w@%+=~$#*/-])${position}`,
+      "g",
+    ),
+    by: "<path>",
+  },
+  {
+    what: "a path from here that ends in a file, or is deep",
+    pattern: new RegExp(
+      `(?<![\\w.<>/:@-])(?:(?:[\\w@.+=-]+\\/){1,30}[\\w@.+=-]+\\.${extension}\\b|(?:[\\w@.+=-]+\\/){2,30}[\\w@.+=-]*\\w|(?:[\\w@.+=-]+\\/){1,30}(?![\\w<]))${position}(?:::[\\w[\\].:-]+)?`,
+      "g",
+    ),
+    by: "<path>",
+  },
+  {
+    what: "a file",
+    pattern: new RegExp(
+      `(?<![\\w.<>/:@-])[\\w@+=-][\\w@+=.-]{0,120}\\.${extension}(?![\\w(.-])${position}`,
+      "g",
+    ),
+    by: "<path>",
+  },
+  {
+    what: "an address of a Bluetooth or network card",
+    pattern: /(?<![\w:])(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}(?![\w:])/gi,
+    by: "<host>",
+  },
+  {
+    what: "an IPv6 address, with a port or without",
+    pattern:
+      /\[(?=[0-9a-f:.%\w]*:[0-9a-f:.%\w]*:)[0-9a-f:.]+(?:%\w+)?\](?::\d{1,5})?|(?<![\w:.<>])(?=(?:[0-9a-f]{0,4}:){2,8})(?=[0-9a-f:.]*\d)(?:[0-9a-f]{1,4}(?=:))?(?::{1,2}[0-9a-f]{1,4}){1,7}(?::{1,2})?(?:\d{0,3}(?:\.\d{1,3}){3})?(?:%\w+)?(?::\d{1,5})?(?:\/\d{1,3})?(?![\w:])/gi,
+    by: "<host>",
+  },
+  {
+    what: "an IPv4 address, with a port or without",
+    pattern: /(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?(?:\/\d{1,2})?(?![\w.]*\w)/g,
+    by: "<host>",
+  },
+  {
+    what: "a host by its domain",
+    pattern: new RegExp(
+      `(?<![\\w.<>@/-])(?:[a-z0-9_](?:[\\w-]{0,61}[a-z0-9])?\\.){1,10}${topLevel}(?::\\d{1,5})?(?![\\w(-]|\\.\\w)`,
+      "gi",
+    ),
+    by: "<host>",
+  },
+  { what: "this machine", pattern: /\blocalhost(?::\d{1,5})?(?![\w.])/gi, by: "<host>" },
+  {
+    what: "a host after what is said of hosts alone",
+    pattern:
+      /(\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|EHOSTUNREACH|ETIMEDOUT|could not resolve(?: host(?:name)?)?:?|failed to resolve|could not translate host name|unknown host|no such host:?|lookup|hostname|host|UnknownHostException:|node name) ["'`]?)(?!(?:is|was|not|name|nor|for|and|or|to|not|unreachable|in|on|at|key|found|does|down|has|header|failed|error|table|field|timed|the|a|an)\b)([\w][\w.-]*(?::\d{1,5})?)(["'`]?)/gi,
+    by: (_, head = "") => `${head.replace(/["'`]$/, "")}<host>`,
+  },
+  {
+    what: "a host with a port, where something connects to it",
+    pattern:
+      /(\b(?:connect(?:ing|ed|ion)?|dial(?:ing)?(?: tcp)?|reach(?:ing)?|server|broker|node|endpoint|peer)(?: (?:to|at|from|with|by))? (?:server )?(?:at )?["'`]?)([a-z][\w.-]*:\d{2,5})(["'`]?)/gi,
+    by: (_, head = "") => `${head.replace(/["'`]$/, "")}<host>`,
+  },
+  {
+    what: "a UUID",
+    pattern: /(?<![0-9a-z])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![0-9a-z])/gi,
+    by: "<id>",
+  },
+  {
+    what: "a resource's name in a cloud",
+    pattern:
+      /\barn:aws[\w-]*:[\w:/.*@=+,-]+|(?<![\w/.])(?:projects|subscriptions|resourceGroups)\/[\w./-]+/g,
+    by: "<id>",
+  },
+  {
+    what: "a pod that a deployment, a job or a set made",
+    pattern:
+      /(?<![\w-])[a-z0-9](?:[a-z0-9-]{0,60})-(?:[a-z0-9]{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}|\d{6,10}(?:-[a-z0-9]{5})?)(?![\w-])/g,
+    by: "<id>",
+  },
+  {
+    what: "what is called a pod, a container or a node",
+    pattern:
+      /(\b(?:pods?|containers?|replica ?set|deployment|stateful ?set|instances?|nodes?|machine|worker|volume|droplet|vm|namespace|sandbox)(?: (?:name|id))?(?:[ :=/]{1,2}|\s?#)["'`]?)(?=[\w.-]*\d)([\w][\w./-]*[\w])(["'`]?)/gi,
+    by: (_, head = "") => `${head.replace(/["'`]$/, "")}<id>`,
+  },
+  {
+    what: "a key of a service",
+    pattern:
+      /\b(?:sk|pk|rk|ghp|gho|ghs|ghu|glpat|xox[abposr]|AKIA|AIza|hf|npm|pypi|eyJ)[-_]?[A-Za-z0-9_.*-]{8,}/g,
+    by: "<id>",
+  },
+  {
+    what: "an identifier with the prefix of its kind",
+    pattern: new RegExp(
+      `(?<![\\w.-])[A-Za-z]{1,16}(?:[-_][a-z]{1,16}){0,3}[-_](?:(?=[A-Za-z0-9]*\\d)(?=[A-Za-z0-9]*[a-z])(?=[A-Za-z0-9]*[A-Z])[A-Za-z0-9]{3,}|${mixed}{8,}|[0-9a-f]*\\d[0-9a-f]{5,}|\\d{4,})(?:[-_][A-Za-z0-9]+)*(?![\\w])`,
+      "g",
+    ),
+    by: "<id>",
+  },
+  {
+    what: "what is called an id",
+    pattern:
+      /(\b(?:(?:request|trace|span|session|correlation|transaction|event|message|run|user|account|order|job|task|customer|invocation|operation|conversation|thread|tenant|organi[sz]ation|org|project|batch|file|call|response|cf-ray|x-[\w-]{1,30})[-_ ]?id|ref(?:erence)?(?: number| id| code)?|ray id|RequestId|Host ?Id|AWSAccessKeyId|uid|guid|uuid|nonce|etag|checksum|digest|fingerprint|commit|revision|sha|image|in organization)(?:[ :=#(]{1,3}|["']\s*:\s*)["'`]?)(?!(?:is|was|not|for|of|and|or|in|with|has|hash|at|on|must|does|already|could|cannot|to|the|name|mismatch|missing|required|invalid|format|pull|file|not)\b)([A-Za-z0-9][\w+/=:.@-]*[\w=]|\w)(["'`]?)/gi,
+    by: (match, head = "", id = "") =>
+      /\d|[A-Z].*[A-Z]|[-_]/.test(id) ? `${head.replace(/["'`]$/, "")}<id>` : match,
+  },
+  {
+    what: "a ULID, a KSUID or another long mix of letters and digits",
+    pattern: new RegExp(
+      `(?<![\\w])(?:(?=[0-9A-Z]*\\d)[0-7][0-9A-HJKMNP-TV-Z]{25}|${mixed}{20,})(?![\\w])`,
+      "gi",
+    ),
+    by: "<id>",
+  },
+  { what: "an address of memory", pattern: /\b0x[0-9a-f]+\b/gi, by: "<id>" },
+  {
+    what: "a hash",
+    pattern:
+      /(?<![0-9a-z])(?:(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{7,}|[0-9a-f]{16,})(?![0-9a-z])/gi,
+    by: "<id>",
+  },
+  {
+    what: "an amount of money",
+    pattern: new RegExp(
+      `(?:[$€£¥₹] ?-?${figure}(?: ?${currency}\\b)?|\\b${currency} ?${figure}|(?<![\\w.])${figure} ?(?:[$€£¥₹]|${currency}\\b))`,
+      "g",
+    ),
+    by: "<amount>",
+  },
+  {
+    what: "a duration",
+    pattern: new RegExp(
+      `(?<![\\w.])${figure} ?${timeUnit}(?![\\w])(?:[ ,]{0,2}(?:and )?${figure} ?${timeUnit}(?![\\w]))*|(?<![\\w.])(?:${figure}(?:h|ms|m|s|d|us|µs)){2,}(?![\\w])|(?<!\\w)PT?(?:\\d+[YMWDHS.]){1,6}(?!\\w)`,
+      "g",
+    ),
+    by: "<duration>",
+  },
+  {
+    what: "a size",
+    pattern: new RegExp(`(?<![\\w.])${figure} ?${dataUnit}(?![\\w])`, "g"),
+    by: "<size>",
+  },
+  {
+    what: "a quoted value",
+    pattern: /(?<![\w])(?:"[^"\n]*"|'[^'\n]*'|`[^`\n]*`)(?![\w])/g,
+    by: "<s>",
+  },
+  { what: "a key and a value as databases print them", pattern: /\)=\([^)]*\)/g, by: ")=(<s>)" },
+  {
+    what: "a short mix of letters and digits",
+    pattern:
+      /(?<![\w<-])#?(?:[A-Z]{1,6}-?\d{2,}[A-Z]?|[A-Z]{1,3}\d[A-Z0-9]{2,}|\d{1,3}[A-Z]{1,3}\d[A-Z0-9]{1,8}|(?=[A-Za-z0-9]*[a-z])(?=[A-Za-z0-9]*[A-Z])(?=[A-Za-z0-9]*\d)[A-Za-z0-9]{6,})(?![\w])/g,
+    by: "<id>",
+  },
+  {
+    what: "a name that ends in a number",
+    pattern: /(?<![\w.<-])[A-Za-z][A-Za-z]*(?:[_-][A-Za-z]+)*[_-]?\d{3,}(?![\w])/g,
+    by: "<id>",
+  },
+  {
+    what: "a figure",
+    pattern: new RegExp(
+      `(?<![\\w)\\]])[+-]?#?${figure}(?:(?:st|nd|rd|th)\\b)?(?:-\\d+(?![\\w]))?|\\d+(?:[.,]\\d+)*`,
+      "g",
+    ),
+    by: "<n>",
+  },
+];

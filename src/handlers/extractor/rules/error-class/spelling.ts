@@ -1,0 +1,75 @@
+/** Spellings of one name become one. */
+
+/** One word as programs write names: `RateLimitError`, `rate-limit-error`, `RATE_LIMIT_ERROR`, `rateLimitError`. */
+const identifier = /^[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z0-9]+)*$/;
+/** The same name, written for people. */
+const spelledOut = /^[A-Za-z]+(?: [A-Za-z]+){0,4} (?:error|exception)$/i;
+
+/** A whole class that is one name, in snake_case; anything else as it is. */
+export function spelledName(text: string): string {
+  if (spelledOut.test(text) || identifier.test(text)) return snakeCase(text.replaceAll(" ", "_"));
+  return text;
+}
+
+function snakeCase(name: string): string {
+  return name
+    .replace(/([a-z0-9])([A-Z])/g, "$1_$2")
+    .replace(/([A-Z]+)([A-Z][a-z])/g, "$1_$2")
+    .replaceAll("-", "_")
+    .replace(/_+/g, "_")
+    .toLowerCase();
+}
+
+/**
+ * A sentence in one letter case: words that a sentence or a title begins with a capital, and words in capitals. Names such as
+ * `KeyError`, `ECONNREFUSED` and `PERMISSION_DENIED` stay; so does the first word where it names an exception.
+ */
+export function spelledSentence(text: string): string {
+  const first = /^(error|exception|warning)(?=:)/i.exec(text)?.[0];
+  const rest = text.slice(first?.length ?? 0);
+  const head =
+    first === undefined ? "" : first.charAt(0).toUpperCase() + first.slice(1).toLowerCase();
+  return head + rest.replace(/(?<![\w.<-])[A-Z](?:[a-z']+|[A-Z']*)(?![\w.]*\w|>)/g, spelledWord);
+}
+
+/** What capitals mean: codes of the system, of protocols. */
+const inCapitals =
+  /^(?:E[A-Z]{3,}|SIG[A-Z]+|HTTP|SQLSTATE|TLS|SSL|SQL|JSON|XML|API|URL|DNS|TCP|UDP|IP|SSH|JWT|UTF)$/;
+
+function spelledWord(word: string): string {
+  return word.length > 1 && inCapitals.test(word) ? word : word.toLowerCase();
+}
+
+/** `rate_limit_error: …` as `RateLimitError: …`: before a message it is the exception's name. */
+export function spelledException(text: string): string {
+  const found = /^([a-z]+(?:[_-][a-z]+)*[_-](?:error|exception))(?=: )/i.exec(text)?.[1];
+  if (found === undefined) return text;
+  const words = found.toLowerCase().split(/[_-]/);
+  return (
+    words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("") +
+    text.slice(found.length)
+  );
+}
+
+/** Shells begin what they say with their own name and a line's number. */
+const shell = /^(?:\S*\/)?(?:ba|z|da|k|fi|c|tc)?sh(?:\.exe)?: (?:(?:-c: )?(?:line )?\d+: ?)?/;
+
+/** What a tool wrote before the error: its time, its level, pytest's E, the shell's name. */
+const prefixes = [
+  /^\[?(?:\d{4}-\d{2}-\d{2}[T ])?\d{2}:\d{2}:\d{2}(?:[.,]\d+)?(?:Z|[+-]\d{2}:?\d{2})?\]?\s+/,
+  /^E {2,}/,
+  /^Exception in thread "[^"]*" /,
+  /^Uncaught (?:exception )?(?:\(in promise\) )?(?=[A-Z])/,
+  /^Unhandled (?:exception|rejection)[.:]? /i,
+  /^Caused by: /,
+  /^\[(?:ERROR|FATAL|error|fatal|SEVERE)\] /,
+  shell,
+];
+
+export function withoutPrefix(text: string): string {
+  let rest = text;
+  for (const prefix of prefixes) rest = rest.replace(prefix, "");
+  const zsh = /^command not found: (\S+)$/.exec(rest)?.[1];
+  if (zsh !== undefined) return `${zsh}: command not found`;
+  return rest.replace(/^([\w.+-]+): not found$/, "$1: command not found");
+}
