@@ -86,7 +86,9 @@ async function run(options: {
     await Promise.race([stop.requested, failed]);
   } catch (error) {
     if (stop.signal.aborted && service === undefined) return serviceExitCodes.clean;
-    log.fatal({ err: error }, messageOf(error));
+    // What was foreseen says all there is to say; of anything else the place matters.
+    if (error instanceof BusError) log.error(error.message);
+    else log.fatal({ err: error }, messageOf(error));
     const refused = error instanceof BusError && error.code === "bad_request";
     return refused && service === undefined ? serviceExitCodes.badSettings : serviceExitCodes.fatal;
   }

@@ -1,11 +1,11 @@
-/** A line without its end, nor the mark that may begin a file in UTF-8. */
+/** A line without its end, nor the mark that may begin a file in UTF-8; or a value that begins in that line. */
 export interface Line {
   /** Counted from 1. */
   readonly number: number;
+  /** The how manieth it is, counted from 1; of lines the empty ones count, too. */
+  readonly ordinal: number;
   /** Null where it is longer than the limit, and so was not kept. */
   readonly bytes: Uint8Array | null;
-  /** How much of the input is read by its end. */
-  readonly readBytes: number;
 }
 
 const newline = 10;
@@ -20,7 +20,6 @@ export async function* linesOf(
   let parts: Uint8Array[] = [];
   let held = 0;
   let number = 1;
-  let readBytes = 0;
   const add = (part: Uint8Array) => {
     held += part.length;
     if (held <= limitBytes) parts.push(part);
@@ -28,7 +27,7 @@ export async function* linesOf(
   };
   const end = (): Line | null => {
     const bytes = held <= limitBytes ? withoutEnds(Buffer.concat(parts), number) : null;
-    const line = { number, bytes, readBytes };
+    const line = { number, ordinal: number, bytes };
     parts = [];
     held = 0;
     number += 1;
@@ -38,13 +37,11 @@ export async function* linesOf(
     let start = 0;
     for (let at = chunk.indexOf(newline); at !== -1; at = chunk.indexOf(newline, start)) {
       add(chunk.subarray(start, at));
-      readBytes += at + 1 - start;
       start = at + 1;
       const line = end();
       if (line !== null) yield line;
     }
     add(chunk.subarray(start));
-    readBytes += chunk.length - start;
   }
   const last = end();
   if (last !== null) yield last;

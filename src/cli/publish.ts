@@ -3,8 +3,10 @@ import type { Command } from "commander";
 import { BusError, messageOf } from "../errors.ts";
 import { readExperienceSubjects, readNatsSettings } from "../settings/index.ts";
 import { environmentFor, type GlobalOptions } from "./ask.ts";
+import { textOf } from "./event-text.ts";
+import { eventsIn } from "./events-in.ts";
 import { Ended, exitCodes } from "./exit.ts";
-import { linesOf } from "./lines.ts";
+import type { Line } from "./lines.ts";
 import { examples, printJson } from "./print.ts";
 import { noProgress, type Progress, startProgress } from "./progress.ts";
 import { printable } from "./table.ts";
@@ -13,12 +15,13 @@ import { printable } from "./table.ts";
 const mostProblems = 1_000;
 
 const about = `
-One experience event, a JSON object, a line; empty lines are passed over. Each is checked as the service would
-check it, then published to where EXPERIENCE_SUBJECT (agent.experience.v1.>) says for its agent. A line without
-an event_id gets one from its text and its number: a file that is published again counts no event twice. Lines
-that are invalid are listed with their number, and the others are published all the same. While NATS is away it
-is tried again for as long as --timeout says. --json lists invalid lines as problems, each with line
-and reason, ${mostProblems.toLocaleString("en")} at most.`;
+One experience event, a JSON object, a line; empty lines are passed over. An array of events and objects over several
+lines are read as well, and so are gzip and UTF-16. Each event is checked as the service would check it, then published
+to where EXPERIENCE_SUBJECT (agent.experience.v1.>) says for its agent. One without an event_id gets one from its text
+and its place in the file: a file that is published again counts no event twice. Those that are invalid are listed with
+the number of their line, and the others are published all the same. While NATS is away it is tried again for as long
+as --timeout says. --json lists invalid lines as problems, each with line and reason,
+${mostProblems.toLocaleString("en")} at most.`;
 
 /** `publish FILE|-`: experience events, checked and published. */
 export function addPublishCommand(program: Command): void {
@@ -56,24 +59,24 @@ async function publishFile(file: string, dryRun: boolean, global: GlobalOptions)
   process.once("SIGINT", stop).once("SIGTERM", stop);
   const sum = { valid: 0, stored: 0, duplicates: 0, invalid: 0 };
   const problems: Problem[] = [];
-  const refuse = (number: number, reason: string) => {
+  const refuse = ({ number, ordinal }: Line, reason: string) => {
     sum.invalid += 1;
     if (problems.length < mostProblems) problems.push({ line: number, reason });
-    complain(`line ${number}: ${reason}`);
+    const event = ordinal === number ? "" : `event ${ordinal}, `;
+    complain(`${event}line ${number}: ${reason}`);
   };
   const { signal } = interrupted;
   const timeoutMs = global.timeout * 1_000;
   const publisher = dryRun
     ? null
     : await openEventPublisher({ nats, subjects, timeoutMs, signal, complain });
-  const lines = linesOf(input.chunks, maxEventBytes);
+  const lines = eventsIn(textOf(input.chunks), maxEventBytes);
 
   async function work(): Promise<void> {
     for await (const line of lines) {
-      input.progress.update(line.readBytes);
       const event = readEvent(line, subjects);
       const result = "reason" in event ? event : await publisher?.publish(event);
-      if (typeof result === "object") refuse(line.number, result.reason);
+      if (typeof result === "object") refuse(line, result.reason);
       else sum.valid += 1;
       if (result === "stored") sum.stored += 1;
       if (result === "duplicate") sum.duplicates += 1;
@@ -138,7 +141,8 @@ async function openInput(file: string): Promise<Input> {
   if (file === "-") {
     const isWatched = process.stderr.isTTY === true;
     const progress = isWatched ? await startProgress(0, "publishing: {value} bytes") : noProgress;
-    return { chunks: process.stdin, progress, stop: () => process.stdin.destroy() };
+    const chunks = counted(process.stdin, progress);
+    return { chunks, progress, stop: () => process.stdin.destroy() };
   }
   let handle: FileHandle;
   let bytes: number;
@@ -152,6 +156,18 @@ async function openInput(file: string): Promise<Input> {
   }
   const format = "publishing {bar} {percentage} %, {eta_formatted} left";
   const progress = bytes < leastForProgressBytes ? noProgress : await startProgress(bytes, format);
-  const chunks = handle.createReadStream();
-  return { chunks, progress, stop: () => chunks.destroy() };
+  const stream = handle.createReadStream();
+  return { chunks: counted(stream, progress), progress, stop: () => stream.destroy() };
+}
+
+async function* counted(
+  chunks: AsyncIterable<Uint8Array>,
+  progress: Progress,
+): AsyncGenerator<Uint8Array> {
+  let readBytes = 0;
+  for await (const chunk of chunks) {
+    readBytes += chunk.length;
+    progress.update(readBytes);
+    yield chunk;
+  }
 }

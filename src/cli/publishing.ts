@@ -25,12 +25,12 @@ export interface Refused {
 }
 
 /** Reads a line as the service reads a message; `subjects` is `EXPERIENCE_SUBJECT`. */
-export function readEvent({ number, bytes }: Line, subjects: string): ReadEvent | Refused {
+export function readEvent({ ordinal, bytes }: Line, subjects: string): ReadEvent | Refused {
   if (bytes === null) return { reason: `has more than ${maxEventBytes} bytes` };
   try {
     const { agentId, eventId } = decodeEvent(bytes, {
       defaultAgentId: "unknown",
-      defaultEventId: lineId(number, bytes),
+      defaultEventId: lineId(ordinal, bytes),
       storedAt: Date.now(),
       // No time is refused for being far ahead, and the time is the service's to read.
       maxFutureMs: Number.POSITIVE_INFINITY,
@@ -46,8 +46,8 @@ export function readEvent({ number, bytes }: Line, subjects: string): ReadEvent 
  * The same for the same line at the same place, so that a file can be published again; and another one for
  * a line that says the same further down, which is another event.
  */
-function lineId(number: number, bytes: Uint8Array): string {
-  return `line-${number}-${hash("sha256", bytes, "hex")}`;
+function lineId(ordinal: number, bytes: Uint8Array): string {
+  return `line-${ordinal}-${hash("sha256", bytes, "hex")}`;
 }
 
 export interface EventPublisher {

@@ -36,7 +36,7 @@ export interface HttpServer {
 
 const keepAliveMs = 75_000;
 
-/** Health and metrics for probes and Prometheus, and runs to be followed. Rejects when the port cannot be had. */
+/** Health and metrics for probes and Prometheus, and runs to be followed. Rejects with `conflict` when the port cannot be had. */
 export async function startHttp(port: number, sources: HttpSources): Promise<HttpServer> {
   const app = new Hono();
   /** Undefined also when it began to stop while this was asked: a probe must not learn that it is ready. */
@@ -84,9 +84,7 @@ export async function startHttp(port: number, sources: HttpSources): Promise<Htt
   server.keepAliveTimeout = keepAliveMs;
   server.headersTimeout = keepAliveMs + 5_000;
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) => {
-      reject(new Error(`cannot listen on HTTP_PORT=${port}: ${error.message}`, { cause: error }));
-    });
+    server.once("error", (error) => reject(cannotListen(port, error)));
     server.listen(port, resolve);
   });
   return {
@@ -97,6 +95,17 @@ export async function startHttp(port: number, sources: HttpSources): Promise<Htt
         server.closeAllConnections();
       }),
   };
+}
+
+/** In words, where it is the machine that says no. */
+function cannotListen(port: number, error: NodeJS.ErrnoException): Error {
+  const why: Record<string, string> = {
+    EADDRINUSE: "another process has it: stop that one, or set another port (0: any free one)",
+    EACCES: "this user may not use it: set one above 1023 (0: any free one)",
+  };
+  const reason = why[error.code ?? ""] ?? error.message;
+  const sentence = `cannot listen on HTTP_PORT=${port}: ${reason}`;
+  return new BusError("conflict", sentence, { cause: error });
 }
 
 /** Server-sent events of a run, from a cursor on: `Last-Event-ID`, else `?after=`. */
