@@ -9,6 +9,7 @@ import {
   stopSignals,
 } from "./runtime/process.ts";
 import { type RunningService, startService } from "./service.ts";
+import { withoutLibpq } from "./settings/database.ts";
 import {
   readSettings,
   type Settings,
@@ -42,10 +43,14 @@ async function serveOnServers({ env, exit }: Surroundings): Promise<number> {
     ? await spawnServers({ dataDir: embeddedData, log: (line) => console.error(line) })
     : null;
   try {
-    const settings = readSettings({
-      ...env,
-      ...(servers && { NATS_URL: servers.natsUrl, LEARNER_DATABASE_URL: servers.databaseUrl }),
-    });
+    const settings = readSettings(
+      servers === null
+        ? env
+        : {
+            ...withoutLibpq(env),
+            ...{ NATS_URL: servers.natsUrl, LEARNER_DATABASE_URL: servers.databaseUrl },
+          },
+    );
     const log = openLog(settings.logLevel, process.stdout.isTTY === true || servers !== null);
     return await run({ settings, servers, log, stop, exit });
   } finally {

@@ -83,12 +83,15 @@ async function reading(
   >();
   const { openDatabase, silentLog } = await import("../postgres/client.ts");
   const { openLessonReader } = await import("../handlers/extractor/lesson-reader.ts");
+  const warnings: string[] = [];
+  const env = { ...process.env, ...(url && { LEARNER_DATABASE_URL: url }) };
   const database = openDatabase({
-    url: readDatabaseUrl({ ...process.env, ...(url && { LEARNER_DATABASE_URL: url }) }),
+    url: readDatabaseUrl(env, { warnings }),
     poolSize: 1,
     deadlineMs: options.timeout * 1_000,
     log: silentLog,
   });
+  for (const warning of warnings) console.error(`experience-bus: ${warning}`);
   try {
     await work(openLessonReader(database), options);
   } finally {

@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { hostOf, serversOf } from "../nats/connect.ts";
-import { addressesOf } from "../postgres/connector.ts";
+import { targetOf } from "../postgres/url.ts";
 import type { Settings } from "../settings/index.ts";
 import { examine, type Report } from "./finding.ts";
 import { natsCertificate, postgresCertificate } from "./shown-certificate.ts";
@@ -43,7 +43,7 @@ export async function examineCertificates(
       shown: natsCertificate(place, protocol === "tls:", timeoutMs),
     };
   });
-  const ofPostgres = addressesOf(databaseUrl).flatMap((place) =>
+  const ofPostgres = targetOf(databaseUrl).hosts.flatMap((place) =>
     "path" in place
       ? []
       : {

@@ -1,8 +1,8 @@
-import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
-import postgres from "postgres";
+import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import { BusError } from "../errors.ts";
-import { type Connector, connectorFor } from "./connector.ts";
-import { isBrokenConnection, translate } from "./errors.ts";
+import { isBrokenConnection, isStartupRefused, translate } from "./errors.ts";
+import { rejectsAfter } from "./limit.ts";
+import { type Held, openPools } from "./pools.ts";
 
 /** What this folder says, pino's way: fields, then the sentence. */
 export interface DatabaseLog {
@@ -19,7 +19,7 @@ export const silentLog: DatabaseLog = {
 };
 
 /**
- * Each statement is a transaction of its own. With postgres.js 3.4.9 a backend that dies inside
+ * Each statement is a transaction of its own; behind a pooler each call is. With postgres.js 3.4.9 a backend that dies inside
  * `begin()` or `reserve()` ends the whole process (porsager/postgres#1208), so neither is offered.
  * What must be atomic is written as one statement with several `WITH` parts, one round trip as well.
  */
@@ -49,7 +49,7 @@ export interface RunOptions {
 export interface DatabaseOptions {
   /** `postgres://user:password@host:port/database?sslmode=…`; several hosts are tried in turn. */
   readonly url: string;
-  /** Default 8. */
+  /** At most, and as the URL says at most (`connection_limit`). Default 8. */
   readonly poolSize?: number;
   /** How long one call may take, connecting included. Default 10,000. */
   readonly deadlineMs?: number;
@@ -62,36 +62,18 @@ export interface DatabaseOptions {
 /** Told of each call: how long it took, and the error it rejected with. */
 export type StatementDone = (seconds: number, error: unknown) => void;
 
-interface Pool {
-  readonly client: postgres.Sql;
-  readonly connector: Connector;
-  readonly statements: Statements;
-  /** Calls that have neither ended nor passed their deadline. */
-  running: number;
-}
-
 const closeSeconds = 2;
 
-/** Connects lazily: the first call opens the first connection. */
+/** Connects lazily: the first call opens the first connection. Throws `bad_request` where the URL is none. */
 export function openDatabase(options: DatabaseOptions): Database {
   const { log, deadlineMs: defaultDeadlineMs = 10_000, done = () => undefined } = options;
+  const pools = openPools(options, defaultDeadlineMs);
   let closed = false;
-  let current = openPool(options, defaultDeadlineMs);
 
-  /**
-   * New calls get a new pool; the old one goes when its last call has ended. A driver connection that
-   * broke can keep half a message or an old error and so never work again, and one that hangs would
-   * sit in the pool for as long as TCP is patient.
-   */
-  function retire(pool: Pool, why: string): void {
-    if (closed || pool !== current) return;
-    log.warn({ reason: why }, "replacing the connections to PostgreSQL");
-    current = openPool(options, defaultDeadlineMs);
-  }
-
-  async function release(pool: Pool): Promise<void> {
-    pool.running -= 1;
-    if (pool !== current && pool.running === 0) await endPool(pool, 0);
+  function leave(held: Held): void {
+    pools
+      .giveBack(held)
+      .catch((error) => log.warn({ err: translate(error) }, "old connections linger"));
   }
 
   async function run<T>(
@@ -99,25 +81,35 @@ export function openDatabase(options: DatabaseOptions): Database {
     { deadlineMs = defaultDeadlineMs }: RunOptions = {},
   ): Promise<T> {
     if (closed) throw new BusError("unavailable", "the PostgreSQL client is closed");
-    const pool = current;
-    const deadline = startDeadline(deadlineMs);
+    const late = new BusError("timeout", `PostgreSQL gave no answer within ${deadlineMs} ms`);
     const startedAt = performance.now();
     const seconds = () => (performance.now() - startedAt) / 1_000;
-    pool.running += 1;
+    let held = pools.take();
+    let isLate = false;
+    const attempt = async () => {
+      const better = await pools.settled(held);
+      if (isLate) throw late;
+      if (better !== held) {
+        leave(held);
+        held = pools.take();
+      }
+      return await held.pool.run(work);
+    };
     try {
-      const result = await Promise.race([work(pool.statements), deadline.passed]);
+      const result = await rejectsAfter(deadlineMs, () => late, attempt());
       done(seconds(), null);
       return result;
     } catch (error) {
-      if (error === deadline.error || isBrokenConnection(error)) {
-        retire(pool, error === deadline.error ? "deadline" : "connection lost");
+      isLate = true;
+      if (isStartupRefused(error)) pools.forget();
+      if (!closed && (error === late || isBrokenConnection(error))) {
+        pools.replace(held, error === late ? "deadline" : "connection lost");
       }
       const translated = translate(error);
       done(seconds(), translated);
       throw translated;
     } finally {
-      deadline.clear();
-      release(pool).catch((error) => log.warn({ err: translate(error) }, "old connections linger"));
+      leave(held);
     }
   }
 
@@ -129,49 +121,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     async close() {
       if (closed) return;
       closed = true;
-      await endPool(current, closeSeconds);
+      await pools.end(closeSeconds);
     },
   };
-}
-
-function openPool(options: DatabaseOptions, deadlineMs: number): Pool {
-  const connector = connectorFor(options.url);
-  const client = postgres(options.url, {
-    ...connector.options,
-    max: options.poolSize ?? 8,
-    connect_timeout: 5,
-    backoff: (retries: number) => Math.min(0.05 * 2 ** retries, 1) * (0.5 + Math.random() / 2),
-    // Array types are not looked up: statements take lists as JSON, and connecting is a trip shorter.
-    fetch_types: false,
-    onnotice: (notice) => options.log.debug({ notice: notice["message"] }, "notice of PostgreSQL"),
-    connection: {
-      application_name: "experience-bus",
-      // Shorter than the deadline: a statement that is merely slow ends without costing the pool.
-      statement_timeout: Math.ceil(deadlineMs * 0.9),
-      // A plan kept from when the tables were small would read all of them, until an ANALYZE comes.
-      plan_cache_mode: "force_custom_plan",
-      TimeZone: "UTC",
-      ...(options.readOnly && { default_transaction_read_only: true }),
-    },
-  });
-  const db = drizzle(client);
-  return { client, connector, running: 0, statements: { sql: client, db } };
-}
-
-/** postgres.js only half-closes its sockets, so one that hangs would live on and hold the process. */
-async function endPool(pool: Pool, seconds: number): Promise<void> {
-  try {
-    await pool.client.end({ timeout: seconds });
-  } finally {
-    pool.connector.close();
-  }
-}
-
-function startDeadline(deadlineMs: number) {
-  const error = new BusError("timeout", `PostgreSQL gave no answer within ${deadlineMs} ms`);
-  let timer: NodeJS.Timeout | undefined;
-  const passed = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(error), deadlineMs);
-  });
-  return { error, passed, clear: () => clearTimeout(timer) };
 }

@@ -24,7 +24,46 @@ export function isBrokenConnection(error: unknown): boolean {
   return brokenCodes.has(codeOf(cause)) && !(cause instanceof BusError);
 }
 
+/**
+ * Where PostgreSQL, or a pooler before it, refuses the connection for what it asks for, which no waiting cures: a
+ * `bad_request` with what to do, else null. Only for a start: later it would put the blame on the message in hand.
+ */
+export function refusedConnection(error: unknown): BusError | null {
+  const cause = rootOf(error);
+  if (!(cause instanceof postgres.PostgresError) || !isFatal(cause)) return null;
+  if (!incurableCodes.has(cause.code)) return null;
+  const text = `PostgreSQL refuses the connection: ${cause.message} (${cause.code}); look at the parameters of LEARNER_DATABASE_URL (options, application_name)`;
+  return new BusError("bad_request", text, { cause });
+}
+
+/** A pooler does not take what we set as a session begins. */
+export function isStartupRefused(error: unknown): boolean {
+  const cause = rootOf(error);
+  return (
+    cause instanceof postgres.PostgresError &&
+    isFatal(cause) &&
+    incurableCodes.has(cause.code) &&
+    /startup parameter|statement_timeout|plan_cache_mode|timezone|read_only/i.test(cause.message)
+  );
+}
+
+/** What is under the sentences that a connector puts around it. */
+function rootOf(error: unknown): unknown {
+  const cause = unwrap(error);
+  return cause instanceof BusError && cause.cause !== undefined ? rootOf(cause.cause) : cause;
+}
+
+/** Of the start-up message: a protocol violation, a syntax error, no such setting, a value it cannot have, not supported. */
+const incurableCodes = new Set(["08P01", "42601", "42704", "22023", "0A000"]);
+
+/** It ends the session, or lets none begin. */
+function isFatal({ severity }: postgres.PostgresError): boolean {
+  return /^(FATAL|PANIC)$/.test(severity ?? "");
+}
+
 function translateServerError(error: postgres.PostgresError): unknown {
+  // FATAL is no statement's fault.
+  if (isFatal(error)) return cannotServe(error);
   if (refusedClasses.has(error.code.slice(0, 2))) {
     const where = [error.table_name, error.column_name, error.constraint_name].filter(Boolean);
     const what = conditionNames[error.code] ?? "refused";
@@ -34,13 +73,15 @@ function translateServerError(error: postgres.PostgresError): unknown {
       `PostgreSQL refused the data: ${error.code} ${what}${place}`,
     );
   }
-  // FATAL ends the session, or lets none begin: that is no statement's fault.
-  const isFatal = /^(FATAL|PANIC)$/.test(error.severity ?? "");
-  if (isFatal || awayClasses.has(error.code.slice(0, 2)) || awayCodes.has(error.code)) {
-    const text = `PostgreSQL cannot serve: ${error.message} (${error.code})`;
-    return new BusError("unavailable", text, { cause: error });
+  if (awayClasses.has(error.code.slice(0, 2)) || awayCodes.has(error.code)) {
+    return cannotServe(error);
   }
   return error;
+}
+
+function cannotServe(error: postgres.PostgresError): BusError {
+  const text = `PostgreSQL cannot serve: ${error.message} (${error.code})`;
+  return new BusError("unavailable", text, { cause: error });
 }
 
 /** Data: the same row will be refused again. */

@@ -3,12 +3,13 @@ import { fileURLToPath } from "node:url";
 import { readMigrationFiles } from "drizzle-orm/migrator";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate as applyMigrations } from "drizzle-orm/postgres-js/migrator";
-import postgres from "postgres";
+import type postgres from "postgres";
 import { BusError } from "../errors.ts";
 import { pause } from "../runtime/backoff.ts";
 import { type DatabaseLog, silentLog } from "./client.ts";
-import { connectorFor } from "./connector.ts";
-import { translate } from "./errors.ts";
+import { refusedConnection, translate } from "./errors.ts";
+import { connectMsOf, openSession, type Session } from "./session.ts";
+import { targetOf } from "./url.ts";
 
 /** Found from `src/postgres/` and from `dist/postgres/` alike. */
 const migrationsFolder = fileURLToPath(new URL("../../drizzle", import.meta.url));
@@ -22,25 +23,58 @@ const lockPollMs = 100;
 /**
  * Brings the database to the schema of this code. Any number of replicas may call it at once: one
  * works, the others wait. A database that is already newer is left alone, so that an older
- * deployment can be put back. Rejects with `BusError` as `translate` decides; what was applied by
- * then is either all of the missing migrations or none. Needs a connection of its own to a server or
- * a session pooler: the lock lives in the session. When aborted, the session is cut, whatever it waits for.
+ * deployment can be put back. Rejects with `BusError` as `translate` decides, with `bad_request` where PostgreSQL refuses the
+ * connection for what it asks for, and with `timeout` where another migration takes longer than `waitMs`; what was applied by
+ * then is either all of the missing migrations or none. Lock and migrations are one transaction, so a pooler may be in between.
+ * When aborted, the session is cut, whatever it waits for.
  */
 export async function migrate(
   databaseUrl: string,
-  { log, connectSeconds = 5, signal = new AbortController().signal }: MigrateOptions,
+  {
+    log,
+    connectSeconds,
+    signal = new AbortController().signal,
+    waitMs = Number.POSITIVE_INFINITY,
+    onWaiting = (sentence, fields) => log.info(fields, sentence),
+  }: MigrateOptions,
 ): Promise<void> {
-  const session = { log, connectSeconds, statementSeconds: 0, signal };
-  await inSession(databaseUrl, session, async (client) => {
-    await lock(client, log, signal);
-    await applyMissing(client, log);
-  });
+  await inSession(
+    databaseUrl,
+    { log, signal, ...(connectSeconds && { connectSeconds }) },
+    async (session) => {
+      const endsAt = performance.now() + waitMs;
+      let told: number | undefined;
+      while (!signal.aborted) {
+        // A migration takes the time that it takes.
+        const holder = await session.transaction(beginWith(0), async (client) => {
+          if (await lock(client)) return await applyMissing(client, log);
+          return await lockHolder(client);
+        });
+        if (holder === null) return;
+        if (holder.pid !== told)
+          onWaiting(
+            `another replica is migrating the database: waiting for it (${nameOf(holder)})`,
+            {
+              ...holder,
+            },
+          );
+        told = holder.pid;
+        if (performance.now() > endsAt) throw tooLong(holder, waitMs);
+        await pause(lockPollMs, signal);
+      }
+      throw new BusError("unavailable", "stopped before the database was migrated");
+    },
+  );
 }
 
 interface MigrateOptions {
   readonly log: DatabaseLog;
   readonly connectSeconds?: number;
   readonly signal?: AbortSignal;
+  /** For another migration; default: as long as it takes. */
+  readonly waitMs?: number;
+  /** Told once of each session that is waited for; by default the log is. */
+  readonly onWaiting?: (sentence: string, fields: object) => void;
 }
 
 /** The database beside this code. */
@@ -59,11 +93,10 @@ export async function surveyMigrations(
   databaseUrl: string,
   { timeoutSeconds = 5 }: { readonly timeoutSeconds?: number } = {},
 ): Promise<MigrationSurvey> {
-  const limits = { connectSeconds: timeoutSeconds, statementSeconds: timeoutSeconds };
-  const newestApplied = await inSession(
-    databaseUrl,
-    { log: silentLog, ...limits },
-    newestMigration,
+  const session = { log: silentLog, connectSeconds: timeoutSeconds };
+  const begin = beginWith(timeoutSeconds, "READ ONLY");
+  const newestApplied = await inSession(databaseUrl, session, ({ transaction }) =>
+    transaction(begin, newestMigration),
   );
   const journal = await readFile(`${migrationsFolder}/meta/_journal.json`, "utf8");
   const { entries } = JSON.parse(journal) as { entries: { when: number; tag: string }[] };
@@ -78,62 +111,75 @@ export async function pendingMigrations(databaseUrl: string): Promise<readonly s
   return (await surveyMigrations(databaseUrl)).pending;
 }
 
-interface Session {
+interface Limits {
   readonly log: DatabaseLog;
-  readonly connectSeconds: number;
-  /** 0: as long as it takes. */
-  readonly statementSeconds: number;
+  readonly connectSeconds?: number;
   readonly signal?: AbortSignal;
 }
 
 async function inSession<T>(
   databaseUrl: string,
-  { log, connectSeconds, statementSeconds, signal }: Session,
-  work: (client: postgres.Sql) => Promise<T>,
+  { log, connectSeconds, signal }: Limits,
+  work: (session: Session) => Promise<T>,
 ): Promise<T> {
-  // One socket and no second: a connection made anew would go on without the lock.
-  const connector = connectorFor(databaseUrl, 1);
-  const client = postgres(databaseUrl, {
-    ...connector.options,
-    max: 1,
-    connect_timeout: connectSeconds,
-    max_lifetime: null,
-    fetch_types: false,
-    onnotice: (notice) => log.debug({ notice: notice["message"] }, "notice of PostgreSQL"),
-    connection: {
-      application_name: "experience-bus",
-      statement_timeout: Math.ceil(statementSeconds * 1_000),
-    },
+  const target = targetOf(databaseUrl);
+  const session = openSession(target, {
+    connectMs: connectSeconds === undefined ? connectMsOf(target) : connectSeconds * 1_000,
+    once: true,
+    onNotice: (notice) => log.debug({ notice }, "notice of PostgreSQL"),
   });
-  const cut = () => connector.close();
-  signal?.addEventListener("abort", cut);
+  signal?.addEventListener("abort", session.cut);
   try {
-    return await work(client);
+    return await work(session);
   } catch (error) {
-    throw translate(error);
+    throw refusedConnection(error) ?? translate(error);
   } finally {
-    signal?.removeEventListener("abort", cut);
-    // Ends the session, and with it the lock and a transaction that did not commit.
-    await client.end({ timeout: 1 });
-    connector.close();
+    signal?.removeEventListener("abort", session.cut);
+    await session.close(1);
   }
+}
+
+/** 0: no limit, whatever the role has. */
+function beginWith(statementSeconds: number, mode = "READ WRITE"): string {
+  const limit = Math.ceil(statementSeconds * 1_000);
+  return `BEGIN ${mode}; SET LOCAL statement_timeout = ${limit}; SET LOCAL idle_in_transaction_session_timeout = 0`;
 }
 
 /** Asks again and again instead of queueing: a waiting session would hold up CREATE INDEX CONCURRENTLY. */
-async function lock(client: postgres.Sql, log: DatabaseLog, signal: AbortSignal): Promise<void> {
-  let waiting = false;
-  while (!signal.aborted) {
-    const [row] = await client<{ locked: boolean }[]>`
-      SELECT pg_try_advisory_lock(${lockId}) AS locked`;
-    if (row?.locked) return;
-    if (!waiting) log.info({}, "another replica is migrating the database: waiting for it");
-    waiting = true;
-    await pause(lockPollMs, signal);
-  }
-  throw new BusError("unavailable", "stopped before the database was migrated");
+async function lock(client: postgres.Sql): Promise<boolean> {
+  const [row] = await client<{ locked: boolean }[]>`
+    SELECT pg_try_advisory_xact_lock(${lockId}) AS locked`;
+  return row?.locked === true;
 }
 
-async function applyMissing(client: postgres.Sql, log: DatabaseLog): Promise<void> {
+/** Who has the lock: a session of PostgreSQL, which behind a pooler may be anybody's. */
+interface LockHolder {
+  readonly pid: number;
+  readonly application: string;
+}
+
+/** A number that fits into 32 bits is `objid` in pg_locks. */
+async function lockHolder(client: postgres.Sql): Promise<LockHolder> {
+  const [row] = await client<LockHolder[]>`
+    SELECT pid, coalesce(application_name, '') AS application
+    FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
+    WHERE locktype = 'advisory' AND classid = 0 AND objid = ${lockId} AND objsubid = 1 AND granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+  return row ?? { pid: 0, application: "" };
+}
+
+function nameOf({ pid, application }: LockHolder): string {
+  return pid === 0
+    ? "it has just ended"
+    : `session ${pid} of PostgreSQL, ${JSON.stringify(application)}`;
+}
+
+function tooLong(holder: LockHolder, waitMs: number): BusError {
+  const text = `another migration did not end within ${waitMs / 1_000} s: ${nameOf(holder)} has the lock; pg_terminate_backend(${holder.pid}) ends it if it is left over`;
+  return new BusError("timeout", text);
+}
+
+async function applyMissing(client: postgres.Sql, log: DatabaseLog): Promise<null> {
   const known = readMigrationFiles({ migrationsFolder });
   const newestKnown = Math.max(0, ...known.map((migration) => migration.folderMillis));
   const newestApplied = await newestMigration(client);
@@ -142,16 +188,17 @@ async function applyMissing(client: postgres.Sql, log: DatabaseLog): Promise<voi
       { newest_known: newestKnown, newest_applied: newestApplied },
       "the database has migrations that this version does not know: leaving it as it is",
     );
-    return;
+    return null;
   }
-  if (newestApplied === newestKnown) return;
-  await applyMigrations(drizzle(withPlainTransactions(client)), {
+  if (newestApplied === newestKnown) return null;
+  await applyMigrations(drizzle(inOpenTransaction(client)), {
     migrationsFolder,
     migrationsSchema,
     migrationsTable,
   });
   const applied = known.filter((migration) => migration.folderMillis > newestApplied).length;
   log.info({ migrations: applied }, "migrated the database");
+  return null;
 }
 
 /** When the newest applied migration was made (drizzle's order and identity), 0 before the first. */
@@ -167,15 +214,9 @@ async function newestMigration(client: postgres.Sql): Promise<number> {
 
 /**
  * The driver's own `begin()` ends the process when the connection breaks inside it
- * (porsager/postgres#1208). There is one connection here and no other user of it, so plain
- * statements do; whatever fails leaves the rollback to the end of the session.
+ * (porsager/postgres#1208); here the transaction is open already.
  */
-function withPlainTransactions(client: postgres.Sql): postgres.Sql {
-  const begin = async <T>(work: (sql: postgres.Sql) => Promise<T>): Promise<T> => {
-    await client.unsafe("BEGIN");
-    const result = await work(client);
-    await client.unsafe("COMMIT");
-    return result;
-  };
+function inOpenTransaction(client: postgres.Sql): postgres.Sql {
+  const begin = async <T>(work: (sql: postgres.Sql) => Promise<T>): Promise<T> => work(client);
   return Object.assign(client, { begin });
 }

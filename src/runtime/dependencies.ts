@@ -17,6 +17,8 @@ import { provision } from "../nats/provision.ts";
 import { type Database, openDatabase } from "../postgres/client.ts";
 import { migrate, pendingMigrations } from "../postgres/migrate.ts";
 import { type Privileges, requireWritable } from "../postgres/privileges.ts";
+import { placeOf as databasePlace } from "../postgres/target.ts";
+import { targetOf } from "../postgres/url.ts";
 import type { BaseSettings } from "../settings/base.ts";
 import { backoffMs, pause, unlessAborted } from "./backoff.ts";
 import { type Metrics, statementDone } from "./metrics.ts";
@@ -73,7 +75,7 @@ export async function openDependencies(
     return { nc, permissions, jsm };
   };
   const openPostgres = async () => {
-    await untilThere(`PostgreSQL at ${placeOf(url)}`, () =>
+    await untilThere(`PostgreSQL at ${databasePlace(targetOf(url))}`, () =>
       settings.provision === "apply"
         ? migrate(url, { log, signal })
         : requireMigrated(url, settings),

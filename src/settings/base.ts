@@ -1,5 +1,4 @@
-import { messageOf } from "../errors.ts";
-import { connectorFor } from "../postgres/connector.ts";
+import { databaseUrl } from "./database.ts";
 import type { Environment, Reader } from "./environment.ts";
 import { type NatsSettings, natsSettings } from "./nats.ts";
 import { type TracingSettings, tracingSettings } from "./tracing.ts";
@@ -7,6 +6,7 @@ import { type TracingSettings, tracingSettings } from "./tracing.ts";
 /** What every replica reads, whichever concerns it hosts; times in the unit that the name ends in. */
 export interface BaseSettings {
   readonly nats: NatsSettings;
+  /** With what libpq's variables add to `LEARNER_DATABASE_URL`. */
   readonly databaseUrl: string;
   readonly httpPort: number;
   /** Needed to follow a run over HTTP; absent: nothing is needed. */
@@ -52,7 +52,7 @@ export function baseSettings(
   const warnings: string[] = [];
   return {
     nats: natsSettings(env, read, problems),
-    databaseUrl: options.servers.includes("postgres") ? databaseUrl(read, problems) : "",
+    databaseUrl: options.servers.includes("postgres") ? databaseUrl(env, read, problems) : "",
     ackWaitSeconds: read.number("EXPERIENCE_ACK_WAIT_SECONDS", 30, 1, 3_600),
     fetchBatch: read.integer("EXPERIENCE_FETCH_BATCH", 256, 1, 10_000),
     fetchTimeoutSeconds: read.number("EXPERIENCE_FETCH_TIMEOUT_SECONDS", 2, 1, 60),
@@ -71,19 +71,4 @@ export function baseSettings(
     tracing: tracingSettings(env, read, (warning) => warnings.push(warning)),
     warnings,
   };
-}
-
-export function databaseUrl(read: Reader, problems: string[]): string {
-  const url = read.text("LEARNER_DATABASE_URL");
-  const example = "postgres://user:password@127.0.0.1:5432/experience_bus";
-  if (url === "") {
-    problems.push(`LEARNER_DATABASE_URL is required (for example ${example})`);
-    return url;
-  }
-  try {
-    connectorFor(url).close();
-  } catch (error) {
-    problems.push(`LEARNER_DATABASE_URL: ${messageOf(error)}`);
-  }
-  return url;
 }

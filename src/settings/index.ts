@@ -4,7 +4,8 @@ import { experienceSubjects } from "../handlers/extractor/settings.ts";
 import type { FeatureSettings } from "../handlers/features/settings.ts";
 import { concernNames, concerns } from "../handlers/index.ts";
 import type { RunSettings } from "../handlers/runs/settings.ts";
-import { type BaseSettings, baseSettings, databaseUrl, type Server } from "./base.ts";
+import { type BaseSettings, baseSettings, type Server } from "./base.ts";
+import { databaseAdvice, databaseUrl } from "./database.ts";
 import { type Environment, type Reading, reader } from "./environment.ts";
 import { type NatsSettings, natsSettings } from "./nats.ts";
 
@@ -60,10 +61,13 @@ export function readExperienceSubjects(env: Environment): string {
   return subjects;
 }
 
-/** Only where PostgreSQL is. */
-export function readDatabaseUrl(env: Environment): string {
+/** Only where PostgreSQL is, for whoever reads (or `writes`). What of the URL is not heeded adds to `warnings`. */
+export function readDatabaseUrl(
+  env: Environment,
+  options: { readonly writes?: boolean; readonly warnings?: string[] } = {},
+): string {
   const problems: string[] = [];
-  const url = databaseUrl(reader(env, problems), problems);
+  const url = databaseUrl(env, reader(env, problems), problems, { writes: false, ...options });
   refuseProblems(problems);
   return url;
 }
@@ -87,5 +91,6 @@ export function refusalOf(problems: readonly string[]): string {
 
 /** Settings that work, but not well. */
 export function settingsAdvice(settings: Settings): string[] {
-  return concerns.flatMap((concern) => concern.advice?.(settings) ?? []);
+  const ofConcerns = concerns.flatMap((concern) => concern.advice?.(settings) ?? []);
+  return [...databaseAdvice(settings.databaseUrl), ...ofConcerns];
 }

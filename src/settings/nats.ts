@@ -82,7 +82,7 @@ function natsServers(
 }
 
 /** Why a file cannot be read, or null. */
-function unreadable(file: string): string | null {
+export function unreadable(file: string): string | null {
   try {
     accessSync(file, constants.R_OK);
     return null;

@@ -75,3 +75,38 @@ test("a server that does not answer is waited for as long as --timeout says", as
     expect(performance.now() - connectedAt).toBeLessThan(4_500);
   }
 });
+
+test("behind another migration it says for whom it waits, and ends when --timeout is over", async () => {
+  const { url, sql, drop } = await emptyDatabase();
+  onTestFinished(drop);
+  const other = await sql.reserve();
+  const [row] = await other<{ pid: number }[]>`
+    SELECT pg_backend_pid() AS pid, pg_advisory_lock(7305118)`;
+  const held = await run("migrate --timeout 2s", { LEARNER_DATABASE_URL: url });
+  expect(held.complaints).toContain(`waiting for it (session ${row?.pid} of PostgreSQL`);
+  expect(held.complaints).toContain(`pg_terminate_backend(${row?.pid})`);
+  expect(held.code).toBe(1);
+  await other`SELECT pg_advisory_unlock(7305118)`;
+  other.release();
+  expect((await run("migrate", { LEARNER_DATABASE_URL: url })).code).toBe(0);
+});
+
+test("a migration leaves no lock behind on a connection that goes on", async () => {
+  const { url, sql, drop } = await emptyDatabase();
+  onTestFinished(drop);
+  expect((await run("migrate", { LEARNER_DATABASE_URL: url })).code).toBe(0);
+  expect(await sql`SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 7305118`).toEqual(
+    [],
+  );
+});
+
+test("what of the URL is ignored is said, and what is unknown is refused by its name", async () => {
+  const { url, drop } = await emptyDatabase();
+  onTestFinished(drop);
+  const ignored = await run("migrate", { LEARNER_DATABASE_URL: `${url}?channel_binding=require` });
+  expect(ignored.complaints).toContain("channel_binding=require is ignored");
+  expect(ignored.code).toBe(0);
+  const unknown = await run("migrate", { LEARNER_DATABASE_URL: `${url}?work_mem=1` });
+  expect(unknown.complaints).toContain("work_mem: unknown");
+  expect(unknown.code).toBe(2);
+});
