@@ -5,11 +5,13 @@ import { healthSources, statsSources } from "./handlers/health/checks.ts";
 import { checkHealth, health } from "./handlers/health/index.ts";
 import { openGauges } from "./handlers/stats/gauges.ts";
 import { stats } from "./handlers/stats/index.ts";
+import type { ServedEndpoint } from "./http/api.ts";
 import { nats } from "./nats/errors.ts";
 import type { RunningConsumer } from "./runtime/consumer.ts";
 import { namesOf, startConsumers } from "./runtime/consumers.ts";
 import { type Dependencies, waitFor } from "./runtime/dependencies.ts";
 import { type RunningEndpoints, startEndpoints } from "./runtime/endpoint.ts";
+import { type Forward, forwardBy } from "./runtime/forward.ts";
 import { startUpkeep } from "./runtime/maintenance.ts";
 import type { Metrics } from "./runtime/metrics.ts";
 import type { Tracing } from "./runtime/tracing.ts";
@@ -82,8 +84,12 @@ export async function mount(
   // Whoever is told that we are ready must be able to reach us: the server has our subscriptions.
   await whenThere(() => nc.flush());
 
+  const forward = forwardBy(nc, log);
   return {
     instance,
+    endpoints: servedEndpoints(endpoints, forward, known),
+    forward,
+    routes: hosted.flatMap(({ routes = [] }) => routes),
     runStreams: hosted.map(({ runStreams }) => runStreams).find((one) => one !== undefined) ?? null,
     health: () => checkHealth(sources),
     updateGauges: openGauges({
@@ -115,4 +121,16 @@ function mountEndpoints(
   }
   if (handlers.size > 0)
     throw new Error(`not declared: endpoint ${[...handlers.keys()].join(", ")}`);
+}
+
+/** Every endpoint that there is: asked here where it is hosted, of another replica where it is not. */
+function servedEndpoints(
+  endpoints: RunningEndpoints,
+  forward: Forward,
+  known: readonly AnyConcern[],
+): ServedEndpoint[] {
+  return endpointsOf(known, endpoints.instance).map((one) => {
+    const { request, reply, call } = endpoints.find(one.name) ?? {};
+    return { ...one, request, reply, call: call ?? ((asked) => forward(one.subject, asked)) };
+  });
 }

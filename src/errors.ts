@@ -1,9 +1,14 @@
 /** The closed list of error codes, each with the HTTP status that the micro protocol and HTTP share. */
 export const errorStatus = {
   bad_request: 400,
+  unauthorized: 401,
+  forbidden: 403,
   not_found: 404,
+  method_not_allowed: 405,
+  request_timeout: 408,
   conflict: 409,
   too_large: 413,
+  unsupported_media_type: 415,
   busy: 429,
   internal: 500,
   unavailable: 503,

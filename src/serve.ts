@@ -10,6 +10,7 @@ import {
 } from "./runtime/process.ts";
 import { type RunningService, startService } from "./service.ts";
 import { withoutLibpq } from "./settings/database.ts";
+import { embeddedHost } from "./settings/http.ts";
 import {
   readSettings,
   type Settings,
@@ -47,6 +48,7 @@ async function serveOnServers({ env, exit }: Surroundings): Promise<number> {
       servers === null
         ? env
         : {
+            HTTP_HOST: embeddedHost,
             ...withoutLibpq(env),
             ...{ NATS_URL: servers.natsUrl, LEARNER_DATABASE_URL: servers.databaseUrl },
           },

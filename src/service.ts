@@ -42,7 +42,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   let served: Mounted | null = null;
   const waiting = new Map<string, string>();
   const http = await startHttp(settings.httpPort, {
-    ...{ metrics, log, token: settings.httpToken },
+    ...{ settings: settings.http, metrics, log },
     served: () => served,
     whyNot: () => ["starting or stopping", ...waiting.values()],
   });

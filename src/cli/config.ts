@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Environment, Reading } from "../settings/environment.ts";
+import { embeddedHost } from "../settings/http.ts";
 import { refusalOf, surveySettings, wantsEmbeddedServers } from "../settings/index.ts";
 import type { GlobalOptions } from "./ask.ts";
 import { Ended, exitCodes } from "./exit.ts";
@@ -39,13 +40,16 @@ interface Setting {
 function print({ server, json }: GlobalOptions): void {
   const env: Environment = { ...process.env, ...(server && { NATS_URL: server }) };
   const embedded = wantsEmbeddedServers(env);
-  const survey = surveySettings(embedded ? { ...env, ...placeholders } : env);
+  const survey = surveySettings(
+    embedded ? { HTTP_HOST: embeddedHost, ...env, ...placeholders } : env,
+  );
   const { readings, problems } = survey;
   const { warnings } = survey.settings;
   const settings = readings.map((reading): Setting => {
     const { name, value, fallback } = reading;
     const isEmbedded = embedded && name in placeholders;
-    const source = isEmbedded ? "embedded servers" : sourceOf(reading, server);
+    const isOfEmbedded = isEmbedded || (embedded && name === "HTTP_HOST" && !env[name]);
+    const source = isOfEmbedded ? "embedded servers" : sourceOf(reading, server);
     const shown = isEmbedded || value === null ? null : redacted(name, value);
     return { name, value: shown, source, default: fallback };
   });

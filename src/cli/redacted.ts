@@ -2,6 +2,7 @@ import { accessSync, constants } from "node:fs";
 
 /** A setting's value such that nothing of it is a secret: what is not known to be harmless is left out. */
 export function redacted(name: string, value: string): string {
+  if (name === "EXPERIENCE_HTTP_TOKENS") return readablePath(value);
   if (/(PASSWORD|TOKEN|SECRET)S?$/.test(name)) return hidden;
   if (/^NATS_(CREDS|NKEY|CA|CERT|KEY)$/.test(name)) return readablePath(value);
   if (name === "LEARNER_DATABASE_URL") return redactedDatabase(value);

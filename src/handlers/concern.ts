@@ -1,4 +1,5 @@
 import type { TProperties } from "typebox";
+import type { HttpRoute } from "../http/route.ts";
 import type { Logger } from "../log.ts";
 import type { DesiredState, JetStreamBuilder } from "../nats/desired-state.ts";
 import type { Permission } from "../nats/grants.ts";
@@ -103,6 +104,8 @@ export interface RunningConcern {
   /** Brings its gauges up to date; at most once in ten seconds. */
   readonly updateGauges?: () => Promise<void>;
   readonly runStreams?: RunStreams;
+  /** Paths of the HTTP port that are no endpoints. */
+  readonly routes?: readonly HttpRoute[];
   readonly stop?: () => Promise<void>;
 }
 

@@ -1,11 +1,12 @@
 import { hostname } from "node:os";
 import { type Service, type ServiceMsg, Svcm } from "@nats-io/services";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { headers, nuid } from "@nats-io/transport-node";
+import { headers, type MsgHdrs, nuid } from "@nats-io/transport-node";
 import type { TSchema } from "typebox";
 import { BusError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { queueGroup, serviceName } from "../subjects.ts";
+import { headersOf } from "./delivery.ts";
 import { type EndpointFigures, figuresOf } from "./endpoint-figures.ts";
 import { traceRequest } from "./traced.ts";
 import type { Tracing } from "./tracing.ts";
@@ -34,16 +35,45 @@ export interface EndpointsOptions {
   readonly onStopped: (error: Error | null) => void;
 }
 
+/** A request, wherever it comes from. */
+export interface Call {
+  readonly payload: Uint8Array;
+  /** May bring a `traceparent`, and the id under which the request is logged (`X-Request-Id`). */
+  readonly headers?: MsgHdrs | undefined;
+  /** A reply of more bytes is an error. */
+  readonly maxReplyBytes?: number | undefined;
+}
+
+/** What an endpoint answered: JSON, with the status that the micro protocol and HTTP share. */
+export interface Answer {
+  /** 200, or that of the error. */
+  readonly status: number;
+  readonly body: Uint8Array;
+  /** Of an error. */
+  readonly message?: string;
+}
+
 export interface RunningEndpoints {
   /** Instance id, as `$SRV.PING` tells it. */
   readonly instance: string;
   mount<Request, Reply>(endpoint: Endpoint<Request, Reply>): void;
+  /** The mounted endpoint of that name, asked within this process: as by NATS in everything else. */
+  find(name: string): MountedEndpoint | undefined;
   /** Takes no more requests, then waits for the ones in work. */
   stop(): Promise<void>;
 }
 
+export interface MountedEndpoint {
+  readonly request: TSchema | null;
+  readonly reply: TSchema;
+  /** Never rejects: errors are answers. */
+  call(call: Call): Promise<Answer>;
+}
+
 const deadlineMs = 10_000;
 const defaultMostInWork = 128;
+const longestRequestId = 128;
+const stoppingError = new BusError("unavailable", "this replica stops");
 
 /**
  * The micro service (ADR-32) and what every endpoint needs: admit or refuse, decode, deadline, reply,
@@ -60,36 +90,19 @@ export async function startEndpoints(options: EndpointsOptions): Promise<Running
     // By which a probe finds the replica of its own pod.
     metadata: { host: hostname() },
   });
-  const inWork = new Set<Promise<void>>();
+  const inWork = new Set<Promise<unknown>>();
+  const mounted = new Map<string, MountedEndpoint>();
   let stopping = false;
   void service.stopped.then((error) => {
     if (!stopping) options.onStopped(error);
   });
 
   function mount<Request, Reply>(endpoint: Endpoint<Request, Reply>): void {
-    let busy = 0;
-    let figures: EndpointFigures | undefined;
-    const answer = async (message: ServiceMsg): Promise<void> => {
-      const startedAt = process.hrtime.bigint();
-      const traced = tracing ? traceRequest(tracing, endpoint.subject, message) : null;
-      let failed: unknown;
-      busy++;
-      try {
-        if (busy > (endpoint.mostInWork ?? defaultMostInWork))
-          throw new BusError("busy", "too many requests at once, try later");
-        const request = endpoint.decode(message.data);
-        traced?.decoded(request);
-        const reply = await withDeadline(endpoint.handle(request));
-        message.respond(encode(reply, nc.info?.max_payload));
-      } catch (error) {
-        failed = error;
-        const trace = traced && { trace_id: traced.traceId };
-        respondError(message, error, log.child({ endpoint: endpoint.name, ...trace }));
-      } finally {
-        busy--;
-        traced?.end(failed);
-        figures?.count(Number(process.hrtime.bigint() - startedAt), failed);
-      }
+    const work = workOf(endpoint, { log, tracing: tracing ?? null });
+    const answer = (call: Call): Promise<Answer> => {
+      const answered = work.answer(call).finally(() => inWork.delete(answered));
+      inWork.add(answered);
+      return answered;
     };
     service.addEndpoint(endpoint.name, {
       subject: endpoint.subject,
@@ -100,22 +113,66 @@ export async function startEndpoints(options: EndpointsOptions): Promise<Running
       },
       handler: (error, message) => {
         if (error) throw error;
-        const work = answer(message).finally(() => inWork.delete(work));
-        inWork.add(work);
+        const maxReplyBytes = nc.info?.max_payload;
+        const call = { payload: message.data, headers: headersOf(message), maxReplyBytes };
+        void answer(call).then((answered) => respond(message, answered));
       },
     });
-    figures = figuresOf(service, endpoint.name);
+    work.figures = figuresOf(service, endpoint.name);
+    mounted.set(endpoint.name, {
+      request: endpoint.request,
+      reply: endpoint.reply,
+      call: async (call) =>
+        stopping ? answerTo(stoppingError, endpoint.name, log) : await answer(call),
+    });
   }
 
   return {
     instance: service.info().id,
     mount,
+    find: (name) => mounted.get(name),
     async stop() {
       stopping = true;
       await service.stop();
       await Promise.all(inWork);
     },
   };
+}
+
+/** What an endpoint does with one request after another. */
+function workOf<Request, Reply>(
+  endpoint: Endpoint<Request, Reply>,
+  { log, tracing }: { readonly log: Logger; readonly tracing: Tracing | null },
+) {
+  let busy = 0;
+  const work = {
+    figures: undefined as EndpointFigures | undefined,
+    async answer({ payload, headers, maxReplyBytes }: Call): Promise<Answer> {
+      const startedAt = process.hrtime.bigint();
+      const traced = tracing ? traceRequest(tracing, endpoint.subject, { headers }) : null;
+      let failed: unknown;
+      busy++;
+      try {
+        if (busy > (endpoint.mostInWork ?? defaultMostInWork))
+          throw new BusError("busy", "too many requests at once, try later");
+        const request = endpoint.decode(payload);
+        traced?.decoded(request);
+        const reply = await withDeadline(endpoint.handle(request));
+        return { status: 200, body: encode(reply, maxReplyBytes) };
+      } catch (error) {
+        failed = error;
+        const trace = traced && { trace_id: traced.traceId };
+        const id = headers?.get("X-Request-Id");
+        const bindings = { ...trace, ...(id && { request_id: id.slice(0, longestRequestId) }) };
+        return answerTo(error, endpoint.name, log.child(bindings));
+      } finally {
+        busy--;
+        traced?.end(failed);
+        work.figures?.count(Number(process.hrtime.bigint() - startedAt), failed);
+      }
+    },
+  };
+  return work;
 }
 
 function encode(reply: unknown, maxPayload = Number.POSITIVE_INFINITY): Uint8Array {
@@ -139,26 +196,27 @@ async function withDeadline<T>(work: Promise<T>): Promise<T> {
 }
 
 /**
- * The one place that turns errors into replies: the micro protocol's headers and a JSON body. Faults of
- * ours (5xx) show an `error_id` and no internal text; the log line carries the same id.
+ * The one place that turns errors into answers. Faults of ours (5xx) show an `error_id` and no internal text; the
+ * log line carries the same id.
  */
-function respondError(message: ServiceMsg, error: unknown, log: Logger): void {
+export function answerTo(error: unknown, endpoint: string, log: Logger): Answer {
   const known = error instanceof BusError ? error : new BusError("internal", messageOf(error));
   const { code, status } = known;
   if (status < 500) {
-    const body = { code, message: known.message };
-    // A header value has no line breaks.
-    const text = body.message.replaceAll(/[\r\n]+/g, " ");
-    message.respondError(status, text, JSON.stringify(body), { headers: headers() });
-    return;
+    const { message } = known;
+    return { status, message, body: Buffer.from(JSON.stringify({ code, message })) };
   }
-  const body = {
-    code,
-    message: publicText[known.status] ?? "internal error",
-    error_id: nuid.next(),
-  };
-  log.error({ err: error, error_id: body.error_id }, "request failed");
-  message.respondError(status, body.message, JSON.stringify(body), { headers: headers() });
+  const message = publicText[status] ?? "internal error";
+  const error_id = nuid.next();
+  log.error({ err: error, error_id, endpoint }, "request failed");
+  return { status, message, body: Buffer.from(JSON.stringify({ code, message, error_id })) };
+}
+
+/** By the micro protocol (ADR-32): an error has two headers, and the same body. */
+function respond(message: ServiceMsg, { status, message: text = "", body }: Answer): void {
+  if (status === 200) message.respond(body);
+  // A header value has no line breaks.
+  else message.respondError(status, text.replaceAll(/[\r\n]+/g, " "), body, { headers: headers() });
 }
 
 const publicText: Readonly<Record<number, string>> = {

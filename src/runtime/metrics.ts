@@ -12,12 +12,18 @@ export function metricFactory(registry: Registry) {
       new Counter<L>({ name, help, labelNames, registers }),
     gauge: <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
       new Gauge<L>({ name, help, labelNames, registers }),
-    histogram: (name: string, help: string, buckets: number[]) =>
-      new Histogram({ name, help, buckets, registers }),
+    histogram: <L extends string>(
+      name: string,
+      help: string,
+      buckets: number[],
+      labelNames: readonly L[] = [],
+    ) => new Histogram<L>({ name, help, buckets, labelNames, registers }),
   };
 }
 
 export type MetricFactory = ReturnType<typeof metricFactory>;
+
+const httpLabels = ["method", "path", "status"] as const;
 
 /** The metrics that every replica has, in a registry of its own; each concern adds those that it declares. */
 export function createMetrics() {
@@ -74,6 +80,13 @@ export function createMetrics() {
     postgresErrors: counter("postgres_errors_total", "Calls of PostgreSQL that failed, by code", [
       "code",
     ]),
+    httpRequests: counter("http_requests_total", "HTTP requests answered, by route", httpLabels),
+    httpDuration: make.histogram(
+      "http_request_duration_seconds",
+      "From a request's header to its response's header",
+      [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      httpLabels,
+    ),
     batchDuration: make.histogram(
       "experience_batch_duration_seconds",
       "From a batch in hand to all of it acked",

@@ -1,5 +1,6 @@
 import { databaseUrl } from "./database.ts";
 import type { Environment, Reader } from "./environment.ts";
+import { type HttpSettings, httpSettings } from "./http.ts";
 import { type NatsSettings, natsSettings } from "./nats.ts";
 import { type TracingSettings, tracingSettings } from "./tracing.ts";
 
@@ -9,8 +10,7 @@ export interface BaseSettings {
   /** With what libpq's variables add to `LEARNER_DATABASE_URL`. */
   readonly databaseUrl: string;
   readonly httpPort: number;
-  /** Needed to follow a run over HTTP; absent: nothing is needed. */
-  readonly httpToken?: string;
+  readonly http: HttpSettings;
   readonly logLevel: LogLevel;
   /** Of the streams and buckets that the service creates. */
   readonly replicas: number;
@@ -50,6 +50,7 @@ export function baseSettings(
   options: { readonly servers: readonly Server[]; readonly concerns: readonly string[] },
 ): BaseSettings {
   const warnings: string[] = [];
+  const isProduction = read.text("NODE_ENV") === "production";
   return {
     nats: natsSettings(env, read, problems),
     databaseUrl: options.servers.includes("postgres") ? databaseUrl(env, read, problems) : "",
@@ -58,16 +59,16 @@ export function baseSettings(
     fetchTimeoutSeconds: read.number("EXPERIENCE_FETCH_TIMEOUT_SECONDS", 2, 1, 60),
     maxFutureSeconds: read.number("EXPERIENCE_MAX_FUTURE_SECONDS", 300, 0, 31_536_000),
     httpPort: read.integer("HTTP_PORT", 9_109, 0, 65_535),
+    http: httpSettings(read, problems, isProduction),
     logLevel: read.oneOf("LOG_LEVEL", "info", logLevels),
     replicas: read.integer("JETSTREAM_REPLICAS", 1, 1, 5),
     provision: read.oneOf(
       "EXPERIENCE_PROVISION",
-      read.text("NODE_ENV") === "production" ? "verify" : "apply",
+      isProduction ? "verify" : "apply",
       provisionModes,
     ),
     concerns: read.someOf("EXPERIENCE_CONCERNS", options.concerns),
     sourceMaxDeliver: read.integer("NATS_MAX_DELIVER", 5, 1, 1_000),
-    ...read.optional({ httpToken: "EXPERIENCE_HTTP_TOKEN" }),
     tracing: tracingSettings(env, read, (warning) => warnings.push(warning)),
     warnings,
   };

@@ -7,6 +7,7 @@ import type { RunSettings } from "../handlers/runs/settings.ts";
 import { type BaseSettings, baseSettings, type Server } from "./base.ts";
 import { databaseAdvice, databaseUrl } from "./database.ts";
 import { type Environment, type Reading, reader } from "./environment.ts";
+import { httpAdvice } from "./http.ts";
 import { type NatsSettings, natsSettings } from "./nats.ts";
 
 export type { BaseSettings, LogLevel, ProvisionMode } from "./base.ts";
@@ -92,5 +93,6 @@ export function refusalOf(problems: readonly string[]): string {
 /** Settings that work, but not well. */
 export function settingsAdvice(settings: Settings): string[] {
   const ofConcerns = concerns.flatMap((concern) => concern.advice?.(settings) ?? []);
-  return [...databaseAdvice(settings.databaseUrl), ...ofConcerns];
+  const ofHttp = httpAdvice(settings.http, settings.httpPort);
+  return [...databaseAdvice(settings.databaseUrl), ...ofConcerns, ...ofHttp];
 }

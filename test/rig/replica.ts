@@ -32,7 +32,7 @@ export function startReplica(
   const child = spawn(process.execPath, [main, ...args], {
     env: {
       ...{ PATH: process.env["PATH"] ?? "", HTTP_PORT: "0" },
-      ...{ NODE_ENV: "production", EXPERIENCE_PROVISION: "apply" },
+      ...{ NODE_ENV: "production", EXPERIENCE_PROVISION: "apply", EXPERIENCE_HTTP_OPEN: "true" },
       ...env,
     },
     stdio: ["ignore", "pipe", "pipe"],

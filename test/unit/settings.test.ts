@@ -41,6 +41,7 @@ test("every setting but the two servers has the default of the contract", () => 
     lessonSubject: "agent.lesson.v1",
     lessonPublishEnabled: true,
     httpPort: 9_109,
+    http: { open: true, origins: [], ratePerSecond: 2_000 },
     logLevel: "info",
     replicas: 1,
     provision: "apply",

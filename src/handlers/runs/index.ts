@@ -3,14 +3,13 @@ import { publish, subscribe } from "../../nats/grants.ts";
 import { runs as names, runNewsSubject } from "../../subjects.ts";
 import type { ConcernDeclaration } from "../concern.ts";
 import { type RunMetrics, runMetrics } from "./metrics.ts";
-import { type RunSettings, runAdvice, runSettings } from "./settings.ts";
+import { type RunSettings, runSettings } from "./settings.ts";
 
 /** Runs, event by event, to be read again and followed. */
 export const runs: ConcernDeclaration<RunSettings, RunMetrics> = {
   name: "runs",
   summary: "stores the events of runs, in order, to be read again and followed",
   settings: runSettings,
-  advice: runAdvice,
   jetstream(_, build) {
     const source = build.source(names.stream, names.subject, { optional: true });
     return {

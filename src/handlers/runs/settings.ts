@@ -1,4 +1,3 @@
-import type { BaseSettings } from "../../settings/base.ts";
 import type { Reader } from "../../settings/environment.ts";
 
 export interface RunSettings {
@@ -13,11 +12,4 @@ export function runSettings(read: Reader): RunSettings {
     runStaleSeconds: read.number("RUN_STALE_SECONDS", 300, 1, 31_536_000),
     runRetentionDays: read.number("RUN_RETENTION_DAYS", 30, 0.0001, 36_500),
   };
-}
-
-export function runAdvice({ httpToken, httpPort, concerns }: BaseSettings): string[] {
-  if (httpToken !== undefined || !concerns.includes("runs")) return [];
-  return [
-    `EXPERIENCE_HTTP_TOKEN is not set: whoever reaches HTTP_PORT=${httpPort} can follow the runs of any tenant`,
-  ];
 }

@@ -1,0 +1,93 @@
+import { headers, type MsgHdrs } from "@nats-io/transport-node";
+import type { TSchema } from "typebox";
+import { BusError } from "../errors.ts";
+import type { NamedEndpoint } from "../handlers/derived.ts";
+import type { Logger } from "../log.ts";
+import { type Answer, answerTo, type Call } from "../runtime/endpoint.ts";
+import { requireEndpoint } from "./access.ts";
+import { requestFrom } from "./query.ts";
+import { requireJson, responseOf } from "./responses.ts";
+import type { Caller } from "./route.ts";
+import { payloadFor } from "./tenant.ts";
+
+/** An endpoint that can be asked from here, hosted here or elsewhere. */
+export interface ServedEndpoint extends NamedEndpoint {
+  /** Undefined: it is hosted elsewhere, and its schemas are not known here. */
+  readonly request: TSchema | null | undefined;
+  readonly reply: TSchema | undefined;
+  /** Never rejects: errors are answers. */
+  readonly call: (call: Call) => Promise<Answer>;
+}
+
+/** One request to the API. */
+export interface ApiRequest {
+  readonly raw: Request;
+  readonly caller: Caller;
+  readonly requestId: string;
+  readonly body: () => Promise<Uint8Array>;
+}
+
+/** Where an endpoint is found: its subject after `experience.`, with slashes. */
+export function apiPath({ name }: Pick<NamedEndpoint, "name">): string {
+  return `/api/v1/${name.replaceAll("-", "/")}`;
+}
+
+export type AskEndpoint = (
+  endpoint: ServedEndpoint,
+  payload: Uint8Array,
+  from: { readonly caller: Caller; readonly requestId: string; readonly raw?: Request },
+) => Promise<Answer>;
+
+/** Asks an endpoint as `caller`. Never rejects: a right that is lacking is an answer, too. */
+export function asker(log: Logger): AskEndpoint {
+  return async (endpoint, payload, { caller, requestId, raw }) => {
+    try {
+      requireEndpoint(caller, endpoint);
+      const own = endpoint.fleet ? payload : payloadFor(caller, payload);
+      return await endpoint.call({ payload: own, headers: headersOf(requestId, raw) });
+    } catch (error) {
+      return answerTo(error, endpoint.name, log);
+    }
+  };
+}
+
+/** `POST /api/v1/…`: the body goes to the endpoint as it is. */
+export async function post(
+  endpoint: ServedEndpoint,
+  request: ApiRequest,
+  ask: AskEndpoint,
+): Promise<Response> {
+  // Before a byte of the body is read.
+  requireEndpoint(request.caller, endpoint);
+  const payload = await request.body();
+  if (payload.length > 0) requireJson(request.raw);
+  return responseOf(await ask(endpoint, payload, request));
+}
+
+/** `GET /api/v1/…`: the query has the fields. */
+export async function get(
+  endpoint: ServedEndpoint,
+  request: ApiRequest,
+  ask: AskEndpoint,
+): Promise<Response> {
+  const { searchParams } = new URL(request.raw.url);
+  const { request: schema } = endpoint;
+  if (schema === undefined && searchParams.size > 0) {
+    const text = "this replica does not host that endpoint: send the fields by POST, as JSON";
+    throw new BusError("method_not_allowed", text);
+  }
+  const fields = schema ? requestFrom(searchParams, schema) : {};
+  const payload = schema ? Buffer.from(JSON.stringify(fields)) : new Uint8Array();
+  return responseOf(await ask(endpoint, payload, request));
+}
+
+/** What is logged and traced under the ids that the request brings. */
+function headersOf(requestId: string, raw: Request | undefined): MsgHdrs {
+  const all = headers();
+  all.set("X-Request-Id", requestId);
+  for (const name of ["traceparent", "tracestate"]) {
+    const value = raw?.headers.get(name);
+    if (value) all.set(name, value);
+  }
+  return all;
+}

@@ -1,0 +1,51 @@
+import { randomUUID } from "node:crypto";
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../runtime/metrics.ts";
+
+/** Others would let whoever asks make as many series as they like. */
+const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
+/** The id that the request brings, or a new one. */
+export function requestIdOf(request: Request): string {
+  const given = request.headers.get("X-Request-Id") ?? "";
+  return /^[A-Za-z0-9._:/+=-]{1,128}$/.test(given) ? given : randomUUID();
+}
+
+/** Where a response says nothing else. */
+const securityHeaders = {
+  "X-Content-Type-Options": "nosniff",
+  "Cache-Control": "no-store",
+  "Referrer-Policy": "no-referrer",
+  "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+  "Cross-Origin-Resource-Policy": "same-origin",
+} as const;
+
+export function secured(response: Response, requestId: string): Response {
+  const { headers } = response;
+  headers.set("X-Request-Id", requestId);
+  for (const [name, value] of Object.entries(securityHeaders)) {
+    if (!headers.has(name)) headers.set(name, value);
+  }
+  return response;
+}
+
+/** Counts and logs what was answered; `path` is the route, never the URL. */
+export function observer(metrics: Metrics, log: Logger) {
+  const { httpRequests, httpDuration } = metrics;
+  return (seen: {
+    readonly method: string;
+    readonly path: string;
+    readonly status: number;
+    readonly startedAt: number;
+    readonly requestId: string;
+    readonly caller: string | undefined;
+  }): void => {
+    const { path, status, requestId: request_id, caller } = seen;
+    const method = methods.has(seen.method) ? seen.method : "other";
+    const labels = { method, path, status: String(status) };
+    const seconds = (performance.now() - seen.startedAt) / 1_000;
+    httpRequests.inc(labels);
+    httpDuration.observe(labels, seconds);
+    log.debug({ ...labels, request_id, caller, seconds }, "request answered");
+  };
+}
