@@ -15,6 +15,7 @@ import { readBody } from "./body.ts";
 import { observer, requestIdOf, secured } from "./observe.ts";
 import { openApi } from "./openapi.ts";
 import { requireKnownOrigin } from "./origin.ts";
+import { addProbes } from "./probes.ts";
 import { json, refusal } from "./responses.ts";
 import type { Caller, HttpRoute } from "./route.ts";
 import { followRun } from "./runs.ts";
@@ -94,36 +95,6 @@ function observed({ metrics, log }: HttpSources) {
 
 function starting(): Response {
   throw new BusError("unavailable", "starting or stopping");
-}
-
-function addProbes(
-  on: (method: string, path: string, handler: Handler) => void,
-  sources: HttpSources,
-): void {
-  /** Undefined also when it began to stop while this was asked: a probe must not learn that it is ready. */
-  const currentHealth = async () => {
-    const health = await sources.served()?.health();
-    return sources.served() === null ? undefined : health;
-  };
-  // Liveness says that the process answers, and nothing of what it depends on.
-  on("GET", "/livez", (c) => c.text("ok"));
-  on("GET", "/readyz", async (c) => {
-    const health = await currentHealth();
-    if (health === undefined) return c.text(sources.whyNot().join("\n"), 503);
-    return health.status === "down" ? c.text(health.problems.join("\n"), 503) : c.text("ok");
-  });
-  on("GET", "/health", async (c) => {
-    const health = await currentHealth();
-    if (health === undefined) return c.json({ status: "down", problems: sources.whyNot() }, 503);
-    return c.json(health, health.status === "down" ? 503 : 200);
-  });
-  on("GET", "/metrics", async (c) => {
-    const served = sources.served();
-    const { registry, ready } = sources.metrics;
-    if (served === null) ready.set(0);
-    else await served.updateGauges();
-    return c.text(await registry.metrics(), 200, { "Content-Type": registry.contentType });
-  });
 }
 
 function crossOrigin(origins: readonly string[]) {

@@ -23,8 +23,8 @@ describe.skipIf(kustomize === null)("monitoring by the Prometheus operator", () 
     expect(service?.metadata.labels).toMatchObject(monitor?.["spec"].selector.matchLabels);
     const [endpoint] = monitor?.["spec"].endpoints ?? [];
     expect(endpoint).toMatchObject({ port: service?.["spec"].ports[0].name, path: "/metrics" });
-    expect(readFileSync(`${root}src/http/server.ts`, "utf8")).toContain(
-      `app.get("${endpoint.path}"`,
+    expect(readFileSync(`${root}src/http/probes.ts`, "utf8")).toContain(
+      `on("GET", "${endpoint.path}"`,
     );
   });
 });

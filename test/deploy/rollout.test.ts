@@ -11,7 +11,9 @@ const service = {
   port: number("src/settings/base.ts", /"HTTP_PORT", ([\d_]+)/),
   stopMs: number("src/serve.ts", /stopLimitMs = ([\d_]+)/),
   probeMs: number("src/handlers/health/index.ts", /probeMs = ([\d_]+)/),
-  paths: [...file("src/http/server.ts").matchAll(/app\.get\("(\/[^"]+)"/g)].map(([, path]) => path),
+  paths: [...file("src/http/probes.ts").matchAll(/on\("GET", "(\/[^"]+)"/g)].map(
+    ([, path]) => path,
+  ),
 };
 
 it("the service says what the manifests are compared with", () => {
