@@ -12,11 +12,18 @@ const doers =
 /** What a pure file may import besides its like: shapes, errors, hashes, schema checks, bounded caches. */
 const allowed = [/^\.{1,2}\//, /^node:crypto$/, /^typebox(\/|$)/, /^lru-cache$/, /^croner$/];
 
-const pureFiles = ["extractor", "features", "memory", "missions", "review", "runs"].flatMap(
-  (concern) =>
-    readdirSync(join(root, "handlers", concern), { recursive: true, encoding: "utf8" })
-      .map((name) => join(root, "handlers", concern, name))
-      .filter((path) => path.endsWith(".ts") && !doers.test(path)),
+const pureFiles = [
+  "extractor",
+  "features",
+  "ingest",
+  "memory",
+  "missions",
+  "review",
+  "runs",
+].flatMap((concern) =>
+  readdirSync(join(root, "handlers", concern), { recursive: true, encoding: "utf8" })
+    .map((name) => join(root, "handlers", concern, name))
+    .filter((path) => path.endsWith(".ts") && !doers.test(path)),
 );
 
 const imports = (text: string) =>
