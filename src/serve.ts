@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { type SpawnedServers, spawnServers } from "./embedded/spawn.ts";
 import { BusError, messageOf } from "./errors.ts";
 import { type Logger, openLog } from "./log.ts";
+import { flushLog } from "./log-output.ts";
 import {
   embeddedData,
   type Surroundings,
@@ -23,6 +24,8 @@ const cliPath = fileURLToPath(new URL("./cli/main.js", import.meta.url));
 /** A stop that takes longer than this is stuck; what it still holds comes back after ack_wait. */
 const stopLimitMs = 9_500;
 const echoMs = 200;
+/** What a reader of the log gets at the end to take what is left. */
+const flushMs = 1_000;
 
 /**
  * The service as a program: on servers of its own where none are named, until a signal. Resolves to the
@@ -35,6 +38,8 @@ export async function serve(surroundings: Surroundings): Promise<number> {
     console.error(messageOf(error));
     const refused = error instanceof BusError && error.code === "bad_request";
     return refused ? serviceExitCodes.badSettings : serviceExitCodes.fatal;
+  } finally {
+    await flushLog(flushMs);
   }
 }
 

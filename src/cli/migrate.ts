@@ -36,7 +36,7 @@ async function run(global: GlobalOptions, dryRun: boolean): Promise<void> {
   const { timeout } = global;
   const { pending, isNewer } = await surveyMigrations(url, { timeoutSeconds: timeout });
   if (!dryRun && !isNewer) {
-    const log = openLog("warn", process.stderr.isTTY === true);
+    const log = openLog("warn", process.stderr.isTTY === true, 2);
     const limits = { connectSeconds: timeout, waitMs: timeout * 1_000 };
     await migrate(url, { log, ...limits, onWaiting: complain });
   }

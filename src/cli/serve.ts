@@ -18,6 +18,8 @@ export function addServeCommand(program: Command): void {
     )
     .action(async (_: object, command: Command) => {
       const { server } = command.optsWithGlobals<GlobalOptions>();
+      // For other commands the end of their reader is their end.
+      for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners("error");
       const env = { ...process.env, ...(server && { NATS_URL: server }) };
       process.exit(await loadAndServe({ env, exit: process.exit }, () => import("../serve.ts")));
     });

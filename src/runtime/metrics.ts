@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { BusError } from "../errors.ts";
+import { lostLogLines } from "../log-output.ts";
 import type { StatementDone } from "../postgres/client.ts";
 import { version } from "../version.ts";
 import type { ConsumerEvents } from "./consumer.ts";
@@ -87,6 +88,15 @@ export function createMetrics() {
       [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
       httpLabels,
     ),
+    logLinesLost: new Counter({
+      name: "log_lines_lost_total",
+      help: "Lines of the log that could not be written",
+      registers: [registry],
+      collect() {
+        this.reset();
+        this.inc(lostLogLines());
+      },
+    }),
     batchDuration: make.histogram(
       "experience_batch_duration_seconds",
       "From a batch in hand to all of it acked",
