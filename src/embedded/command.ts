@@ -30,10 +30,10 @@ export function runCommand(
   });
 }
 
-/** Of all that a program wrote, the first line that says error, else the last line. */
+/** Of all that a program wrote, the first line that says what is wrong, else the last line. */
 function complaintIn(stderr: string): string | undefined {
   const lines = stderr.split("\n").filter((line) => line.trim() !== "");
-  return lines.find((line) => /^E: |error:/i.test(line)) ?? lines.at(-1);
+  return lines.find((line) => /^E: |error:|FATAL:|PANIC:/i.test(line)) ?? lines.at(-1);
 }
 
 /** The first executable of that name on the PATH of `env`, or undefined. */

@@ -1,9 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { rm } from "node:fs/promises";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { messageOf } from "../errors.ts";
 import { lockFolder } from "./folder-lock.ts";
+import { makeTemporaryFolder, withRemedy } from "./obstacles.ts";
 import { type Servers, startServers } from "./servers.ts";
 import { watchForStop } from "./stop-request.ts";
 
@@ -46,13 +46,13 @@ async function main(): Promise<number> {
       : runIn(resolve(options.data), options, stop));
   } catch (error) {
     if (stop.aborted) return 0;
-    log(messageOf(error));
+    log(withRemedy(error));
     return 1;
   }
 }
 
 async function runInTemporaryFolder(options: Options, stop: AbortSignal): Promise<number> {
-  const folder = await mkdtemp(join(tmpdir(), "experience-bus-"));
+  const folder = await makeTemporaryFolder("experience-bus-");
   try {
     return await runIn(folder, options, stop);
   } finally {

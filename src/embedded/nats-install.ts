@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { chmod, copyFile, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { chmod, copyFile, mkdir, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { makeTemporaryFolder } from "./obstacles.ts";
 
 /** What a source of nats-server binaries is given: it puts one at `target`, or throws why not. */
 export type FetchOptions = {
@@ -29,7 +29,7 @@ export async function installFile(source: string, target: string): Promise<void>
 
 /** Lends a private folder, and removes it whatever happens. */
 export async function withScratchFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "experience-bus-nats-"));
+  const folder = await makeTemporaryFolder("experience-bus-nats-");
   try {
     await work(folder);
   } finally {

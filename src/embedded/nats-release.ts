@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Dispatcher } from "undici";
 import { messageOf } from "../errors.ts";
 import { runCommand } from "./command.ts";
 import { type FetchOptions, installFile, withScratchFolder } from "./nats-install.ts";
@@ -23,14 +24,14 @@ const connectMs = 5_000;
 const downloadMs = 120_000;
 
 /** Installs the pinned official release. Throws when it cannot be reached or is not what was pinned. */
-export async function fetchRelease({ target, log, signal }: FetchOptions): Promise<void> {
+export async function fetchRelease({ target, env, log, signal }: FetchOptions): Promise<void> {
   const archive = checksums[`${process.platform}-${process.arch}`];
   if (archive === undefined) {
     throw new Error(`no release is pinned for ${process.platform} ${process.arch}`);
   }
   const url = `https://github.com/nats-io/nats-server/releases/download/v${version}/${archive.name}.tar.gz`;
   log(`downloading nats-server ${version} from ${new URL(url).host}`);
-  const bytes = await download(url, signal);
+  const bytes = await download(url, env, signal);
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   if (sha256 !== archive.sha256) throw new Error(`${url} has the wrong checksum ${sha256}`);
 
@@ -46,21 +47,57 @@ export async function fetchRelease({ target, log, signal }: FetchOptions): Promi
  * A closed network must not stall the start: the headers have a short limit of their own, the body a
  * long one.
  */
-async function download(url: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
+async function download(
+  url: string,
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  // Node.js itself heeds no proxy before version 24.
+  const { Agent, ProxyAgent, fetch } = await import("undici");
   const slow = new AbortController();
   const stop = (seconds: number) => slow.abort(new Error(`no answer within ${seconds} s`));
   let limit = setTimeout(stop, connectMs, connectMs / 1000);
+  let dispatcher: Dispatcher | undefined;
   try {
+    const proxy = proxyFor(url, env);
+    dispatcher = proxy === undefined ? new Agent() : new ProxyAgent(proxy);
     const signals = signal === undefined ? [slow.signal] : [slow.signal, signal];
-    const response = await fetch(url, { signal: AbortSignal.any(signals) });
+    const response = await fetch(url, { signal: AbortSignal.any(signals), dispatcher });
     clearTimeout(limit);
     limit = setTimeout(stop, downloadMs, downloadMs / 1000);
     if (!response.ok) throw new Error(`status ${response.status}`);
     return new Uint8Array(await response.arrayBuffer());
   } catch (error) {
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    throw new Error(`${url} cannot be fetched (${messageOf(cause)})`, { cause: error });
+    throw new Error(`${url} cannot be fetched (${rootOf(error)})`, { cause: error });
   } finally {
     clearTimeout(limit);
+    await dispatcher?.destroy();
   }
+}
+
+/** What the innermost error says. */
+function rootOf(error: unknown): string {
+  return error instanceof Error && error.cause !== undefined
+    ? rootOf(error.cause)
+    : messageOf(error);
+}
+
+/**
+ * The proxy for this URL (https), as curl reads the variables; undefined where it is to be fetched without. NO_PROXY
+ * names hosts with all that is below them, or everything with `*`.
+ */
+export function proxyFor(url: string, env: NodeJS.ProcessEnv): string | undefined {
+  const of = (name: string) => env[name.toLowerCase()] || env[name] || "";
+  const proxy = of("HTTPS_PROXY") || of("ALL_PROXY");
+  if (proxy === "") return undefined;
+  const { hostname } = new URL(url);
+  const spared = of("NO_PROXY")
+    .toLowerCase()
+    .split(/[\s,]+/);
+  const hosts = spared.map((one) => one.replace(/^\*?\./, "").replace(/:\d+$/, ""));
+  const isSpared = hosts.some(
+    (host) => host === "*" || (host !== "" && `.${hostname}`.endsWith(`.${host}`)),
+  );
+  if (isSpared) return undefined;
+  return proxy.includes("://") ? proxy : `http://${proxy}`;
 }

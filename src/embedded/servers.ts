@@ -29,7 +29,7 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
   const { dataDir, natsPort, postgresPort, signal } = options;
   await mkdir(dataDir, { recursive: true });
   const startNats = async () => {
-    const binary = await locateNatsServer(options);
+    const binary = await locateNatsServer({ ...options, ownFolder: dataDir });
     return startNatsServer({
       binary,
       dataDir: join(dataDir, "nats"),

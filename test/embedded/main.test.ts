@@ -168,3 +168,15 @@ test("--help prints the usage", async () => {
   expect(await program.ended).toBe(0);
   expect(program.printed.stdout).toContain("Usage: npm run dev:servers");
 });
+
+test("a folder for temporary files that is not there is named, with what to do", async ({
+  folder,
+}) => {
+  const env = { ...process.env, TMPDIR: join(folder, "missing") };
+  // tsx itself writes to it.
+  const program = runProgram([], "ignore", { ...env, TSX_DISABLE_CACHE: "1" });
+  expect(await program.ended).toBe(1);
+  expect(program.printed.stderr).toMatch(
+    /missing, where temporary files belong, cannot be used \(it is not there\): make it, or set TMPDIR/,
+  );
+});

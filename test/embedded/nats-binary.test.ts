@@ -1,7 +1,11 @@
+import { once } from "node:events";
 import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { expect } from "vitest";
 import { locateNatsServer } from "../../src/embedded/nats-binary.ts";
+import { proxyFor } from "../../src/embedded/nats-release.ts";
 import { natsBinary, test } from "./fixture.ts";
 
 const log = () => undefined;
@@ -59,12 +63,51 @@ test("a nats-server on the PATH that is too old is skipped and said to be", asyn
 test("where none can be had, one sentence says how to install it and what was tried", async ({
   folder,
 }) => {
-  const notAFolder = join(folder, "file");
-  await writeFile(notAFolder, "");
-  const env = { PATH: folder, XDG_CACHE_HOME: notAFolder };
+  const env = { PATH: folder, XDG_CACHE_HOME: folder, HTTPS_PROXY: "http://127.0.0.1:1" };
   const search = locateNatsServer({ env, log });
   await expect(search).rejects.toMatchObject({ code: "unavailable" });
   await expect(search).rejects.toThrow(
     /^No nats-server found: install version 2\.10\.4 or newer from .* \(tried: PATH has none; .*there is no apt-get\)\.$/,
+  );
+});
+
+test("the download goes through the proxy that HTTPS_PROXY names", async ({ folder, cleanup }) => {
+  const asked: string[] = [];
+  const proxy = createServer().on("connect", ({ url = "" }, socket) => {
+    asked.push(url);
+    socket.end("HTTP/1.1 403 Forbidden\r\n\r\n");
+  });
+  await once(proxy.listen(0, "127.0.0.1"), "listening");
+  cleanup(() => proxy.close());
+  const address = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  const env = { PATH: folder, XDG_CACHE_HOME: folder, HTTPS_PROXY: address };
+  await expect(locateNatsServer({ env, log })).rejects.toThrow(/cannot be fetched \(.*403/);
+  expect(asked).toEqual(["github.com:443"]);
+});
+
+test.each([
+  [{}, undefined],
+  [{ HTTPS_PROXY: "http://p:1" }, "http://p:1"],
+  [{ https_proxy: "p:1", HTTPS_PROXY: "http://other:1" }, "http://p:1"],
+  [{ ALL_PROXY: "http://p:1" }, "http://p:1"],
+  [{ HTTP_PROXY: "http://p:1" }, undefined],
+  [{ HTTPS_PROXY: "http://p:1", NO_PROXY: "localhost, .github.com" }, undefined],
+  [{ HTTPS_PROXY: "http://p:1", no_proxy: "*" }, undefined],
+  [{ HTTPS_PROXY: "http://p:1", NO_PROXY: "hub.com,127.0.0.1" }, "http://p:1"],
+])("with %j the proxy is %s", (env, proxy) => {
+  expect(proxyFor("https://github.com/nats-io", env)).toBe(proxy);
+});
+
+test("a cache that takes nothing is passed over for the folder of the data", async ({ folder }) => {
+  const own = await fakeServer(join(folder, "data", "bin", "nats-server"), "2.14.5");
+  const file = join(folder, "file");
+  await writeFile(file, "");
+  const options = { log, ownFolder: join(folder, "data") };
+  const env = { PATH: folder, XDG_CACHE_HOME: file };
+  expect(await locateNatsServer({ ...options, env })).toBe(own);
+
+  const nowhere = locateNatsServer({ env, log, ownFolder: join(file, "data") });
+  await expect(nowhere).rejects.toThrow(
+    /the cache cannot be used: .*choose a folder that this user/,
   );
 });
