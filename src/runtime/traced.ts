@@ -1,6 +1,7 @@
 import { headers, type MsgHdrs } from "@nats-io/transport-node";
 import { type Context, ROOT_CONTEXT, type Span, SpanKind, trace } from "@opentelemetry/api";
 import { BusError } from "../errors.ts";
+import { maskSecretsOfId } from "../schema/secrets.ts";
 import { Delivery, headersOf, type StoredMessage } from "./delivery.ts";
 import { contextIn, errorType, fail, sampledLink, within } from "./spans.ts";
 import type { Tracing } from "./tracing.ts";
@@ -10,7 +11,7 @@ const longestId = 128;
 
 function idAttribute(id: string | undefined): { "messaging.message.id"?: string } {
   return id !== undefined && id !== "" && id.length <= longestId
-    ? { "messaging.message.id": id }
+    ? { "messaging.message.id": maskSecretsOfId(id) }
     : {};
 }
 

@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { errorClassVersion } from "../../src/handlers/extractor/rules/error-class/normalise.ts";
 import { lessonKey } from "../../src/handlers/extractor/signature.ts";
 import { deadLetterHeaders } from "../../src/runtime/dead-letter-message.ts";
 import { identityOf } from "../../src/runtime/delivery.ts";
@@ -81,7 +82,7 @@ const agentsNamed = (name: string, count = 8) =>
 function killerOf(agentId: string) {
   const signals = { error_class: "timeout", tool: "search" };
   const subject = { tenantId: "default", agentId, taskType: "unknown" };
-  const key = lessonKey({ type: "error", version: 1 }, subject, signals);
+  const key = lessonKey({ type: "error", version: errorClassVersion }, subject, signals);
   const step = { name: `${agentId} handled`, matches: ({ about }: Message) => about.endsWith(key) };
   return setFailpoint({ step, moment: "before", at: Array(200).fill(1) });
 }

@@ -37,7 +37,7 @@ test("three failures of one kind become a lesson in PostgreSQL", async () => {
     task_type: "triage",
     lesson_type: "error",
     signals: { error_class: "timeout", tool: "search" },
-    raw: { rule: "error", rule_version: 1 },
+    raw: { rule: "error", rule_version: 2 },
     expires_at: null,
   });
   expect(row?.["evidence"]).toMatchObject({ count: 3, threshold: 3, window_seconds: 1800 });

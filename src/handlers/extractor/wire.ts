@@ -11,6 +11,7 @@ import {
 import { parseJsonObject } from "../../schema/json.ts";
 import type { ExperienceEvent, OkGlance } from "./event.ts";
 import { type PlainEvent, readPlainEvent } from "./plain-event.ts";
+import { withoutSecrets } from "./secrets.ts";
 
 /** One JSON object, at most this many bytes. */
 export const maxEventBytes = 256 * 1024;
@@ -138,7 +139,7 @@ function fromPlain(plain: PlainEvent, context: EventContext): ExperienceEvent {
   const { ok, ts, latencyMs, httpStatus } = plain;
   const storedAt = context.storedAt;
   const http_status = Number.isNaN(httpStatus) ? undefined : httpStatus;
-  return {
+  return withoutSecrets({
     eventId: plain.text("eventId") ?? checkedId(context.defaultEventId, "Nats-Msg-Id"),
     ts: Number.isNaN(ts) ? storedAt : notAhead(ts, context),
     storedAt,
@@ -161,7 +162,7 @@ function fromPlain(plain: PlainEvent, context: EventContext): ExperienceEvent {
     tool: plain.text("tool"),
     toolLatencyMs: Number.isNaN(plain.toolLatencyMs) ? undefined : plain.toolLatencyMs,
     reason: plain.text("reason"),
-  };
+  });
 }
 
 /** The same for a value that is parsed already. */
@@ -171,7 +172,7 @@ export function eventFrom(value: unknown, context: EventContext): ExperienceEven
   const { result, llm, policy, tool } = value;
   const silent = result.silent === true || policy?.sowa_decision === "SILENT";
   const storedAt = context.storedAt;
-  return {
+  return withoutSecrets({
     eventId: value.event_id ?? checkedId(context.defaultEventId, "Nats-Msg-Id"),
     ts: eventTime(value.ts, context),
     storedAt,
@@ -194,7 +195,7 @@ export function eventFrom(value: unknown, context: EventContext): ExperienceEven
     tool: tool?.name,
     toolLatencyMs: tool?.latency_ms,
     reason: policy?.reason,
-  };
+  });
 }
 
 function errorClass(given: string | undefined, httpStatus: number | undefined): string {

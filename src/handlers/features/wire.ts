@@ -8,6 +8,7 @@ import {
   type MessageContext,
 } from "../../schema/event-context.ts";
 import { parseJsonObject } from "../../schema/json.ts";
+import { maskSecretsIn, maskSecretsOfId } from "../../schema/secrets.ts";
 import type { UserEvent } from "./event.ts";
 
 /** One JSON object, at most this many bytes. */
@@ -63,17 +64,19 @@ export function decodeUserEvent(
   }
   const userId = value.user_id ?? value.userId;
   if (userId === undefined) throw new BusError("bad_request", "user_id: is required");
+  const eventId =
+    value.event_id ?? value.eventId ?? checkedId(context.defaultEventId, "Nats-Msg-Id");
   return {
-    eventId: value.event_id ?? value.eventId ?? checkedId(context.defaultEventId, "Nats-Msg-Id"),
-    tenantId: value.tenant_id ?? value.tenantId ?? "default",
-    userId,
+    eventId: maskSecretsOfId(eventId),
+    tenantId: maskSecretsOfId(value.tenant_id ?? value.tenantId ?? "default"),
+    userId: maskSecretsOfId(userId),
     ts:
       value.ts === undefined
         ? eventTime(value.occurredAt, context, "occurredAt")
         : eventTime(value.ts, context),
     storedAt: context.storedAt,
     subject,
-    type: value.type ?? checkedId(subject, "a subject without a type"),
-    payload: value.payload ?? {},
+    type: maskSecretsOfId(value.type ?? checkedId(subject, "a subject without a type")),
+    payload: maskSecretsIn(value.payload ?? {}),
   };
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Static } from "typebox";
 import { BusError } from "../../errors.ts";
+import { maskSecretsIn } from "../../schema/secrets.ts";
 import { parseTimestamp } from "../../schema/timestamp.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint, writingEndpoint } from "../endpoint.ts";
@@ -29,7 +30,8 @@ import {
 export function reviewEndpoints(reviews: Reviews): ConcernPart["endpoints"] {
   async function create(request: CreateRequest) {
     const { tenant_id: tenantId = "default", feedback_id: feedbackId } = request;
-    const { entry_id: entryId = randomUUID(), summary = null, run_id: runId = null } = request;
+    const { entry_id: entryId = randomUUID(), run_id: runId = null } = request;
+    const summary = maskSecretsIn(request.summary ?? null);
     const made = await reviews.create({ entryId, tenantId, feedbackId, summary, runId });
     if (made !== null) return wireEntry(made);
     throw new BusError("conflict", `there is or was a review entry ${entryId}`);
@@ -110,8 +112,8 @@ function stepOf({ to, reviewer, case: ofCase, skill_draft, expected_updated_at }
   const step: Advance = {
     to,
     ...(reviewer !== undefined && { reviewer }),
-    ...(ofCase !== undefined && { case: ofCase }),
-    ...(skill_draft !== undefined && { skillDraft: skill_draft }),
+    ...(ofCase !== undefined && { case: maskSecretsIn(ofCase) }),
+    ...(skill_draft !== undefined && { skillDraft: maskSecretsIn(skill_draft) }),
     ...(expected_updated_at !== undefined && { expectedUpdatedAt: expected_updated_at }),
   };
   return step;

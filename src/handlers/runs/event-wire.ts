@@ -8,6 +8,7 @@ import {
   type MessageContext,
 } from "../../schema/event-context.ts";
 import { parseJsonObject } from "../../schema/json.ts";
+import { maskSecretsIn, maskSecretsOfId } from "../../schema/secrets.ts";
 import type { RunEvent } from "./event.ts";
 
 /** There is room behind it for the event that ends an abandoned run. */
@@ -67,20 +68,27 @@ export function runEventFrom(value: unknown, context: MessageContext): RunEvent 
   if (!compiled.Check(value)) {
     throw new BusError("bad_request", firstProblem(compiled.Errors(value)));
   }
-  const { data = {}, cursor = null } = value;
+  const { cursor = null } = value;
+  const data = maskSecretsIn(value.data ?? {});
   const ofCursor = cursor === null ? undefined : `cursor:${cursor}`;
   const told = value.terminal_status ?? data["terminal_status"];
   return {
-    eventId: value.event_id ?? ofCursor ?? checkedId(context.defaultEventId, "Nats-Msg-Id"),
-    tenantId: value.tenant_id ?? "default",
-    runId: value.run_id,
-    agentId: value.agent_id ?? null,
-    sessionId: value.session_id ?? null,
+    eventId: maskSecretsOfId(
+      value.event_id ?? ofCursor ?? checkedId(context.defaultEventId, "Nats-Msg-Id"),
+    ),
+    tenantId: maskSecretsOfId(value.tenant_id ?? "default"),
+    runId: maskSecretsOfId(value.run_id),
+    agentId: maskedOrNull(value.agent_id),
+    sessionId: maskedOrNull(value.session_id),
     cursor,
-    type: value.type,
+    type: maskSecretsOfId(value.type),
     data,
     terminalStatus: typeof told === "string" ? told : null,
     ts: eventTime(value.ts, context),
     storedAt: context.storedAt,
   };
+}
+
+function maskedOrNull(id: string | undefined): string | null {
+  return id === undefined ? null : maskSecretsOfId(id);
 }
