@@ -93,6 +93,7 @@ export function startExtractor(
     EXPERIENCE_SUBJECT: reads.subject,
     EXPERIENCE_DURABLE: reads.durable,
     HTTP_PORT: "0",
+    EXPERIENCE_CONCERNS: "extractor",
     ...env,
   });
 }

@@ -50,6 +50,9 @@ export const runs = {
   durable: "run-recorder-v1",
 } as const;
 
+/** Counts the windows of `EXPERIENCE_STREAM_NAME`, reading it in order. */
+export const windows = { durable: "lesson-windows-v1" } as const;
+
 /** Under which how far it has been read is kept; a stream that is made anew counts from 1 again. */
 export function positionName(durable: string, stream: string, streamCreated: string): string {
   return `${durable}:${stream}:${streamCreated}`;

@@ -29,7 +29,7 @@ BEGIN
     WHERE relkind IN ('r', 'p', 'S') AND relnamespace IN ('public'::regnamespace, to_regnamespace('drizzle'))
       AND relowner <> 'experience_migrator'::regrole
       -- generated: owned tables
-      AND relname IN ('agent_lessons', 'lesson_sightings', 'lesson_outbox', 'user_features', 'feature_events', 'agent_runs', 'agent_events', 'review_clock', 'review_entries', 'review_events', 'memory_entries', 'memory_feedback', 'memory_promotions', 'leases', 'stream_positions', 'experience_bus_migrations')
+      AND relname IN ('agent_lessons', 'lesson_sightings', 'lesson_outbox', 'wide_evidence', 'window_marks', 'signature_windows', 'run_windows', 'lesson_windows', 'user_features', 'feature_events', 'agent_runs', 'agent_events', 'review_clock', 'review_entries', 'review_events', 'memory_entries', 'memory_feedback', 'memory_promotions', 'leases', 'stream_positions', 'experience_bus_migrations')
       -- end of owned tables
       -- A sequence of a column goes with its table.
       AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('a', 'i', 'e')
@@ -61,6 +61,11 @@ BEGIN
       ('experience_service', 'public.agent_lessons', 'SELECT, INSERT'),
       ('experience_service', 'public.lesson_sightings', 'SELECT, INSERT'),
       ('experience_service', 'public.lesson_outbox', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('experience_service', 'public.wide_evidence', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('experience_service', 'public.window_marks', 'SELECT, INSERT, UPDATE'),
+      ('experience_service', 'public.signature_windows', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('experience_service', 'public.run_windows', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('experience_service', 'public.lesson_windows', 'SELECT'),
       ('experience_service', 'public.user_features', 'SELECT, INSERT, UPDATE'),
       ('experience_service', 'public.feature_events', 'SELECT, INSERT, UPDATE, DELETE'),
       ('experience_service', 'public.agent_runs', 'SELECT, INSERT, UPDATE, DELETE'),

@@ -5,10 +5,12 @@ import { features } from "./features/index.ts";
 import { memory } from "./memory/index.ts";
 import { review } from "./review/index.ts";
 import { runs } from "./runs/index.ts";
+import { windows } from "./windows/index.ts";
 
 /** Every concern that a replica can host. A new one is its folder and a line here. */
 export const concerns: readonly AnyConcern[] = [
   extractor,
+  windows,
   features,
   runs,
   deadletters,

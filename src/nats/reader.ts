@@ -41,6 +41,26 @@ export async function* readBatches(
   }
 }
 
+/** The messages on `subject` that were stored at or after `since` (epoch ms), up to sequence `upTo`, in batches. */
+export async function* readSince(
+  js: JetStreamClient,
+  jsm: JetStreamManager,
+  stream: string,
+  range: { readonly subject: string; readonly since: number; readonly upTo: number },
+  batch = 500,
+): AsyncGenerator<readonly JsMsg[]> {
+  const config: Partial<ConsumerConfig> = {
+    ...readerConfig(),
+    filter_subject: range.subject,
+    deliver_policy: "by_start_time" as const,
+    opt_start_time: new Date(range.since).toISOString(),
+  };
+  const { name, num_pending } = await jsm.consumers.add(stream, config);
+  if (num_pending === 0) return;
+  // It goes by itself, being idle: see `openReader` of the extractor's history.
+  yield* readBatches(await js.consumers.get(stream, name), range.upTo, batch);
+}
+
 /** The messages on these subjects with sequences from `from` to `upTo`, in batches. */
 export async function* readRange(
   js: JetStreamClient,

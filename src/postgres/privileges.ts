@@ -39,7 +39,8 @@ export async function missingTables(database: Database, privileges: Privileges):
   const rows = await database.run(
     async ({ sql }) =>
       await sql<{ table: string }>`
-      SELECT schemaname || '.' || tablename AS table FROM pg_catalog.pg_tables`,
+      SELECT schemaname || '.' || tablename AS table FROM pg_catalog.pg_tables
+      UNION SELECT schemaname || '.' || viewname FROM pg_catalog.pg_views`,
   );
   const present = new Set(rows.map(({ table }) => table));
   return needed.filter((table) => !present.has(table));

@@ -164,3 +164,10 @@ export const streamPositions = pgTable("stream_positions", {
 
 export { memoryEntries, memoryFeedback, memoryPromotions } from "./memory.ts";
 export { reviewClock, reviewEntries, reviewEvents } from "./review.ts";
+export {
+  lessonWindows,
+  runWindows,
+  signatureWindows,
+  wideEvidence,
+  windowMarks,
+} from "./windows.ts";

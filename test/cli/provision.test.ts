@@ -106,7 +106,7 @@ test("room for the evidence is made", async () => {
   await jsm.streams.update(bucket, { max_msg_size: 1_024, max_bytes: 1_024 });
   expect((await provision()).code).toBe(0);
   const { config } = await jsm.streams.info(bucket);
-  expect(config).toMatchObject({ max_msg_size: 81_920, max_bytes: 81_920 });
+  expect(config).toMatchObject({ max_msg_size: 153_600, max_bytes: 153_600 });
 });
 
 test("what JetStream cannot change is left to a person, and the command ends with 1", async () => {

@@ -86,14 +86,22 @@ describe.skipIf(kustomize === null)("components/nack", () => {
   });
 
   it("keeps exactly the buckets that the service would make", () => {
-    const { evidence, attempts, featureAttempts, runAttempts, reviewAttempts } = wanted;
-    const buckets = [evidence, attempts, featureAttempts, runAttempts, reviewAttempts];
+    const { evidence, attempts, featureAttempts, runAttempts, reviewAttempts, windowAttempts } =
+      wanted;
+    const buckets = [
+      evidence,
+      attempts,
+      featureAttempts,
+      runAttempts,
+      reviewAttempts,
+      windowAttempts,
+    ];
     expect(named(made("KeyValue"))).toEqual(byName(buckets));
   });
 
-  it("keeps exactly the durables that the service would make, but the one that replicas make anew", () => {
+  it("keeps exactly the durables that the service would make, but those that replicas make anew", () => {
     const kept = Object.values(wanted.durables).filter(({ inOrder }) => !inOrder);
-    expect(Object.values(wanted.durables).length - kept.length).toBe(1);
+    expect(Object.values(wanted.durables).length - kept.length).toBe(2);
     const places = ofKind(resources, "Consumer").map(({ spec }) => spec.streamName);
     const configs = made("Consumer").map((config, i) => [places[i], config]);
     expect(configs.length).toBe(kept.length);
@@ -104,7 +112,7 @@ describe.skipIf(kustomize === null)("components/nack", () => {
 
   it("deletes nothing from JetStream when a resource is deleted", () => {
     const all = resources.filter(({ apiVersion }) => apiVersion === "jetstream.nats.io/v1beta2");
-    expect(all.length).toBe(15);
+    expect(all.length).toBe(16);
     for (const { spec } of all) expect(spec.preventDelete).toBe(true);
   });
 });

@@ -25,6 +25,9 @@ export interface ProxiedReplica extends Replica {
   remove(): Promise<void>;
 }
 
+/** What the stories are about; a concern beside them would add requests of its own to those that are counted. */
+const concernsUnderFault = "extractor,features,runs,deadletters";
+
 export interface ReplicaOptions {
   readonly main: string;
   readonly natsUrl: string;
@@ -102,6 +105,7 @@ export async function startProxiedReplica(
     NATS_URL: `nats://127.0.0.1:${nats.port}`,
     LEARNER_DATABASE_URL: databaseUrl.replace(/:\d+\//, `:${postgres.port}/`),
     LOG_LEVEL: "debug",
+    EXPERIENCE_CONCERNS: concernsUnderFault,
     ...options.env,
   };
   const replica = startReplica(env, options.main);

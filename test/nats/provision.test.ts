@@ -57,6 +57,7 @@ test("on an empty broker everything is made, and nothing differs then or later",
     `KV_${durable}-attempts`,
     `KV_${durable}-evidence`,
     "KV_feature-pipeline-attempts",
+    "KV_lesson-windows-v1-attempts",
     "KV_review-feedback-v1-attempts",
     "KV_run-recorder-v1-attempts",
     "LESSONS",
@@ -174,15 +175,15 @@ for (const [what, name, fields, told] of [
     "for all evidence of a signature",
     "evidence",
     { max_msg_size: 65_536 },
-    ["max_msg_size", 65_536, 81_920, false],
+    ["max_msg_size", 65_536, 153_600, false],
   ],
   [
     "for the evidence of one lesson",
     "evidence",
     { max_msg_size: 1_024 },
-    ["max_msg_size", 1_024, 81_920, true],
+    ["max_msg_size", 1_024, 153_600, true],
   ],
-  ["for any evidence", "evidence", { max_bytes: 1_024 }, ["max_bytes", 1_024, 81_920, true]],
+  ["for any evidence", "evidence", { max_bytes: 1_024 }, ["max_bytes", 1_024, 153_600, true]],
 ] as const) {
   test(`a limit that leaves no room ${what} is told`, async () => {
     const broker = await openBroker();

@@ -18,12 +18,14 @@ export function wantedBy(settings: Settings) {
     attempts: bucket(attemptsBucket(settings.durable)),
     featureAttempts: bucket(attemptsBucket(settings.durablePrefix)),
     runAttempts: bucket(attemptsBucket("run-recorder-v1")),
+    windowAttempts: bucket(attemptsBucket("lesson-windows-v1")),
     reviewAttempts: bucket(attemptsBucket("review-feedback-v1")),
     durables: {
       experience: durableOf(state, settings.durable),
       signals: durableOf(state, `${settings.durablePrefix}-signals`),
       feedback: durableOf(state, `${settings.durablePrefix}-feedback`),
       runs: durableOf(state, "run-recorder-v1"),
+      windows: durableOf(state, "lesson-windows-v1"),
       review: durableOf(state, "review-feedback-v1"),
     },
   };

@@ -32,7 +32,15 @@ test("runs are followed over HTTP only where they are hosted", async () => {
 test("replicas with different concerns do all the work together", async () => {
   const stack = await openStack();
   const { js } = stack.broker;
-  for (const concern of ["extractor", "features", "runs", "deadletters", "review", "memory"]) {
+  for (const concern of [
+    "extractor",
+    "windows",
+    "features",
+    "runs",
+    "deadletters",
+    "review",
+    "memory",
+  ]) {
     await stack.start({ EXPERIENCE_CONCERNS: concern });
   }
   const failure = JSON.stringify({ result: { ok: false, error_class: "timeout" } });

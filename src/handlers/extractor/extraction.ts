@@ -19,7 +19,7 @@ import {
   noEvidence,
   settle,
 } from "./evidence.ts";
-import { lessonFrom, sightingFrom } from "./lesson.ts";
+import { lessonFrom, type Measure, type Subject, sightingFrom } from "./lesson.ts";
 import type {
   EvidenceBucket,
   History,
@@ -94,6 +94,7 @@ export function createExtraction(
   const { bucket, lessons, publisher, now } = ports;
   const { windowMs } = settings;
   const windowSeconds = windowMs / 1000;
+  const measureOf = ({ rule: { threshold } }: Subject): Measure => ({ threshold, windowSeconds });
   const limitsOf = (group: Group): EvidenceLimits => ({
     threshold: group.subject.rule.threshold,
     windowMs,
@@ -205,7 +206,7 @@ export function createExtraction(
       due.flatMap(({ group, due: { lesson } }) => (lesson ? [lessonOf(group, lesson)] : [])),
     );
     const sightings = due.flatMap(({ group, due: { sightings } }) =>
-      sightings.map((window) => sightingFrom(group.subject, window, windowSeconds)),
+      sightings.map((window) => sightingFrom(group.subject, window, measureOf(group.subject))),
     );
     const stored = await lessons.store(extracted, sightings);
     const storedAt = now();
@@ -235,7 +236,7 @@ export function createExtraction(
       lastTs,
       windowMs,
     );
-    return lessonFrom(group.subject, entries, worked, windowSeconds);
+    return lessonFrom(group.subject, entries, worked, measureOf(group.subject));
   }
 
   /** A lesson that a crash left unpublished is found in the outbox, however much later. */

@@ -149,7 +149,8 @@ export function openHistory(options: {
   return { replay: (from, handle, careful) => nats(() => replay(from, handle, careful)) };
 }
 
-function storedMessage(message: JsMsg, streamCreated: string): StoredMessage {
+/** A message as one reading of the stream finds it. */
+export function storedMessage(message: JsMsg, streamCreated: string): StoredMessage {
   return {
     subject: message.subject,
     data: message.data,

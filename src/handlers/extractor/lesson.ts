@@ -1,22 +1,29 @@
 import type { ExperienceEvent } from "./event.ts";
 import { distinct, type Entry } from "./evidence.ts";
 import type { Rule, Slots } from "./rules/index.ts";
-import { lessonKey, type Signals } from "./signature.ts";
+import { lessonKey, type Scope, type Signals } from "./signature.ts";
 import { nameOf, type WorkedInstead } from "./successes.ts";
 
 /** Whose evidence it is: what all events of one signature share. */
 export interface Subject {
   readonly rule: Rule;
   readonly lessonKey: string;
+  readonly scope: Scope;
   readonly tenantId: string;
   readonly agentId: string;
   readonly taskType: string;
   readonly signals: Signals;
 }
 
-export function subjectOf(rule: Rule, event: ExperienceEvent, signals: Signals): Subject {
+export function subjectOf(
+  rule: Rule,
+  event: Pick<ExperienceEvent, "tenantId" | "agentId" | "taskType">,
+  signals: Signals,
+  scope: Scope = "agent",
+): Subject {
   const { tenantId, agentId, taskType } = event;
-  return { rule, lessonKey: lessonKey(rule, event, signals), tenantId, agentId, taskType, signals };
+  const key = lessonKey(rule, event, signals, scope);
+  return { rule, lessonKey: key, scope, tenantId, agentId, taskType, signals };
 }
 
 export interface SightingEvidence {
@@ -41,7 +48,7 @@ export interface LessonEvidence extends SightingEvidence {
 export interface Lesson {
   readonly lessonKey: string;
   readonly tenantId: string;
-  readonly scope: "agent";
+  readonly scope: Scope;
   readonly agentId: string;
   readonly taskType: string;
   readonly lessonType: string;
@@ -79,20 +86,29 @@ export interface SightingRow {
   readonly evidence: SightingEvidence;
 }
 
-/** The lesson that `entries` (at least K distinct events within one window) prove. */
+/** What evidence is held against. */
+export interface Measure {
+  /** K. */
+  readonly threshold: number;
+  readonly windowSeconds: number;
+  /** The window that found it, where it is not that of `EXPERIENCE_WINDOW_SECONDS`. */
+  readonly window?: "slow";
+}
+
+/** The lesson that `entries` (at least K distinct runs within one window) prove. */
 export function lessonFrom(
   subject: Subject,
   entries: readonly Entry[],
   worked: WorkedInstead,
-  windowSeconds: number,
+  measure: Measure,
 ): Lesson {
   const { rule, signals } = subject;
-  const slots = slotsFor(subject, worked, windowSeconds);
+  const slots = slotsFor(subject, worked, measure);
   const { trigger, action, avoid } = rule.wording(slots);
   return {
     lessonKey: subject.lessonKey,
     tenantId: subject.tenantId,
-    scope: "agent",
+    scope: subject.scope,
     agentId: subject.agentId,
     taskType: subject.taskType,
     lessonType: rule.type,
@@ -101,36 +117,39 @@ export function lessonFrom(
     avoid,
     signals,
     evidence: {
-      ...sightingEvidence(rule, entries, windowSeconds),
+      ...sightingEvidence(entries, measure),
       worked_instead: worked.others,
     },
-    raw: { rule: rule.type, rule_version: rule.version },
+    raw: {
+      rule: rule.type,
+      rule_version: rule.version,
+      ...(measure.window && { window: measure.window }),
+    },
     expiresAt: null,
   };
 }
 
 export function sightingFrom(
-  { rule, lessonKey }: Subject,
+  { lessonKey }: Subject,
   window: { readonly index: number; readonly entries: readonly Entry[] },
-  windowSeconds: number,
+  measure: Measure,
 ): SightingRow {
   return {
     lessonKey,
-    windowStart: new Date(window.index * windowSeconds * 1000),
-    evidence: sightingEvidence(rule, window.entries, windowSeconds),
+    windowStart: new Date(window.index * measure.windowSeconds * 1000),
+    evidence: sightingEvidence(window.entries, measure),
   };
 }
 
 function sightingEvidence(
-  rule: Rule,
   entries: readonly Entry[],
-  windowSeconds: number,
+  { threshold, windowSeconds }: Measure,
 ): SightingEvidence {
   const times = entries.map(([, ts]) => ts);
   const eventIds = [...new Set(entries.map(([id]) => id))];
   return {
     count: distinct(entries),
-    threshold: rule.threshold,
+    threshold,
     window_seconds: windowSeconds,
     first_ts: new Date(Math.min(...times)).toISOString(),
     last_ts: new Date(Math.max(...times)).toISOString(),
@@ -140,12 +159,12 @@ function sightingEvidence(
 }
 
 function slotsFor(
-  { rule, agentId, taskType, signals }: Subject,
+  { agentId, taskType, signals }: Subject,
   worked: WorkedInstead,
-  windowSeconds: number,
+  { threshold, windowSeconds }: Measure,
 ): Slots {
   const target = nameOf(signals);
-  const times = rule.threshold === 1 ? "once" : `${rule.threshold} times`;
+  const times = threshold === 1 ? "once" : `${threshold} times`;
   return {
     agent: plain(agentId),
     task: plain(taskType),

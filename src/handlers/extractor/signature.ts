@@ -21,6 +21,9 @@ export function servedBy(event: ExperienceEvent): Signals {
   };
 }
 
+/** Whose lesson it is: one agent's at one task, or that of all agents of a tenant. */
+export type Scope = "agent" | "fleet";
+
 /**
  * The identity of a lesson: lower-case hex SHA-256 over tenant, lesson type, rule version, scope,
  * agent, task type and signature, and nothing else (contract, section 2).
@@ -29,16 +32,10 @@ export function lessonKey(
   rule: { readonly type: string; readonly version: number },
   event: Pick<ExperienceEvent, "tenantId" | "agentId" | "taskType">,
   signals: Signals,
+  scope: Scope = "agent",
 ): string {
   const { error_class, tool, provider, model, profile, reason } = signals;
   const parts = [error_class, tool, provider, model, profile, reason].map((part) => part ?? null);
-  const identity = [
-    event.tenantId,
-    rule.type,
-    rule.version,
-    "agent",
-    event.agentId,
-    event.taskType,
-  ];
+  const identity = [event.tenantId, rule.type, rule.version, scope, event.agentId, event.taskType];
   return hash("sha256", JSON.stringify([...identity, parts]), "hex");
 }

@@ -7,6 +7,7 @@ import { ask, failures, publish } from "../../rig/traffic.ts";
 const consumer = "EXPERIENCE/experience-learner-v1";
 const consumers = [
   consumer,
+  "EXPERIENCE/lesson-windows-v1",
   "SIGNALS/feature-pipeline-signals",
   "FEEDBACK/feature-pipeline-feedback",
   "FEEDBACK/review-feedback-v1",

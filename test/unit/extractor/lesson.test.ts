@@ -19,6 +19,7 @@ const rules = rulesFor({
   latencyThreshold: 3,
   latencySpikeMs: 5_000,
 });
+const windowSeconds = 1_800;
 const none = { others: [], sameSucceeded: false };
 
 /** The lessons of every rule that the event is evidence for. */
@@ -26,7 +27,8 @@ function lessonsOf(event: ExperienceEvent, worked = none as Parameters<typeof le
   return rules.flatMap((rule): Lesson[] => {
     const signals = rule.signature(event);
     const entries = [[event.eventId, event.ts]] as const;
-    return signals ? [lessonFrom(subjectOf(rule, event, signals), entries, worked, 1_800)] : [];
+    const measure = { threshold: rule.threshold, windowSeconds };
+    return signals ? [lessonFrom(subjectOf(rule, event, signals), entries, worked, measure)] : [];
   });
 }
 
@@ -155,7 +157,7 @@ test("a sighting names its window and its distinct events", () => {
     ["b", 3_600_005],
     ["a", 3_600_009],
   ] as const;
-  expect(sightingFrom(subject, { index: 2, entries }, 1_800)).toEqual({
+  expect(sightingFrom(subject, { index: 2, entries }, { threshold: 3, windowSeconds })).toEqual({
     lessonKey: subject.lessonKey,
     windowStart: new Date(3_600_000),
     evidence: {

@@ -1,0 +1,20 @@
+import type { ExperienceEvent } from "../extractor/event.ts";
+import { type Subject, subjectOf } from "../extractor/lesson.ts";
+import type { Rule } from "../extractor/rules/index.ts";
+import type { Signals } from "../extractor/signature.ts";
+
+/** Stands for every agent and every task. */
+export const anyOne = "*";
+
+/**
+ * The same failure whichever agent, task and tool it befell; null where a tool's name is all that
+ * there is to tell it by.
+ */
+export function fleetSubject(
+  rule: Rule,
+  { tenantId }: Pick<ExperienceEvent, "tenantId">,
+  { tool, ...signals }: Signals,
+): Subject | null {
+  if (tool !== undefined && Object.keys(signals).length === 0) return null;
+  return subjectOf(rule, { tenantId, agentId: anyOne, taskType: anyOne }, signals, "fleet");
+}

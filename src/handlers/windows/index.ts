@@ -1,0 +1,66 @@
+import { Type } from "typebox";
+import { publish, reading } from "../../nats/grants.ts";
+import { lessonsStream, windows as names } from "../../subjects.ts";
+import type { ConcernDeclaration } from "../concern.ts";
+import { type WindowMetrics, windowMetrics } from "./metrics.ts";
+import { type AllWindowSettings, windowSettings } from "./settings.ts";
+
+/** How big each failure is, window by window, and lessons that one short window of one agent does not show. */
+export const windows: ConcernDeclaration<AllWindowSettings, WindowMetrics> = {
+  name: "windows",
+  summary:
+    "counts how often failures recur and recover; learns lessons of fleets and of slow failures",
+  // The extractor's are read by the extractor, once.
+  settings: (read) => windowSettings(read) as AllWindowSettings,
+  jetstream(settings, build) {
+    const source = build.source(settings.stream, settings.subject, {
+      compared: { retention: true },
+    });
+    return {
+      streams: [
+        source,
+        build.output(lessonsStream, [settings.lessonSubject]),
+        build.attempts(names.durable, { vital: false }),
+      ],
+      durables: [
+        build.durable(source, {
+          name: names.durable,
+          description: "counts windows; learns lessons of fleets and of slow failures",
+          inOrder: true,
+        }),
+      ],
+    };
+  },
+  endpoints: {},
+  tables: {
+    "public.agent_lessons": ["SELECT", "INSERT"],
+    "public.lesson_sightings": ["SELECT", "INSERT"],
+    "public.lesson_outbox": ["SELECT", "INSERT", "UPDATE", "DELETE"],
+    // Removed when they are old: what they say is in the stream, or was.
+    "public.wide_evidence": ["SELECT", "INSERT", "UPDATE", "DELETE"],
+    "public.window_marks": ["SELECT", "INSERT", "UPDATE"],
+    "public.signature_windows": ["SELECT", "INSERT", "UPDATE", "DELETE"],
+    "public.run_windows": ["SELECT", "INSERT", "UPDATE", "DELETE"],
+    "public.lesson_windows": ["SELECT"],
+  },
+  permissions: ({ stream, subject, lessonSubject, lessonPublishEnabled }) => [
+    ...(lessonPublishEnabled ? [publish(lessonSubject, "publishes lessons")] : []),
+    ...reading(stream, ["*", subject], "reads events again"),
+  ],
+  metrics: windowMetrics,
+  stats: {
+    fields: {
+      lesson_windows_due: Type.Integer({
+        description: "windows that are over and not counted yet",
+      }),
+    },
+    async open({ database }, settings) {
+      const { openWindowStore } = await import("./store.ts");
+      const windowMs = Math.round(settings.windowSeconds * 1_000);
+      const recoveryMs = Math.round(settings.recoverySeconds * 1_000);
+      const store = openWindowStore(database, { windowMs, recoveryMs });
+      return async () => ({ lesson_windows_due: await store.countDue() });
+    },
+  },
+  open: async (context) => (await import("./open.ts")).openWindows(context),
+};

@@ -1,0 +1,162 @@
+import { isRefusal } from "../../errors.ts";
+import { orNull } from "../../nats/errors.ts";
+import { readSince } from "../../nats/reader.ts";
+import { openLeases } from "../../postgres/leases.ts";
+import { openPositions } from "../../postgres/positions.ts";
+import type { Consumption } from "../../runtime/consumer.ts";
+import { namesOf } from "../../runtime/consumers.ts";
+import type { Dependencies } from "../../runtime/dependencies.ts";
+import { startLease } from "../../runtime/lease.ts";
+import type { Upkeep } from "../../runtime/maintenance.ts";
+import { windows as names, positionName } from "../../subjects.ts";
+import { openAttempts, probeAttempts } from "../attempts.ts";
+import type { ConcernContext, RunningConcern } from "../concern.ts";
+import type { ExperienceEvent } from "../extractor/event.ts";
+import { windowIndex } from "../extractor/evidence.ts";
+import { storedMessage } from "../extractor/history.ts";
+import { type MessageDecoder, messageDecoder } from "../extractor/ingest.ts";
+import { lessonPublisher } from "../extractor/publishers.ts";
+import { rulesFor } from "../extractor/rules/index.ts";
+import { openLessonStore } from "../extractor/store.ts";
+import { createLearning } from "./learn.ts";
+import type { WindowMetrics } from "./metrics.ts";
+import { recount } from "./recount.ts";
+import type { AllWindowSettings } from "./settings.ts";
+import { openWideStore, openWindowStore, type WindowStore } from "./store.ts";
+
+const dayMs = 86_400_000;
+/** While so much waits to be read, windows would only have to be counted again. */
+const mostBehind = 10_000;
+
+type Context = ConcernContext<AllWindowSettings, WindowMetrics>;
+
+export async function openWindows(context: Context): Promise<RunningConcern> {
+  const { opened, settings, metrics, log, onFatal, desired } = context;
+  const { js, jsm, database } = opened;
+  const [durable] = desired.durables;
+  if (durable === undefined) throw new Error("the concern declares no durable");
+  const windowMs = Math.round(settings.windowSeconds * 1_000);
+  const recoveryMs = Math.round(settings.recoverySeconds * 1_000);
+  const maxFutureMs = settings.maxFutureSeconds * 1_000;
+  const { subject, stream, countBy } = settings;
+  const rules = rulesFor(settings);
+  const attempts = await openAttempts(context, names.durable);
+  const positions = openPositions(database);
+  const windows = openWindowStore(database, { windowMs, recoveryMs });
+  const decode = leniently(messageDecoder({ subject, maxFutureMs, rules, okSamplePercent: 100 }));
+  const lease = startLease({
+    ...{ leases: openLeases(database), name: names.durable, holder: context.instance },
+    ...{ log, onFatal },
+  });
+  return {
+    parts: [{ endpoints: [], consumptions: [consumption(context, decode, windows)] }],
+    durables: [
+      {
+        wanted: durable,
+        maxDeliver: settings.sourceMaxDeliver,
+        attempts,
+        ordered: { lease, positions },
+      },
+    ],
+    maintenance: [
+      recount({
+        ...{ store: windows, rules, log },
+        settings: { windowMs, recoveryMs, countBy, maxFutureMs },
+        read: (since) => eventsSince({ js, jsm }, { stream, subject, since }, decode),
+        isDue: async () => lease.isHeld && (await behind(jsm, namesOf(durable))) < mostBehind,
+        counted: (count) => metrics.windowsCounted.inc(count),
+      }),
+      removal(windows, settings),
+    ],
+    probeKv: () => probeAttempts(attempts),
+    async updateGauges() {
+      metrics.windowsDue.set(await windows.countDue());
+    },
+    stop: () => lease.stop(),
+  };
+}
+
+/** What is invalid becomes a dead letter where the extractor reads it. */
+function leniently(decode: MessageDecoder): MessageDecoder {
+  return (message) => {
+    try {
+      return decode(message);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      return null;
+    }
+  };
+}
+
+function consumption(
+  { opened, settings, metrics, tracing }: Context,
+  decode: MessageDecoder,
+  windows: Pick<WindowStore, "touch">,
+): Consumption<ExperienceEvent> {
+  const { js, database } = opened;
+  const windowMs = Math.round(settings.windowSeconds * 1_000);
+  const positions = openPositions(database);
+  const learn = createLearning(
+    {
+      wide: openWideStore(database),
+      lessons: openLessonStore(database, { publish: settings.lessonPublishEnabled }),
+      publisher: lessonPublisher(js, settings.lessonSubject, tracing),
+    },
+    rulesFor(settings),
+    {
+      ...{ windowMs, countBy: settings.countBy, slowRuns: settings.slowRuns },
+      ...{ slowWindowMs: settings.slowWindowDays * dayMs, fleetAgents: settings.fleetAgents },
+    },
+  );
+  return {
+    stream: settings.stream,
+    durable: names.durable,
+    decode,
+    async handle(events) {
+      const { inserted } = await learn(events);
+      for (const { lesson_type, scope } of inserted)
+        metrics.wideLessons.inc({ lesson_type, scope });
+      const indexes = new Set(events.map(({ ts }) => windowIndex(ts, windowMs)));
+      await windows.touch([...indexes].map((index) => index * windowMs));
+    },
+    inOrder: {
+      advance: ({ sequence, streamCreated }) =>
+        positions.advance(positionName(names.durable, settings.stream, streamCreated), sequence),
+    },
+  };
+}
+
+/** Everything in the stream that was stored since then, up to what is there now. */
+async function* eventsSince(
+  { js, jsm }: Pick<Dependencies, "js" | "jsm">,
+  { stream, subject, since }: { stream: string; subject: string; since: number },
+  decode: MessageDecoder,
+): AsyncGenerator<readonly ExperienceEvent[]> {
+  const { created, state } = await jsm.streams.info(stream);
+  if (state.messages === 0) return;
+  const range = { subject, since: Math.max(0, since), upTo: state.last_seq };
+  for await (const messages of readSince(js, jsm, stream, range)) {
+    yield messages.flatMap((message) => decode(storedMessage(message, created)) ?? []);
+  }
+}
+
+async function behind(
+  jsm: Dependencies["jsm"],
+  { stream, durable }: { stream: string; durable: string },
+): Promise<number> {
+  const info = await orNull(() => jsm.consumers.info(stream, durable));
+  return info === null ? Number.POSITIVE_INFINITY : info.num_pending + info.num_ack_pending;
+}
+
+function removal(
+  windows: Pick<WindowStore, "removeBefore">,
+  { windowRetentionDays, slowWindowDays }: AllWindowSettings,
+): Upkeep {
+  return {
+    name: "removing old windows",
+    everyMs: 3_600_000,
+    async run() {
+      await windows.removeBefore(windowRetentionDays, slowWindowDays);
+    },
+  };
+}
