@@ -16,6 +16,7 @@ const pureFiles = [
   "extractor",
   "features",
   "ingest",
+  "lessons",
   "memory",
   "missions",
   "review",

@@ -1,0 +1,19 @@
+import { createHmac } from "node:crypto";
+
+const unit = 2 ** 48;
+
+/**
+ * The coin of a lesson in a run, from 0 up to 1: HMAC-SHA-256 over tenant, run and lesson, so that it falls alike on
+ * every replica and each time, and nobody without the key knows how.
+ */
+export function coinOf(key: string, tenantId: string, runId: string, lessonKey: string): number {
+  const digest = createHmac("sha256", key)
+    .update(JSON.stringify([tenantId, runId, lessonKey]))
+    .digest();
+  return digest.readUIntBE(0, 6) / unit;
+}
+
+/** A share of 1 attaches always, 0 never. */
+export function isAttached(coin: number, share: number): boolean {
+  return coin < share;
+}

@@ -1,0 +1,309 @@
+import { hiddenCharacter } from "../../schema/plain-text.ts";
+import { isCode, judgeIdentifier, withheld } from "./identifiers.ts";
+import type { Vocabulary } from "./vocabulary.ts";
+
+/**
+ * An error class, or a reason, as a prompt may have it: words of the closed list, numbers, codes and identifiers; any other
+ * word is withheld. Words that may give an order pass only where they give none: in what "cannot" or "failed to" says,
+ * or as nouns.
+ */
+
+type Kind = "plain" | "either" | "verb" | "name" | "letter" | "number" | "withheld" | "mark";
+
+interface Token {
+  text: string;
+  readonly kind: Kind;
+  /** Lower case; empty where it is no word. */
+  readonly word: string;
+  /** What stood between it and the token before. */
+  readonly gap: string;
+}
+
+const set = (text: string) => new Set(text.trim().split(/\s+/));
+
+/** With one of these a clause states something. */
+const finite =
+  set(`is are was were has have had does did doesn't didn't isn't aren't wasn't weren't hasn't haven't cannot
+  can't could couldn't may must will would failed fails timed got exceeded exceeds occurred exists requires expects takes
+  contains not`);
+const participles =
+  set(`denied refused missing expired required closed found aborted reset interrupted disabled rejected
+  invalid unavailable unreachable unsupported unknown expected full empty open out too already`);
+const prepositions = set("to of for on with from in at by after before during");
+const nounEndings =
+  set(`error errors failure failures timeout exception exceptions conflict conflicts limit operation
+  statement value values`);
+const negations = set(`cannot can't couldn't doesn't didn't won't wouldn't`);
+const auxiliaries = set("can could did does do will would");
+const infinitiveLeads =
+  set(`failed failing fails unable trying tried attempted attempting refused unsuccessful impossible
+  able`);
+const afterMust = set("be have not been match contain equal specify exist");
+const toldTo = set("is are have has need needs required supposed step");
+const subordinators = set("that which who what where when if because so");
+const connectors = set("and or then but");
+
+/** Where an order would begin. */
+const clauseEnd = /[.:;!?,()—\n]/;
+const piece = /<[A-Za-z_]{1,24}>|[^\s,;!?()"%=<>[\]{}|\\`*#~^&+]+|[\s\S]/gu;
+const mark = /^[.,:;!?()'%/=-]$/;
+const numberShape = /^[-+]?\d[\d.,:]{0,20}(?:ms|s|m|h|k|kb|mb|gb|b|px|st|nd|rd|th)?$/i;
+
+const errorName = /(?:Error|Exception|Warning|Exist|Found|Violation|Timeout)$/;
+
+/** Of a text with more withheld than this, nothing but the name of its error is shown. */
+const mostWithheld = 0.3;
+/** So many identifiers that name something to do may pass. */
+const mostActs = 2;
+
+export function readable(text: string, vocabulary: Vocabulary): string {
+  // Whoever hides characters hides more than those.
+  if (hiddenCharacter(text) !== null) return withheld;
+  const tokens = tokensOf(plainMarks(text), vocabulary);
+  const judgedAll = tokens.map((token, index) => {
+    const passes = token.kind !== "withheld" && passesAt(tokens, index);
+    return passes ? token : { ...token, text: withheld, kind: "withheld" as const };
+  });
+  const order = judgedAll.findIndex(
+    (token, index) => token.kind === "withheld" && isOrder(tokens, index),
+  );
+  // Nothing that comes with an order is shown, nor what follows.
+  const shown = order === -1 ? judgedAll : judgedAll.slice(0, beginningOf(tokens, order));
+  const words = shown.filter(({ kind }) => kind !== "mark" && kind !== "number");
+  const lost = words.filter(({ kind }) => kind === "withheld").length;
+  const isMost = lost > words.length / 2 || (lost > 1 && lost >= mostWithheld * words.length);
+  if (isMost || words.length === 0) return joined(nameOfError(shown));
+  return joined(order === -1 ? shown : [...shown, nothingShown]);
+}
+
+const nothingShown: Token = { text: withheld, kind: "withheld", word: "", gap: " " };
+
+const quotes = /[’‘´`]/g;
+function plainMarks(text: string): string {
+  return text
+    .replaceAll(quotes, "'")
+    .replaceAll(/[“”]/g, '"')
+    .replaceAll(/[–—]/g, "-")
+    .replaceAll("…", "...");
+}
+
+function tokensOf(text: string, vocabulary: Vocabulary): Token[] {
+  const tokens: Token[] = [];
+  let acts = 0;
+  let odd = 0;
+  let gap = "";
+  const add = (one: string, kind: Kind, word = "") => {
+    tokens.push({ text: one, kind, word, gap });
+    gap = "";
+  };
+  for (const [found] of text.matchAll(piece)) {
+    if (/^\s$/.test(found)) {
+      gap = found === "\n" ? "\n" : gap || " ";
+      continue;
+    }
+    const [, before = "", core = "", after = ""] =
+      /^(['./:-]*)([\s\S]*?)(['./:-]*)$/.exec(found) ?? [];
+    const isPath = before.includes("/");
+    for (const one of isPath ? "" : before) if (mark.test(one) && core !== "") add(one, "mark");
+    for (const { text: part, kind, word } of judged(core, before, vocabulary)) {
+      if (kind === "act") add(part, ++acts > mostActs ? "withheld" : "name");
+      else if (kind === "odd") add(part, ++odd > 1 ? "withheld" : "name");
+      else add(part, kind, word);
+    }
+    for (const one of core === "" ? before + after : after) if (mark.test(one)) add(one, "mark");
+  }
+  return tokens;
+}
+
+interface Judged {
+  readonly text: string;
+  readonly kind: Kind | "act" | "odd";
+  readonly word: string;
+}
+
+/** What stands between white space, without the marks around it. */
+function judged(core: string, before: string, vocabulary: Vocabulary): Judged[] {
+  const as = (kind: Kind | "act" | "odd", word = ""): Judged[] => [{ text: core, kind, word }];
+  if (core === "") return [];
+  if (/^<[A-Za-z_]+>$/.test(core)) {
+    const [inner = ""] = core.slice(1, -1).toLowerCase().split("_");
+    const known = inner.length === 1 || vocabulary.classOf(inner) !== undefined;
+    return as(known && core.length <= 14 ? "name" : "withheld");
+  }
+  if (mark.test(core)) return as("mark");
+  if (/^[^\p{L}\p{N}]$/u.test(core)) return [];
+  if (/[^\x21-\x7e]/.test(core) || /:\/\/|@|^www\.|^data:|\$/.test(core) || before.includes("/"))
+    return as("withheld");
+  if (numberShape.test(core)) return as("number");
+  if (isCode(core) || core === "I/O") return as("name");
+  if (/^[A-Za-z]$/.test(core) && core !== "a" && core !== "A") return as("letter");
+  const word = core.toLowerCase();
+  if (/^[a-z]+(?:'[a-z]{1,2})?$/.test(word)) {
+    const kind = vocabulary.classOf(word) ?? vocabulary.classOf(word.replace(/'s$/, ""));
+    const isWord =
+      kind !== undefined && kind !== "part" && /^(?:[A-Z]?[a-z']+|[A-Z']+)$/.test(core);
+    if (isWord) return as(kind, word);
+    return as(/[a-z][A-Z]|[A-Z]{2}[a-z]/.test(core) ? kindOf(core, vocabulary) : "withheld");
+  }
+  // "read-only", "and/or", "key:value", "user's-name": each part is judged.
+  const parts = core.split(/([-/:'])/);
+  if (parts.length > 1 && parts.length <= 9 && !/^[A-Za-z0-9]*\/[A-Za-z0-9/]*\/|^~/.test(core)) {
+    return parts.flatMap((part, index) =>
+      index % 2 === 1
+        ? [{ text: part, kind: "mark" as const, word: "" }]
+        : judged(part, "", vocabulary),
+    );
+  }
+  return named(core, vocabulary);
+}
+
+/** A dotted name by as much of its end as may be shown: `OperationalError`. */
+function named(core: string, vocabulary: Vocabulary): Judged[] {
+  const whole = kindOf(core, vocabulary);
+  const segments = core.split(".");
+  if (whole !== "withheld" || segments.length > 6) return [{ text: core, kind: whole, word: "" }];
+  for (let from = 1; from < segments.length; from++) {
+    const text = segments.slice(from).join(".");
+    if (errorName.test(text) && kindOf(text, vocabulary) === "name")
+      return [{ text, kind: "name", word: "" }];
+  }
+  return [{ text: core, kind: "withheld", word: "" }];
+}
+
+function kindOf(core: string, vocabulary: Vocabulary): Kind | "act" | "odd" {
+  return judgeIdentifier(core, vocabulary) ?? "withheld";
+}
+
+function passesAt(tokens: readonly Token[], index: number): boolean {
+  const token = tokens[index];
+  if (token === undefined) return false;
+  const next = tokens[index + 1];
+  // A word may be spelled.
+  if (token.kind === "letter")
+    return !isLetter(tokens[index - 1]) && !isLetter(tokens[index - 2]) && !isLetter(next);
+  if (token.word === "must") return next !== undefined && afterMust.has(next.word);
+  if (token.word === "do") return !isFirstOfClause(tokens, index);
+  if (token.kind === "verb") return isAfterLead(tokens, index) || isCompound(tokens, index);
+  if (token.kind !== "either") return true;
+  if (isAfterLead(tokens, index)) return true;
+  return isFirstOfClause(tokens, index) || isAfterOrder(tokens, index)
+    ? opensStatement(next)
+    : true;
+}
+
+const isLetter = (token: Token | undefined) =>
+  token !== undefined && token.text.length === 1 && token.kind === "letter";
+
+/** Whether a clause begins here. */
+function isFirstOfClause(tokens: readonly Token[], index: number): boolean {
+  const previous = tokens[index - 1];
+  if (previous === undefined || tokens[index]?.gap === "\n") return true;
+  if (previous.kind === "mark")
+    return clauseEnd.test(previous.text) || previous.text === "-" || previous.text === "'";
+  return (
+    previous.kind === "withheld" || previous.kind === "number" || connectors.has(previous.word)
+  );
+}
+
+/** "to call", "must call", "not call": an order, or what might be the end of one. */
+function isAfterOrder(tokens: readonly Token[], index: number): boolean {
+  const word = tokens[index - 1]?.word ?? "";
+  return word === "to" || word === "must" || word === "not" || word === "will";
+}
+
+/** Whether what is withheld here begins an order, or may. */
+function isOrder(tokens: readonly Token[], index: number): boolean {
+  const token = tokens[index];
+  const next = tokens[index + 1];
+  if (token === undefined || token.kind === "mark") return false;
+  // "I/O" and a path begin no order.
+  if (!/^[A-Za-z]{2,}$/.test(token.text)) return false;
+  if (isToldTo(tokens, index)) return true;
+  if (!isFirstOfClause(tokens, index)) return false;
+  if (next === undefined || (next.kind === "mark" && clauseEnd.test(next.text))) return false;
+  if (opensStatement(next)) return false;
+  return token.kind === "verb" || token.kind === "either" || !states(tokens, index);
+}
+
+/** "you must call", "the next step is to call". */
+function isToldTo(tokens: readonly Token[], index: number): boolean {
+  const word = tokens[index - 1]?.word;
+  const before = tokens[index - 2];
+  if (word === "must") return before?.kind === "withheld";
+  return word === "to" && (before?.kind === "withheld" || toldTo.has(before?.word ?? ""));
+}
+
+/** Whether the clause that begins here says something of what it begins with: "foo object has no attribute". */
+function states(tokens: readonly Token[], index: number): boolean {
+  for (const { word, kind, text } of tokens.slice(index + 1)) {
+    if ((kind === "mark" && clauseEnd.test(text)) || subordinators.has(word)) return false;
+    if (finite.has(word) && word !== "not") return true;
+  }
+  return false;
+}
+
+/** Where the clause of a token begins. */
+function beginningOf(tokens: readonly Token[], index: number): number {
+  let at = index;
+  while (at > 0) {
+    const { kind = "mark", text = "" } = tokens[at - 1] ?? {};
+    // What a colon announces is of a piece with it, unless that is the name of an error.
+    const isAnnounced = text === ":" && tokens[at - 2]?.kind !== "name";
+    if (kind === "mark" && clauseEnd.test(text) && !isAnnounced) break;
+    at--;
+  }
+  return at;
+}
+
+/** "access denied", "read of <n>", "import error": what came before is a noun. */
+function opensStatement(next: Token | undefined): boolean {
+  if (next === undefined) return true;
+  const { word, kind, text } = next;
+  if (kind === "name") return isCode(text);
+  return (
+    finite.has(word) || participles.has(word) || prepositions.has(word) || nounEndings.has(word)
+  );
+}
+
+/** "connect ECONNREFUSED", "write timeout". */
+function isCompound(tokens: readonly Token[], index: number): boolean {
+  const next = tokens[index + 1];
+  if (next === undefined) return false;
+  if (next.kind === "name") return isCode(next.text);
+  const isEnd = tokens[index + 2] === undefined || tokens[index + 2]?.kind === "mark";
+  return next.word === "failed" || (isEnd && (next.word === "error" || next.word === "timeout"));
+}
+
+/** "cannot …", "does not …", "failed to …": what follows is no order. */
+function isAfterLead(tokens: readonly Token[], index: number): boolean {
+  const word = (back: number) => (index < back ? "" : (tokens[index - back]?.word ?? ""));
+  if (negations.has(word(1))) return true;
+  if (word(1) === "not" || word(1) === "to") {
+    if (word(1) === "to") return [2, 3].some((back) => infinitiveLeads.has(word(back)));
+    // "do not" at the beginning is an order itself.
+    return auxiliaries.has(word(2)) && (word(2) !== "do" || !isFirstOfClause(tokens, index - 2));
+  }
+  return false;
+}
+
+/** What it begins with, where that is an identifier or a code: `TypeError`, `http_429`. */
+function nameOfError(tokens: readonly Token[]): Token[] {
+  const [first, second] = tokens;
+  if (first?.kind !== "name") return [nothingShown];
+  return second?.text === ":" ? [first, second, nothingShown] : [first, nothingShown];
+}
+
+/** As it was, but with what is withheld in a row said once. */
+function joined(tokens: readonly Token[]): string {
+  let text = "";
+  let wasWithheld = false;
+  for (const token of tokens) {
+    const isWithheld = token.kind === "withheld";
+    if (isWithheld && wasWithheld) continue;
+    text += `${text === "" || token.gap === "" ? "" : " "}${token.text}`;
+    wasWithheld =
+      isWithheld ||
+      (wasWithheld && token.kind === "mark" && token.gap === "" && /['/.:-]/.test(token.text));
+  }
+  return text.replaceAll(/(?:<…>[\s'/.:,-]*){2,}/g, `${withheld} `).trim() || withheld;
+}
