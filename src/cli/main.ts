@@ -28,6 +28,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   status: async () => (await import("./status.ts")).addStatusCommand,
   lessons: async () => (await import("./lessons.ts")).addLessonCommands,
   publish: async () => (await import("./publish.ts")).addPublishCommand,
+  import: async () => (await import("./import.ts")).addImportCommand,
   review: async () => (await import("./review.ts")).addReviewCommands,
   memory: async () => (await import("./memory.ts")).addMemoryCommands,
   skills: async () => (await import("./skills.ts")).addSkillCommands,

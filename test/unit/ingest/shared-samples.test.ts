@@ -73,7 +73,7 @@ withSamples("logs of three coding agents are read", () => {
     ["claude-sonnet-5", false, "http_529", undefined],
     ["Bash", false, expect.anything(), "user_rejected"],
     ["shell", false, expect.stringMatching(/^exit code 1: error: cannot find module/), undefined],
-    ["run_shell_command", false, expect.stringMatching(/^command not found/), undefined],
+    ["run_shell_command", false, expect.stringMatching(/command not found/), undefined],
   ]);
 });
 

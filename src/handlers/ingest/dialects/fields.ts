@@ -22,12 +22,16 @@ export function numberIn(fields: Fields, key: string): number | undefined {
   return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }
 
-/** The project: the last part of the working folder. Lessons of all repositories would mix without it. */
+/**
+ * The project: the last part of the working folder. Lessons of all repositories would mix without it. A folder of git
+ * work trees (`shop-worktrees/`, `shop/.claude/worktrees/`) is many folders of one project.
+ */
 export function projectOf(cwd: string | undefined): string | undefined {
-  return cwd
-    ?.split(/[/\\]+/)
-    .filter((part) => part !== "")
-    .at(-1);
+  const parts = cwd?.split(/[/\\]+/).filter((part) => part !== "") ?? [];
+  const at = parts.findLastIndex((part) => /(?:^|[-_.])worktrees$/.test(part));
+  if (at < 0 || at === parts.length - 1) return parts.at(-1);
+  const ofFolder = parts[at]?.replace(/[-_.]?worktrees$/, "");
+  return ofFolder || parts.slice(0, at).findLast((part) => !part.startsWith(".")) || parts.at(-1);
 }
 
 /** Where a tool's result is a text or a list of blocks: the text. */
