@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { messageOf } from "./errors.ts";
+import { flushOutput } from "./flush.ts";
 import { embeddedData, loadAndServe, serviceExitCodes } from "./runtime/process.ts";
 import { serviceName } from "./subjects.ts";
 import { version } from "./version.ts";
@@ -34,9 +35,14 @@ async function main(): Promise<number> {
 }
 
 main().then(
-  (code) => process.exit(code),
+  (code) => exitWhenWritten(code),
   (error: unknown) => {
     console.error(messageOf(error));
-    process.exit(serviceExitCodes.fatal);
+    return exitWhenWritten(serviceExitCodes.fatal);
   },
 );
+
+/** A slow reader of a pipe gets everything that was said. */
+async function exitWhenWritten(code: number): Promise<never> {
+  process.exit((await flushOutput()) ? code : code || serviceExitCodes.fatal);
+}

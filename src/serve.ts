@@ -130,18 +130,18 @@ function listenForStop(exit: (code: number) => never) {
 }
 
 function welcome(service: RunningService, servers: SpawnedServers): string {
-  const event = `{"result":{"ok":false,"error_class":"timeout"},"tool":{"name":"search"}}`;
+  const event = `"agent_id":"example","tool":{"name":"search"},"result":{"ok":false,"error_class":"timeout"}`;
   return `
 Experience Bus ${version} is running on embedded servers; their data is in ${embeddedData}/.
 
-  In another shell, for what follows:
-    export NATS_URL=${servers.natsUrl} LEARNER_DATABASE_URL=${servers.databaseUrl}
-  Publish an event (three of one kind make a lesson):
-    echo '${event}' | node ${cliPath} publish -
-  Look around:      node ${cliPath} status; node ${cliPath} lessons ls
-  With the nats command: nats sub agent.lesson.v1; nats micro ls
+  In another shell, in this folder. Three failures of one kind in three runs make a lesson:
+    for run in 1 2 3; do echo '{"run_id":"'$run'",${event}}'; done | node ${cliPath} publish -
+    node ${cliPath} lessons ls
+    node ${cliPath} status
+  With the nats command: nats --server ${servers.natsUrl} sub agent.lesson.v1; nats --server ${servers.natsUrl} micro ls
   Health, metrics:  http://127.0.0.1:${service.httpPort}/health  http://127.0.0.1:${service.httpPort}/metrics
   Database:         psql ${servers.databaseUrl}
+  From elsewhere:   export NATS_URL=${servers.natsUrl} LEARNER_DATABASE_URL=${servers.databaseUrl}
   Stop with Ctrl-C.
 `;
 }

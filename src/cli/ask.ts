@@ -1,9 +1,11 @@
 import { Empty, type Msg, type NatsConnection } from "@nats-io/transport-node";
 import type { Command } from "commander";
+import { findRunning } from "../embedded/running.ts";
 import { BusError, type ErrorCode, errorStatus } from "../errors.ts";
 import { connectOnce } from "../nats/connect.ts";
 import { isUnanswered } from "../nats/unanswered.ts";
-import { type NatsSettings, readNatsSettings } from "../settings/index.ts";
+import { embeddedData } from "../runtime/process.ts";
+import { type NatsSettings, readNatsSettings, wantsEmbeddedServers } from "../settings/index.ts";
 
 /** Options that go for every command. */
 export interface GlobalOptions {
@@ -26,9 +28,17 @@ export interface Asker {
   close(): Promise<void>;
 }
 
-/** The environment, with the server that an option names. */
+/** The environment; where it names no server, with those that `npm start` runs in this folder. */
+export function surroundings(): NodeJS.ProcessEnv {
+  const servers = wantsEmbeddedServers(process.env) ? findRunning(embeddedData) : null;
+  if (servers === null) return process.env;
+  const { nats_url: NATS_URL, database_url: LEARNER_DATABASE_URL } = servers;
+  return { ...process.env, NATS_URL, LEARNER_DATABASE_URL };
+}
+
+/** The same, with the NATS server that an option names. */
 export function environmentFor({ server }: Pick<GlobalOptions, "server">): NodeJS.ProcessEnv {
-  const { NATS_URL = "nats://127.0.0.1:4222", ...env } = process.env;
+  const { NATS_URL = "nats://127.0.0.1:4222", ...env } = surroundings();
   return { ...env, NATS_URL: server ?? NATS_URL };
 }
 

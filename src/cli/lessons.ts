@@ -9,7 +9,7 @@ import type {
 import { ruleTypes } from "../handlers/extractor/rules/index.ts";
 import { parseTimestamp } from "../schema/timestamp.ts";
 import { readDatabaseUrl } from "../settings/index.ts";
-import type { GlobalOptions } from "./ask.ts";
+import { type GlobalOptions, surroundings } from "./ask.ts";
 import { examples, printJson } from "./print.ts";
 import { printable, table } from "./table.ts";
 import { atLeastOne, moment } from "./time.ts";
@@ -84,7 +84,7 @@ async function reading(
   const { openDatabase, silentLog } = await import("../postgres/client.ts");
   const { openLessonReader } = await import("../handlers/extractor/lesson-reader.ts");
   const warnings: string[] = [];
-  const env = { ...process.env, ...(url && { LEARNER_DATABASE_URL: url }) };
+  const env = { ...surroundings(), ...(url && { LEARNER_DATABASE_URL: url }) };
   const database = openDatabase({
     url: readDatabaseUrl(env, { warnings }),
     poolSize: 1,

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { BusError, messageOf } from "../errors.ts";
+import { flushOutput } from "../flush.ts";
 import { version } from "../version.ts";
 import { Ended, exitCodes } from "./exit.ts";
-import { flushOutput } from "./flush.ts";
 import { examples } from "./print.ts";
 import { printableLines } from "./table.ts";
 import { seconds } from "./time.ts";

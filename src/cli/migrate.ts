@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { openLog } from "../log.ts";
 import { migrate, surveyMigrations } from "../postgres/migrate.ts";
 import { readDatabaseUrl } from "../settings/index.ts";
-import type { GlobalOptions } from "./ask.ts";
+import { type GlobalOptions, surroundings } from "./ask.ts";
 import { printJson } from "./print.ts";
 import { printable } from "./table.ts";
 
@@ -31,7 +31,7 @@ Examples:
 
 async function run(global: GlobalOptions, dryRun: boolean): Promise<void> {
   const warnings: string[] = [];
-  const url = readDatabaseUrl(process.env, { writes: !dryRun, warnings });
+  const url = readDatabaseUrl(surroundings(), { writes: !dryRun, warnings });
   for (const warning of warnings) complain(warning);
   const { timeout } = global;
   const { pending, isNewer } = await surveyMigrations(url, { timeoutSeconds: timeout });

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { loadAndServe } from "../runtime/process.ts";
 import type { GlobalOptions } from "./ask.ts";
+import { Ended, exitCodes } from "./exit.ts";
 import { examples } from "./print.ts";
 
 /** `serve`: the service itself, as `node dist/main.js` runs it. */
@@ -21,6 +22,8 @@ export function addServeCommand(program: Command): void {
       // For other commands the end of their reader is their end.
       for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners("error");
       const env = { ...process.env, ...(server && { NATS_URL: server }) };
-      process.exit(await loadAndServe({ env, exit: process.exit }, () => import("../serve.ts")));
+      const served = loadAndServe({ env, exit: process.exit }, () => import("../serve.ts"));
+      const code = await served;
+      if (code !== exitCodes.done) throw new Ended(code);
     });
 }

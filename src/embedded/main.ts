@@ -1,9 +1,12 @@
 import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { endWithNpm } from "../end-with-npm.ts";
 import { messageOf } from "../errors.ts";
+import { flushOutput } from "../flush.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { makeTemporaryFolder, withRemedy } from "./obstacles.ts";
+import { forgetRunning, noteRunning } from "./running.ts";
 import { type Servers, startServers } from "./servers.ts";
 import { watchForStop } from "./stop-request.ts";
 
@@ -25,7 +28,9 @@ const log = (line: string) => process.stderr.write(`${line}\n`);
 // Whoever started us may be gone when we say something; the servers are to be stopped all the same.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 
-process.exit(await main());
+const code = await main();
+// A slow reader of a pipe gets everything that was said.
+process.exit((await flushOutput()) ? code : code || 1);
 
 async function main(): Promise<number> {
   let options: Options;
@@ -40,6 +45,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const stop = watchForStop(() => process.exit(1));
+  endWithNpm(process.env);
   try {
     return await (options.data === undefined
       ? runInTemporaryFolder(options, stop)
@@ -65,8 +71,10 @@ async function runIn(dataDir: string, options: Options, stop: AbortSignal): Prom
   try {
     const { env } = process;
     const servers = await startServers({ ...options.ports, dataDir, env, log, signal: stop });
+    await noteRunning(dataDir, servers);
     return await serve(servers, stop);
   } finally {
+    await forgetRunning(dataDir);
     await lock.release();
   }
 }

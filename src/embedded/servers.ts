@@ -2,7 +2,9 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { locateNatsServer } from "./nats-binary.ts";
 import { startNatsServer } from "./nats-server.ts";
+import { rememberedPorts, rememberPorts } from "./ports.ts";
 import { startPostgres } from "./postgres.ts";
+import { untilPreviousRunEnds } from "./previous-run.ts";
 import { describeExit } from "./server-process.ts";
 
 export type ServersOptions = {
@@ -26,20 +28,29 @@ export type Servers = {
 
 /** Starts both servers at once with their data below `dataDir`. Stopping removes nothing. */
 export async function startServers(options: ServersOptions): Promise<Servers> {
-  const { dataDir, natsPort, postgresPort, signal } = options;
+  const { dataDir, signal } = options;
   await mkdir(dataDir, { recursive: true });
+  const natsDir = join(dataDir, "nats");
+  const postgresDir = join(dataDir, "postgres");
+  // Until they have ended, the servers of a killed run have their ports still.
+  await untilPreviousRunEnds(natsDir, join(natsDir, "nats-server.pid"));
+  const cluster = join(postgresDir, "cluster");
+  await untilPreviousRunEnds(cluster, join(cluster, "postmaster.pid"));
+  const remembered = await rememberedPorts(dataDir, options.log);
+  const natsPort = options.natsPort ?? remembered.nats;
+  const postgresPort = options.postgresPort ?? remembered.postgres;
   const startNats = async () => {
     const binary = await locateNatsServer({ ...options, ownFolder: dataDir });
     return startNatsServer({
       binary,
-      dataDir: join(dataDir, "nats"),
+      dataDir: natsDir,
       ...(natsPort !== undefined && { port: natsPort }),
     });
   };
   const starts = await Promise.allSettled([
     startNats(),
     startPostgres({
-      dataDir: join(dataDir, "postgres"),
+      dataDir: postgresDir,
       ...(postgresPort !== undefined && { port: postgresPort }),
     }),
   ]);
@@ -50,6 +61,7 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
     throw starts.find((start) => start.status === "rejected")?.reason;
   }
 
+  await rememberPorts(dataDir, { nats: nats.value.port, postgres: postgres.value.port });
   let stopping = false;
   const failed = new Promise<string>((resolve) => {
     for (const { value } of [nats, postgres]) {

@@ -1,3 +1,4 @@
+import { endWithNpm } from "../end-with-npm.ts";
 import type { Environment } from "../settings/environment.ts";
 
 /** Where embedded servers keep their data. */
@@ -23,6 +24,7 @@ export async function loadAndServe(
 ): Promise<number> {
   const stop = () => surroundings.exit(serviceExitCodes.clean);
   for (const signal of stopSignals) process.on(signal, stop);
+  endWithNpm(surroundings.env);
   const { serve } = await load();
   // Listens itself by the time it returns its promise.
   const served = serve(surroundings);
