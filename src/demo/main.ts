@@ -1,10 +1,15 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { createReadStream } from "node:fs";
+import { rm } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { textOf } from "../cli/event-text.ts";
+import { eventsIn } from "../cli/events-in.ts";
+import { maxEventBytes, readEvent } from "../cli/publishing.ts";
+import { printable } from "../cli/table.ts";
+import { makeTemporaryFolder, withRemedy } from "../embedded/obstacles.ts";
 import { type SpawnedServers, spawnServers } from "../embedded/spawn.ts";
+import { endWithNpm } from "../end-with-npm.ts";
 import { messageOf } from "../errors.ts";
 import { flushOutput } from "../flush.ts";
 import type { LessonRow } from "../handlers/extractor/lesson.ts";
@@ -18,9 +23,10 @@ import { demoTraffic } from "./traffic.ts";
 const help = `npm run demo [-- --events FILE.jsonl]
 
 Starts embedded servers in a temporary folder and the service, publishes half an hour of events of
-four agents, and prints the lessons as they are learned.
+four agents, and prints the lessons as they are learned. Settings (EXPERIENCE_..., LESSON_...) are those of the
+environment.
 
-  --events FILE   publish this file instead: one JSON event a line
+  --events FILE   publish this file instead: one JSON event a line, or whatever else publish reads
   --help          this text
 
 Exit codes: 0 when every event was processed, 1 on an error, 2 on a bad option.`;
@@ -31,19 +37,54 @@ async function main(): Promise<number> {
     console.log(help);
     return 0;
   }
-  const events = options.events ? await readEvents(options.events) : ownEvents();
-  const dataDir = await mkdtemp(join(tmpdir(), "experience-bus-demo-"));
+  const { subject } = settingsFor({ natsUrl: "nats://x", databaseUrl: "postgres://x@x/x" });
+  const events = options.events ? await readEvents(options.events, subject) : ownEvents(subject);
+  const interrupted = untilInterrupted();
+  endWithNpm(process.env);
+  const dataDir = await makeTemporaryFolder("experience-bus-demo-");
   console.log("Starting nats-server (JetStream) and PostgreSQL in a temporary folder ...");
-  const servers = await spawnServers({ dataDir, log: (line) => console.log(`  ${line}`) });
-  const interrupted = () => void servers.stop().finally(() => process.exit(1));
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, interrupted);
+  const starting = spawnServers({ dataDir, log: (line) => console.log(`  ${line}`) });
+  const running = starting.then((servers) => run(servers, events));
   try {
-    await run(servers, events);
-    return 0;
+    return await Promise.race([running.then(() => 0), interrupted.then(() => 1)]);
   } finally {
-    await servers.stop();
+    // Whoever interrupts it may do so while the servers start; what fails because they go is no news then.
+    const servers = await starting.catch(() => null);
+    running.catch(() => undefined);
+    await servers?.stop();
     await rm(dataDir, { recursive: true, force: true });
   }
+}
+
+/** Resolves at the first SIGINT, SIGTERM or SIGHUP. Somebody who sends one more a while later does not want to wait. */
+function untilInterrupted(): Promise<void> {
+  let firstAt: number | undefined;
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      process.on(signal, () => {
+        firstAt ??= performance.now();
+        if (performance.now() - firstAt > echoMs) process.exit(1);
+        resolve();
+      });
+    }
+  });
+}
+
+/** One Ctrl-C can arrive twice, from the terminal and from npm. */
+const echoMs = 500;
+
+/** Those of the environment, but for what would lead elsewhere than to our own servers, or do no work there. */
+function settingsFor({ natsUrl, databaseUrl }: Pick<SpawnedServers, "natsUrl" | "databaseUrl">) {
+  const ofOthers = /^(NATS_|LEARNER_DATABASE_|JETSTREAM_REPLICAS$|EXPERIENCE_CONCERNS$|NODE_ENV$)/;
+  const own = Object.entries(process.env).filter(([name]) => !ofOthers.test(name));
+  return readSettings({
+    LOG_LEVEL: "error",
+    ...Object.fromEntries(own),
+    NATS_URL: natsUrl,
+    LEARNER_DATABASE_URL: databaseUrl,
+    HTTP_PORT: "0",
+    EXPERIENCE_PROVISION: "apply",
+  });
 }
 
 function readOptions(): { help?: boolean; events?: string } {
@@ -58,53 +99,38 @@ function readOptions(): { help?: boolean; events?: string } {
   }
 }
 
-/** What the service reads by default. */
-const subjectFilter = "agent.experience.v1.>";
-
 interface Publication {
   readonly subject: string;
-  readonly payload: string;
+  readonly payload: Uint8Array;
   readonly eventId?: string;
 }
 
-function ownEvents(): Publication[] {
+function ownEvents(subjects: string): Publication[] {
   return demoTraffic(Date.now()).map((event) => ({
-    subject: experienceSubject(subjectFilter, event.agent_id),
-    payload: JSON.stringify(event),
+    subject: experienceSubject(subjects, event.agent_id),
+    payload: Buffer.from(JSON.stringify(event)),
     eventId: event.event_id,
   }));
 }
 
-/** A line that is no event is published, too: it shows what becomes of invalid ones. */
-async function readEvents(file: string): Promise<Publication[]> {
-  const lines = (await readFile(file, "utf8")).split("\n").filter((line) => line.trim() !== "");
-  return lines.map((payload) => {
-    const { agent_id, event_id } = fieldsOf(payload);
-    const subject = experienceSubject(subjectFilter, agent_id ?? "unknown");
-    return { subject, payload, ...(event_id !== undefined && { eventId: event_id }) };
-  });
-}
-
-function fieldsOf(line: string): { agent_id?: string; event_id?: string } {
-  try {
-    const { agent_id, event_id } = Object(JSON.parse(line));
-    return {
-      ...(typeof agent_id === "string" && { agent_id }),
-      ...(typeof event_id === "string" && { event_id }),
-    };
-  } catch (error) {
-    if (error instanceof SyntaxError) return {};
-    throw error;
+/** As `publish` reads it; but what is no event is published, too: it shows what becomes of invalid ones. */
+async function readEvents(file: string, subjects: string): Promise<Publication[]> {
+  const events: Publication[] = [];
+  for await (const line of eventsIn(textOf(createReadStream(file)), maxEventBytes)) {
+    const event = readEvent(line, subjects);
+    if (!("reason" in event)) events.push(event);
+    else {
+      console.log(printable(`${file}, line ${line.number}: ${event.reason}`));
+      const subject = experienceSubject(subjects, "unknown");
+      if (line.bytes !== null) events.push({ subject, payload: line.bytes });
+    }
   }
+  return events;
 }
 
 async function run(servers: SpawnedServers, events: readonly Publication[]): Promise<void> {
-  const settings = readSettings({
-    NATS_URL: servers.natsUrl,
-    LEARNER_DATABASE_URL: servers.databaseUrl,
-    HTTP_PORT: "0",
-    LOG_LEVEL: "error",
-  });
+  const settings = settingsFor(servers);
+  for (const warning of settings.warnings) console.log(`  ${warning}`);
   const service = await startService({
     settings,
     log: openLog(settings.logLevel, true),
@@ -198,7 +224,7 @@ Dead letters: ${stats.streams[deadLettersStream]?.messages ?? 0}
 main().then(
   (code) => exitWhenWritten(code),
   (error: unknown) => {
-    console.error(messageOf(error));
+    console.error(withRemedy(error));
     return exitWhenWritten(1);
   },
 );
