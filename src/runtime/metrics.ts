@@ -69,6 +69,11 @@ export function createMetrics() {
       "Writes to KV that another one was ahead of, and that were done again",
       ["bucket"],
     ),
+    timesUnset: counter(
+      "event_times_unset_total",
+      "Events whose producer wrote that its clock was not set: when they were stored counts",
+      ["stream"],
+    ),
     ready: gauge("experience_bus_ready", "1 while the replica is ready, as /readyz says, else 0"),
     dependencyUp: gauge("dependency_up", "1 while the dependency answers this replica, else 0", [
       "dependency",
@@ -141,6 +146,12 @@ export function statementDone({ postgresDuration, postgresErrors }: Metrics): St
 export function conflictOf({ casConflicts }: Metrics, bucket: string): () => void {
   casConflicts.inc({ bucket }, 0);
   return () => casConflicts.inc({ bucket });
+}
+
+/** What a decoder reports: an event's time says that a clock was not set. */
+export function unsetTimeOf({ timesUnset }: Metrics, stream: string): () => void {
+  timesUnset.inc({ stream }, 0);
+  return () => timesUnset.inc({ stream });
 }
 
 /** Every counter of ours, as `name{label="value"}`; not the defaults of the process. */

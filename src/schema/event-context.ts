@@ -1,5 +1,5 @@
 import { BusError } from "../errors.ts";
-import { parseTimestamp } from "./timestamp.ts";
+import { expectedTime, readTime, unset } from "./timestamp.ts";
 
 /** What is known of a message beside its payload. */
 export interface MessageContext {
@@ -8,6 +8,8 @@ export interface MessageContext {
   /** When the stream stored it, epoch ms. */
   readonly storedAt: number;
   readonly maxFutureMs: number;
+  /** Called for an event whose producer's clock was not set: its time counts as absent. */
+  readonly onUnsetTime?: (() => void) | undefined;
 }
 
 /** Epoch ms; when the stream stored it, where the event names no time. */
@@ -17,15 +19,14 @@ export function eventTime(
   field = "ts",
 ): number {
   if (ts === undefined) return context.storedAt;
-  const time = parseTimestamp(ts);
-  if (time === null)
-    throw new BusError("bad_request", `${field}: expected ISO 8601 or epoch milliseconds`);
-  return notAhead(time, context);
-}
-
-/** A clock that runs far ahead is not believed. */
-export function notAhead(time: number, { storedAt, maxFutureMs }: MessageContext): number {
-  return time > storedAt + maxFutureMs ? storedAt : time;
+  const time = readTime(ts);
+  if (time === null) throw new BusError("bad_request", `${field}: ${expectedTime}`);
+  if (time === unset) {
+    context.onUnsetTime?.();
+    return context.storedAt;
+  }
+  // A clock that runs far ahead is not believed.
+  return time > context.storedAt + context.maxFutureMs ? context.storedAt : time;
 }
 
 /** What stands in for a missing id obeys the same bounds, and PostgreSQL must be able to hold it. */

@@ -3,8 +3,8 @@ import { BusError } from "../errors.ts";
 /** The object itself is level 1. */
 export const maxDepth = 16;
 
-/** A byte order mark is kept, and so refused: JSON has none (RFC 8259, section 8.1). */
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** A byte order mark, which Windows puts before texts, is passed over, as RFC 8259 allows (section 8.1). */
+const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * Parses one JSON object and refuses what would hurt later: bad UTF-8, nesting past `maxDepth`,

@@ -1,10 +1,10 @@
 import { type Static, type TSchema, Type } from "typebox";
-import { Compile } from "typebox/compile";
 import { BusError } from "../errors.ts";
+import { type Problem, readerOf } from "./dialect.ts";
 import { firstProblem } from "./event-context.ts";
 import { parseJsonObject } from "./json.ts";
 import { cleanText, requireCleanText } from "./plain-text.ts";
-import { parseTimestamp } from "./timestamp.ts";
+import { expectedTime, readTime, unset } from "./timestamp.ts";
 
 export const tenantSchema = Type.Optional(
   Type.String({ minLength: 1, maxLength: 128, description: "default: default" }),
@@ -15,27 +15,25 @@ export const idSchema = Type.String({ minLength: 1, maxLength: 128, pattern: "\\
 
 export const nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()]);
 
-/** Reads requests of that shape, an empty one as `{}`; throws `BusError` `bad_request` with the reason. */
+/**
+ * Reads requests of that shape, an empty one as `{}`, in whatever spelling `dialect.ts` knows; throws `BusError`
+ * `bad_request` with the reason.
+ */
 export function decoderOf<S extends TSchema>(schema: S): (payload: Uint8Array) => Static<S> {
-  const compiled = Compile(schema);
-  return (payload) => {
-    const value = parseRequest(payload);
-    if (compiled.Check(value)) return value as Static<S>;
-    throw new BusError("bad_request", firstProblem(compiled.Errors(value)));
-  };
+  const { read } = readerOf(schema);
+  return (payload) => read(parseRequest(payload));
 }
 
 function parseRequest(payload: Uint8Array): unknown {
   return payload.length === 0 ? {} : parseJsonObject(payload);
 }
 
-/** Epoch ms of a time in a request. */
+/** Epoch ms of a time in a request; before anything happened where it says "unset". */
 export function timeFrom(field: string, value: string | number | undefined): number | undefined {
   if (value === undefined) return undefined;
-  const parsed = parseTimestamp(value);
-  if (parsed === null)
-    throw new BusError("bad_request", `${field}: expected ISO 8601 or epoch milliseconds`);
-  return parsed;
+  const parsed = readTime(value);
+  if (parsed === null) throw new BusError("bad_request", `${field}: ${expectedTime}`);
+  return parsed === unset ? 0 : parsed;
 }
 
 /** No other fields than those of the shape. */
@@ -46,21 +44,15 @@ export const strict = { additionalProperties: false } as const;
  * is text with hidden characters.
  */
 export function strictDecoderOf<S extends TSchema>(schema: S): (payload: Uint8Array) => Static<S> {
-  const compiled = Compile(schema);
+  const { read } = readerOf(schema, (problems) => unknownField(problems) ?? firstProblem(problems));
   return (payload) => {
-    const value = parseRequest(payload);
-    if (compiled.Check(value)) {
-      requireCleanText(value);
-      return value as Static<S>;
-    }
-    const problems = compiled.Errors(value);
-    throw new BusError("bad_request", unknownField(problems) ?? firstProblem(problems));
+    const value = read(parseRequest(payload));
+    requireCleanText(value);
+    return value;
   };
 }
 
-function unknownField(
-  problems: readonly { readonly keyword: string; readonly instancePath: string; params: unknown }[],
-): string | null {
+function unknownField(problems: readonly Problem[]): string | null {
   const found = problems.find(({ keyword }) => keyword === "additionalProperties");
   if (found === undefined) return null;
   const { additionalProperties = [] } = found.params as { additionalProperties?: string[] };

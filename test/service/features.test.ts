@@ -60,7 +60,7 @@ test("features are asked for by user, and by many users at once", async () => {
   const stack = await openStack();
   await stack.start();
   const { nc } = stack.broker;
-  await signal(stack, { user_id: "ada", payload: { rating: 1 } }, { subject: "feedback.tip" });
+  await signal(stack, { user_id: "ada", payload: { rating: 5 } }, { subject: "feedback.tip" });
   await signal(stack, { user_id: "bob" }, { subject: "signals.page.opened" });
   await eventually(async () => (await versionOf(stack, "bob")) === 1);
   await eventually(async () => (await versionOf(stack, "ada")) === 1);

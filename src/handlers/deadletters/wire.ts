@@ -4,7 +4,7 @@ import { timeFrom } from "../../schema/request.ts";
 
 /** Wire shapes of the `deadletters-…` endpoints. */
 
-const time = Type.Union([Type.String({ maxLength: 64 }), Type.Number()]);
+const time = Type.Union([Type.String({ maxLength: 128 }), Type.Number()]);
 const text = Type.String({ minLength: 1, maxLength: 1_024 });
 const name = Type.String({ pattern: "^[^\\s.*>]{1,255}$" });
 const id = Type.Union([
@@ -16,8 +16,8 @@ const filterFields = {
   stream: Type.Optional({ ...name, description: "the stream that the message came from" }),
   durable: Type.Optional({ ...name, description: "the durable that gave it up" }),
   reason: Type.Optional({ ...text, description: "part of the reason, in any case, or the code" }),
-  since: Type.Optional({ ...time, description: "given up at or after: ISO 8601 or epoch ms" }),
-  until: Type.Optional({ ...time, description: "given up before: ISO 8601 or epoch ms" }),
+  since: Type.Optional({ ...time, description: "given up at or after: ISO 8601 or an epoch time" }),
+  until: Type.Optional({ ...time, description: "given up before: ISO 8601 or an epoch time" }),
   replayed: Type.Optional(Type.Boolean({ description: "default: both" })),
 };
 const cursor = Type.Optional(

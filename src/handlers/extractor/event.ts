@@ -35,13 +35,11 @@ export interface ExperienceEvent {
   readonly reason: string | undefined;
 }
 
-/** What tells of an OK event whether it can be passed over, before all of it is read. */
+/** What tells of an OK event whether it can be passed over. */
 export interface OkGlance {
   readonly eventId: string;
   readonly silent: boolean;
   readonly cancelled: boolean;
-  /** Undefined or NaN where the event says nothing of it. */
   readonly latencyMs: number | undefined;
-  /** The same. */
   readonly toolLatencyMs: number | undefined;
 }

@@ -91,14 +91,16 @@ export function messageDecoder(options: {
   readonly maxFutureMs: number;
   readonly rules: readonly Rule[];
   readonly okSamplePercent: number;
+  readonly onUnsetTime?: () => void;
 }): MessageDecoder {
-  const { subject, maxFutureMs, rules, okSamplePercent } = options;
+  const { subject, maxFutureMs, rules, okSamplePercent, onUnsetTime } = options;
   const passOver = (glance: OkGlance) => canPassOver(glance, rules, okSamplePercent);
   const bringsOnlyV1 = subject.startsWith("agent.experience.v1.");
   // One context for all messages, each read at once: what it says is rarely asked for.
   let message: StoredMessage;
   const context: EventContext = {
     maxFutureMs,
+    onUnsetTime,
     get storedAt() {
       return message.storedAt;
     },

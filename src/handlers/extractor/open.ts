@@ -1,4 +1,4 @@
-import { conflictOf } from "../../runtime/metrics.ts";
+import { conflictOf, unsetTimeOf } from "../../runtime/metrics.ts";
 import { decodeTraced } from "../../runtime/traced.ts";
 import { evidenceBucket } from "../../subjects.ts";
 import { openAttempts } from "../attempts.ts";
@@ -34,10 +34,12 @@ export async function openExtractor(
   );
   const attempts = await openAttempts(context, durable);
   const lessons = openLessonStore(database, { publish: settings.lessonPublishEnabled });
-  const decode = messageDecoder({ subject, maxFutureMs, rules, okSamplePercent });
+  const decoding = { subject, maxFutureMs, rules, okSamplePercent };
+  const decodeAgain = messageDecoder(decoding);
+  const decode = messageDecoder({ ...decoding, onUnsetTime: unsetTimeOf(metrics, stream) });
   const history = openHistory({
     ...{ js, jsm, stream, durable, subject },
-    decode: tracing ? decodeTraced(tracing, decode) : decode,
+    decode: tracing ? decodeTraced(tracing, decodeAgain) : decodeAgain,
     ...{ attempts, maxDeliver, log },
   });
   const publisher = lessonPublisher(js, settings.lessonSubject, tracing);

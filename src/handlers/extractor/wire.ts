@@ -1,16 +1,9 @@
 import { Type } from "typebox";
-import { Compile } from "typebox/compile";
 import { BusError } from "../../errors.ts";
-import {
-  checkedId,
-  eventTime,
-  firstProblem,
-  type MessageContext,
-  notAhead,
-} from "../../schema/event-context.ts";
+import { readerOf } from "../../schema/dialect.ts";
+import { checkedId, eventTime, type MessageContext } from "../../schema/event-context.ts";
 import { parseJsonObject } from "../../schema/json.ts";
 import type { ExperienceEvent, OkGlance } from "./event.ts";
-import { type PlainEvent, readPlainEvent } from "./plain-event.ts";
 import { withoutSecrets } from "./secrets.ts";
 
 /** One JSON object, at most this many bytes. */
@@ -21,13 +14,16 @@ const name = (description: string) => Type.String({ maxLength: 1_024, descriptio
 const classText = (description: string) => Type.String({ maxLength: 8_192, description });
 const amount = (description: string) => Type.Number({ minimum: 0, description });
 
-/** `agent.experience.v1.<agent>`: what an agent says happened. Unknown fields are ignored. */
+/**
+ * `agent.experience.v1.<agent>`: what an agent says happened. Unknown fields are ignored; other spellings are read
+ * as `schema/dialect.ts` says.
+ */
 export const experienceEventSchema = Type.Object(
   {
     event_id: Type.Optional(id("identity; default: header Nats-Msg-Id, else stream and sequence")),
     ts: Type.Optional(
-      Type.Union([Type.String({ maxLength: 64 }), Type.Number()], {
-        description: "event time: ISO 8601, or epoch ms; default: when the stream stored it",
+      Type.Union([Type.String({ maxLength: 128 }), Type.Number()], {
+        description: "event time: ISO 8601, or epoch s, ms, µs or ns; default: when it was stored",
       }),
     ),
     tenant_id: Type.Optional(id("default: default")),
@@ -89,7 +85,8 @@ export const experienceEventSchema = Type.Object(
   { $id: "agent.experience.v1", title: "Agent experience event" },
 );
 
-const compiled = Compile(experienceEventSchema);
+/** Finds what of an event is read, and what is not. */
+export const experienceEvents = readerOf(experienceEventSchema);
 
 /** The agent counts as known, too, where the event does not name one. */
 export interface EventContext extends MessageContext {
@@ -101,93 +98,54 @@ export interface EventContext extends MessageContext {
  * the field and the rule but never repeats the event's text.
  */
 export function decodeEvent(payload: Uint8Array, context: EventContext): ExperienceEvent {
-  const plain = readPlainEvent(payload);
-  return plain ? fromPlain(plain, context) : decodeAny(payload, context);
+  return withoutSecrets(understood(parsed(payload), context));
 }
 
-/** The same, but null for a valid OK event that `canPassOver` has no use for, which is then hardly read. */
+/** The same for a value that is parsed already. */
+export function eventFrom(value: unknown, context: EventContext): ExperienceEvent {
+  return withoutSecrets(understood(value, context));
+}
+
+/** The same, but null for a valid OK event that `canPassOver` has no use for: nothing of it is kept anywhere. */
 export function decodeUnless(
   payload: Uint8Array,
   context: EventContext,
   canPassOver: (glance: OkGlance) => boolean,
 ): ExperienceEvent | null {
-  const plain = readPlainEvent(payload);
-  if (plain === null) {
-    const event = decodeAny(payload, context);
-    return event.ok && canPassOver(event) ? null : event;
-  }
-  const eventId = plain.ok && plain.hasText("agentId") ? plain.text("eventId") : undefined;
-  if (eventId !== undefined) {
-    const { silent, cancelled, latencyMs, toolLatencyMs } = plain;
-    if (canPassOver({ eventId, silent, cancelled, latencyMs, toolLatencyMs })) return null;
-  }
-  return fromPlain(plain, context);
+  const event = understood(parsed(payload), context);
+  return event.ok && canPassOver(event) ? null : withoutSecrets(event);
 }
 
-/** Without the short cut for plain events, which must not make a difference. */
-export function decodeAny(payload: Uint8Array, context: EventContext): ExperienceEvent {
+function parsed(payload: Uint8Array): unknown {
   if (payload.length > maxEventBytes) {
     throw new BusError(
       "too_large",
       `payload has ${payload.length} bytes, at most ${maxEventBytes}`,
     );
   }
-  return eventFrom(parseJsonObject(payload), context);
+  return parseJsonObject(payload);
 }
 
-function fromPlain(plain: PlainEvent, context: EventContext): ExperienceEvent {
-  const { ok, ts, latencyMs, httpStatus } = plain;
-  const storedAt = context.storedAt;
-  const http_status = Number.isNaN(httpStatus) ? undefined : httpStatus;
-  return withoutSecrets({
-    eventId: plain.text("eventId") ?? checkedId(context.defaultEventId, "Nats-Msg-Id"),
-    ts: Number.isNaN(ts) ? storedAt : notAhead(ts, context),
-    storedAt,
-    tenantId: plain.text("tenantId") ?? "default",
-    agentId: plain.text("agentId") ?? checkedId(context.defaultAgentId, "the subject's last token"),
-    taskType: plain.text("taskType") ?? "unknown",
-    runId: plain.text("runId"),
-    requestId: plain.text("requestId"),
-    source: plain.text("source"),
-    node: plain.text("node"),
-    ok,
-    errorClass: ok ? undefined : errorClass(plain.text("errorClass"), http_status),
-    httpStatus: http_status,
-    cancelled: plain.cancelled,
-    silent: plain.silent,
-    provider: plain.text("provider"),
-    model: plain.text("model"),
-    profile: plain.text("profile"),
-    latencyMs: Number.isNaN(latencyMs) ? undefined : latencyMs,
-    tool: plain.text("tool"),
-    toolLatencyMs: Number.isNaN(plain.toolLatencyMs) ? undefined : plain.toolLatencyMs,
-    reason: plain.text("reason"),
-  });
-}
-
-/** The same for a value that is parsed already. */
-export function eventFrom(value: unknown, context: EventContext): ExperienceEvent {
-  if (!compiled.Check(value))
-    throw new BusError("bad_request", firstProblem(compiled.Errors(value)));
-  const { result, llm, policy, tool } = value;
-  const silent = result.silent === true || policy?.sowa_decision === "SILENT";
-  const storedAt = context.storedAt;
-  return withoutSecrets({
-    eventId: value.event_id ?? checkedId(context.defaultEventId, "Nats-Msg-Id"),
-    ts: eventTime(value.ts, context),
-    storedAt,
-    tenantId: value.tenant_id ?? "default",
-    agentId: value.agent_id ?? checkedId(context.defaultAgentId, "the subject's last token"),
-    taskType: value.task_type ?? "unknown",
-    runId: value.run_id,
-    requestId: value.request_id,
-    source: value.source,
-    node: value.node,
+/** The one place where events are made. */
+function understood(value: unknown, context: EventContext): ExperienceEvent {
+  const event = experienceEvents.read(value);
+  const { result, llm, policy, tool } = event;
+  return {
+    eventId: event.event_id ?? checkedId(context.defaultEventId, "Nats-Msg-Id"),
+    ts: eventTime(event.ts, context),
+    storedAt: context.storedAt,
+    tenantId: event.tenant_id ?? "default",
+    agentId: event.agent_id ?? checkedId(context.defaultAgentId, "the subject's last token"),
+    taskType: event.task_type ?? "unknown",
+    runId: event.run_id,
+    requestId: event.request_id,
+    source: event.source,
+    node: event.node,
     ok: result.ok,
     errorClass: result.ok ? undefined : errorClass(result.error_class, result.http_status),
     httpStatus: result.http_status,
     cancelled: result.cancelled === true,
-    silent,
+    silent: result.silent === true || policy?.sowa_decision === "SILENT",
     provider: llm?.provider,
     model: llm?.model,
     profile: llm?.profile,
@@ -195,7 +153,7 @@ export function eventFrom(value: unknown, context: EventContext): ExperienceEven
     tool: tool?.name,
     toolLatencyMs: tool?.latency_ms,
     reason: policy?.reason,
-  });
+  };
 }
 
 function errorClass(given: string | undefined, httpStatus: number | undefined): string {

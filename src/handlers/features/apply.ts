@@ -40,6 +40,8 @@ export interface FeaturesOptions {
   /** The durables that bring signals and feedback. */
   readonly sources: readonly { readonly stream: string; readonly durable: string }[];
   readonly maxFutureMs: number;
+  /** What is done about an event of that stream whose producer's clock was not set. */
+  readonly onUnsetTime: (stream: string) => () => void;
   readonly store: FeatureStore & {
     readonly find: (users: readonly UserKey[]) => Promise<FeatureRow[]>;
   };
@@ -51,19 +53,24 @@ export interface FeaturesOptions {
 export function features({
   sources,
   maxFutureMs,
+  onUnsetTime: onUnsetTimeOf,
   store,
   metrics,
   log,
 }: FeaturesOptions): ConcernPart {
-  function decode(message: StoredMessage): UserEvent {
-    try {
-      const { storedAt } = message;
-      const context = { storedAt, maxFutureMs, defaultEventId: defaultEventIdOf(message) };
-      return decodeUserEvent(message.data, message.subject, context);
-    } catch (error) {
-      if (isRefusal(error)) metrics.featureEvents.inc({ outcome: "invalid" });
-      throw error;
-    }
+  function decoderFor(stream: string) {
+    const onUnsetTime = onUnsetTimeOf(stream);
+    return (message: StoredMessage): UserEvent => {
+      try {
+        const { storedAt } = message;
+        const known = { storedAt, maxFutureMs, onUnsetTime };
+        const context = { ...known, defaultEventId: defaultEventIdOf(message) };
+        return decodeUserEvent(message.data, message.subject, context);
+      } catch (error) {
+        if (isRefusal(error)) metrics.featureEvents.inc({ outcome: "invalid" });
+        throw error;
+      }
+    };
   }
 
   async function handle(events: readonly UserEvent[]): Promise<void> {
@@ -109,7 +116,11 @@ export function features({
         },
       }),
     ],
-    consumptions: sources.map((source) => ({ ...source, decode, handle })),
+    consumptions: sources.map((source) => ({
+      ...source,
+      decode: decoderFor(source.stream),
+      handle,
+    })),
   };
 }
 

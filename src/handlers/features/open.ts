@@ -1,4 +1,5 @@
 import { namesOf } from "../../runtime/consumers.ts";
+import { unsetTimeOf } from "../../runtime/metrics.ts";
 import { openAttempts, probeAttempts } from "../attempts.ts";
 import type { ConcernContext, RunningConcern } from "../concern.ts";
 import { features, proofRemoval } from "./apply.ts";
@@ -15,7 +16,12 @@ export async function openUserFeatures(
   const store = openFeatures(opened.database);
   const maxFutureMs = settings.maxFutureSeconds * 1_000;
   return {
-    parts: [features({ sources: desired.durables.map(namesOf), store, maxFutureMs, metrics, log })],
+    parts: [
+      features({
+        ...{ sources: desired.durables.map(namesOf), store, maxFutureMs, metrics, log },
+        onUnsetTime: (stream) => unsetTimeOf(metrics, stream),
+      }),
+    ],
     durables: desired.durables.map((wanted) => ({ wanted, maxDeliver, attempts })),
     maintenance: [proofRemoval(store, settings.featureDedupDays, log)],
     probeKv: () => probeAttempts(attempts),

@@ -1,3 +1,4 @@
+import { fieldOf } from "../../schema/dialect.ts";
 import { cleanText, isBlank } from "../../schema/plain-text.ts";
 import type { UserEvent } from "../features/event.ts";
 import { verdictOf } from "../features/mappers/feedback.ts";
@@ -7,7 +8,7 @@ import { maxSummary } from "./wire.ts";
 
 /** Where producers put what the user wrote; the first that is there counts. */
 const textFields = ["text", "comment", "message", "reason", "note", "feedback_text"] as const;
-const runFields = ["run_id", "runId"] as const;
+const runFields = ["run_id"] as const;
 const maxRunId = 128;
 
 /**
@@ -19,14 +20,14 @@ export function complaintOf(event: UserEvent): NewEntry | null {
   const summary = first(event, textFields, maxSummary);
   const runId = first(event, runFields, maxRunId);
   if (summary === null && runId === null) return null;
-  const { tenantId, eventId } = event;
-  const entryId = feedbackEntryId(tenantId, eventId);
+  const { tenantId, userId, eventId } = event;
+  const entryId = feedbackEntryId(tenantId, userId, eventId);
   return { entryId, tenantId, feedbackId: eventId, summary, runId };
 }
 
 function first({ payload }: UserEvent, fields: readonly string[], length: number): string | null {
   for (const field of fields) {
-    const value = payload[field];
+    const value = fieldOf(payload, field);
     if (typeof value !== "string") continue;
     const clean = cleanText(value).trim();
     if (!isBlank(clean)) return cleanText(clean.slice(0, length));

@@ -26,6 +26,9 @@ import {
   wireStep,
 } from "./wire.ts";
 
+/** As `updated_at` of a reply is. */
+const updatedAtForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$/;
+
 /** The `review-…` endpoints. */
 export function reviewEndpoints(reviews: Reviews): ConcernPart["endpoints"] {
   async function create(request: CreateRequest) {
@@ -50,7 +53,7 @@ export function reviewEndpoints(reviews: Reviews): ConcernPart["endpoints"] {
 
   async function list(request: Static<typeof listSchema>) {
     const { limit = 100, cursor = null, stage, tenant_id: tenantId } = request;
-    if (cursor !== null && parseTimestamp(cursor) === null) {
+    if (cursor !== null && !(updatedAtForm.test(cursor) && parseTimestamp(cursor) !== null)) {
       throw new BusError("bad_request", "cursor: this is not one of a reply");
     }
     const filter: EntryFilter = {

@@ -12,9 +12,9 @@ export function reviewedLessonKey(tenantId: string, entryId: string): string {
 }
 
 /** The id of the entry that an event of negative feedback creates: the same each time it is delivered. */
-export function feedbackEntryId(tenantId: string, eventId: string): string {
+export function feedbackEntryId(tenantId: string, userId: string, eventId: string): string {
   const digest = createHash("sha256")
-    .update(JSON.stringify([tenantId, eventId]))
+    .update(JSON.stringify([tenantId, userId, eventId]))
     .digest("hex");
   return `feedback-${digest.slice(0, 32)}`;
 }

@@ -1,12 +1,7 @@
 import { Type } from "typebox";
-import { Compile } from "typebox/compile";
 import { BusError } from "../../errors.ts";
-import {
-  checkedId,
-  eventTime,
-  firstProblem,
-  type MessageContext,
-} from "../../schema/event-context.ts";
+import { fieldOf, readerOf } from "../../schema/dialect.ts";
+import { checkedId, eventTime, type MessageContext } from "../../schema/event-context.ts";
 import { parseJsonObject } from "../../schema/json.ts";
 import { maskSecretsIn, maskSecretsOfId } from "../../schema/secrets.ts";
 import type { RunEvent } from "./event.ts";
@@ -19,7 +14,10 @@ export const maxRunEventBytes = 256 * 1024;
 
 const id = (description: string) => Type.String({ minLength: 1, maxLength: 128, description });
 
-/** `agent.run.v1.<run id>`: what happened in a run. Unknown fields are ignored. */
+/**
+ * `agent.run.v1.<run id>`: what happened in a run. Unknown fields are ignored; other spellings are read as
+ * `schema/dialect.ts` says.
+ */
 export const runEventSchema = Type.Object(
   {
     event_id: Type.Optional(
@@ -44,15 +42,15 @@ export const runEventSchema = Type.Object(
       Type.Enum(["completed", "quota_exceeded"], { description: "with run_completed" }),
     ),
     ts: Type.Optional(
-      Type.Union([Type.String({ maxLength: 64 }), Type.Number()], {
-        description: "event time: ISO 8601, or epoch ms; default: when it was stored",
+      Type.Union([Type.String({ maxLength: 128 }), Type.Number()], {
+        description: "event time: ISO 8601, or epoch s, ms, µs or ns; default: when it was stored",
       }),
     ),
   },
   { $id: "agent.run.v1", title: "Event of a run" },
 );
 
-const compiled = Compile(runEventSchema);
+const runEvents = readerOf(runEventSchema);
 
 /** Throws `BusError` `bad_request` (or `too_large`) with the reason, which never repeats the event's text. */
 export function decodeRunEvent(payload: Uint8Array, context: MessageContext): RunEvent {
@@ -64,14 +62,12 @@ export function decodeRunEvent(payload: Uint8Array, context: MessageContext): Ru
 }
 
 /** The same for a value that is parsed already. */
-export function runEventFrom(value: unknown, context: MessageContext): RunEvent {
-  if (!compiled.Check(value)) {
-    throw new BusError("bad_request", firstProblem(compiled.Errors(value)));
-  }
+export function runEventFrom(given: unknown, context: MessageContext): RunEvent {
+  const value = runEvents.read(given);
   const { cursor = null } = value;
   const data = maskSecretsIn(value.data ?? {});
   const ofCursor = cursor === null ? undefined : `cursor:${cursor}`;
-  const told = value.terminal_status ?? data["terminal_status"];
+  const told = value.terminal_status ?? fieldOf(data, "terminal_status");
   return {
     eventId: maskSecretsOfId(
       value.event_id ?? ofCursor ?? checkedId(context.defaultEventId, "Nats-Msg-Id"),

@@ -4,6 +4,7 @@ import { openPositions } from "../../postgres/positions.ts";
 import { namesOf } from "../../runtime/consumers.ts";
 import type { Dependencies } from "../../runtime/dependencies.ts";
 import { startLease } from "../../runtime/lease.ts";
+import { unsetTimeOf } from "../../runtime/metrics.ts";
 import { runs as names, positionName } from "../../subjects.ts";
 import { openAttempts, probeAttempts } from "../attempts.ts";
 import type { ConcernContext, RunningConcern } from "../concern.ts";
@@ -44,6 +45,7 @@ export async function openRunRecords(
       runs({
         ...namesOf(durable),
         ...{ store, news, maxFutureMs: settings.maxFutureSeconds * 1_000, metrics },
+        onUnsetTime: unsetTimeOf(metrics, names.stream),
         advance: ({ sequence, streamCreated }) =>
           positions.advance(positionName(names.durable, names.stream, streamCreated), sequence),
       }),

@@ -38,6 +38,8 @@ export interface RunsOptions {
   readonly stream: string;
   readonly durable: string;
   readonly maxFutureMs: number;
+  /** Called for an event of the stream whose producer's clock was not set. */
+  readonly onUnsetTime: () => void;
   readonly store: Runs;
   /** Notes that everything up to this place in the stream is stored. */
   readonly advance: (last: Place) => Promise<void>;
@@ -47,7 +49,7 @@ export interface RunsOptions {
 
 /** Keeps every event of every run, and says how runs are. */
 export function runs(options: RunsOptions): ConcernPart {
-  const { stream, durable, maxFutureMs, store, news, metrics } = options;
+  const { stream, durable, maxFutureMs, onUnsetTime, store, news, metrics } = options;
   const heartbeats = createHeartbeats(store);
 
   async function append(given: readonly RunEvent[]): Promise<AppendedEvents> {
@@ -66,7 +68,8 @@ export function runs(options: RunsOptions): ConcernPart {
     try {
       const { storedAt } = message;
       const defaultEventId = defaultEventIdOf(message);
-      return decodeRunEvent(message.data, { storedAt, maxFutureMs, defaultEventId });
+      const context = { storedAt, maxFutureMs, defaultEventId, onUnsetTime };
+      return decodeRunEvent(message.data, context);
     } catch (error) {
       if (isRefusal(error)) metrics.runEvents.inc({ outcome: "invalid" });
       throw error;

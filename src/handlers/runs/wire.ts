@@ -8,7 +8,7 @@ import type { RunEventRow } from "./store.ts";
 /** Wire shapes of the `runs-…` endpoints. */
 
 const runId = Type.String({ minLength: 1, maxLength: 128 });
-const time = Type.Union([Type.String({ maxLength: 64 }), Type.Number()]);
+const time = Type.Union([Type.String({ maxLength: 128 }), Type.Number()]);
 const cursorSchema = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const nullable = <S extends Parameters<typeof Type.Union>[0][number]>(schema: S) =>
   Type.Union([schema, Type.Null()]);
@@ -54,8 +54,8 @@ export const listRunsSchema = Type.Object({
   tenant_id: tenantSchema,
   agent_id: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
   status: Type.Optional(Type.Enum([...statuses])),
-  since: Type.Optional({ ...time, description: "started at or after: ISO 8601 or epoch ms" }),
-  until: Type.Optional({ ...time, description: "started before: ISO 8601 or epoch ms" }),
+  since: Type.Optional({ ...time, description: "started at or after: ISO 8601 or an epoch time" }),
+  until: Type.Optional({ ...time, description: "started before: ISO 8601 or an epoch time" }),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000, description: "default: 100" })),
   cursor: Type.Optional(Type.String({ maxLength: 512, description: "of an earlier reply" })),
 });

@@ -110,7 +110,7 @@ test("10,000 payloads each decode to a safe event or are refused, and nothing el
   expect(seen.refused).toBeGreaterThan(1_000);
 });
 
-test("white space around a payload changes nothing, though a short plain one is read another way", () => {
+test("white space around a payload changes nothing", () => {
   const blank = Buffer.from(" \n".repeat(1_000));
   fc.assert(
     fc.property(payloads, (payload) => {

@@ -149,9 +149,34 @@ describe("feedback", () => {
   });
 
   test("is read from the first field that is there, even when that says nothing known", () => {
-    expect(given({ value: "bad", rating: 1, feedback: "like" })).toBe("positive");
-    expect(given({ feedback: "meh", rating: 1 })).toBe("other");
-    expect(given({ feedback: null, rating: 1 })).toBe("positive");
+    expect(given({ value: "bad", rating: 5, feedback: "like" })).toBe("positive");
+    expect(given({ feedback: "meh", rating: 5 })).toBe("other");
+    expect(given({ feedback: null, rating: 5 })).toBe("positive");
+  });
+
+  test.each<[string, readonly object[]]>([
+    [
+      "negative",
+      [{ rating: 1 }, { rating: 2 }, { rating: "1" }, { rating: "2/5" }, { rating: -1 }],
+    ],
+    ["other", [{ rating: 3 }, { rating: "5 / 10" }, { rating: 0 }, { rating: [5] }]],
+    ["positive", [{ rating: 4 }, { rating: 5 }, { rating: "5" }, { rating: 8 }, { rating: "4.5" }]],
+    [
+      "negative",
+      [
+        { rating: 4, scale: 10 },
+        { rating: 3, maxRating: 10 },
+        { rating: 5, out_of: "100" },
+      ],
+    ],
+    ["positive", [{ rating: 3, max: 3 }, { rating: 0.9 }, { rating: true }, { rating: "good" }]],
+  ])("with stars is %s for each of %j", (verdict, payloads) => {
+    for (const one of payloads) expect([one, given(one)]).toEqual([one, verdict]);
+  });
+
+  test("is read in camelCase, too, and as of no field where that is null", () => {
+    expect(given({ userSignal: "bad" })).toBe("negative");
+    expect(given({ user_signal: null, kind: "like" })).toBe("positive");
   });
 
   test.each([

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type BusError, isRefusal } from "../../../src/errors.ts";
 import type { UserEvent } from "../../../src/handlers/features/event.ts";
 import { decodeUserEvent, maxUserEventBytes } from "../../../src/handlers/features/wire.ts";
+import { expectedTime } from "../../../src/schema/timestamp.ts";
 import { bytes, context, storedAt } from "../extractor/context.ts";
 
 const subject = "signals.task.synced";
@@ -83,9 +84,9 @@ describe("the other names of fields", () => {
     expect(event).toMatchObject({ eventId: "e2", userId: "ada", ts: storedAt - 2 });
   });
 
-  test("are checked even where they do not count", () => {
-    expect(reasonFor({ userId: 17 })).toMatch(/^userId\b/);
-    expect(reasonFor({ event_id: "e", eventId: "" })).toMatch(/^eventId\b/);
+  test("are checked like those", () => {
+    expect(() => decodeUserEvent(bytes({ userId: true }), subject, context)).toThrow(/^user_id\b/);
+    expect(reasonFor({ eventId: [secret] })).toMatch(/^event_id\b/);
   });
 
   test("go for the tenant, too", () => {
@@ -105,7 +106,7 @@ test.each(["signals.a\u0000b", "signals.\ud800"])(
 
 test("an event about nobody is refused", () => {
   const { code, message } = refusalOf(bytes({ event_id: secret, payload: { user_id: "ada" } }));
-  expect([code, message]).toEqual(["bad_request", "user_id: is required"]);
+  expect([code, message]).toEqual(["bad_request", expect.stringMatching(/required.* user_id/)]);
 });
 
 describe("the event time", () => {
@@ -113,9 +114,8 @@ describe("the event time", () => {
     ["2026-11-01T07:00:00Z", Date.UTC(2026, 10, 1, 7)],
     ["2026-11-01T09:00:00+02:00", Date.UTC(2026, 10, 1, 7)],
     ["2020-01-01", Date.UTC(2020, 0, 1)],
-    [0, 0],
-    [1.9, 1],
-  ])("%j is taken as it is, under both names", (ts, expected) => {
+    [1_793_520_000.25, 1_793_520_000_250],
+  ])("%j is read, under both names", (ts, expected) => {
     expect(decode({ ts }).ts).toBe(expected);
     expect(decode({ occurredAt: ts }).ts).toBe(expected);
   });
@@ -175,7 +175,6 @@ describe("a payload that is no object of JSON in UTF-8 is refused", () => {
     ["cut off", `{"user_id":"${secret}`, "not JSON"],
     ["two values", '{"user_id":"ada"}{}', "not JSON"],
     ["NaN", '{"user_id":"ada","ts":NaN}', "not JSON"],
-    ["a byte order mark", '\ufeff{"user_id":"ada"}', "not JSON"],
     ["Latin-1", Buffer.from('{"user_id":"é"}', "latin1"), "not UTF-8"],
     ["UTF-16", Buffer.from('{"user_id":"ada"}', "utf16le"), "not JSON"],
     ["a surrogate in UTF-8", Uint8Array.of(0x22, 0xed, 0xa0, 0x80, 0x22), "not UTF-8"],
@@ -191,18 +190,18 @@ describe("a payload that is no object of JSON in UTF-8 is refused", () => {
 
 describe("a field of a wrong type or out of bounds is refused by its name", () => {
   const long = secret.repeat(200);
-  const ids = ["event_id", "user_id", "tenant_id", "type", "eventId", "userId"];
-  const times = ["ts", "occurredAt"];
-  const versions = ["schema_version", "schemaVersion"];
-  const wrongIds = ["", long.slice(0, 129), 17, null, true, [secret], { secret }];
+  const ids = ["event_id", "user_id", "tenant_id", "type"];
+  const times = ["ts", "occurred_at"];
+  const wrongIds = [long.slice(0, 129), 1.5, 2 ** 53, true, [secret], { secret }];
 
   test.each<[string, unknown]>([
     ...ids.flatMap((field) => wrongIds.map((value): [string, unknown] => [field, value])),
-    ...[...times, ...versions].flatMap((field): [string, unknown][] =>
-      [long, true, null, [secret], { secret }].map((value) => [field, value]),
+    ...[...times, "schema_version"].flatMap((field): [string, unknown][] =>
+      [long, true, [secret], { secret }].map((value) => [field, value]),
     ),
-    ...[long, 17, null, [secret]].map((value): [string, unknown] => ["producer", value]),
-    ...[secret, 17, true, null, [{ secret }]].map((value): [string, unknown] => ["payload", value]),
+    ...[long, 17, [secret]].map((value): [string, unknown] => ["producer", value]),
+    ...[secret, 17, true, [{ secret }]].map((value): [string, unknown] => ["payload", value]),
+    ["user_id", ""],
   ])("%s of %j", (field, value) => {
     const { code, message } = refusalOf(bytes({ user_id: "ada", [field]: value }));
     expect(code).toBe("bad_request");
@@ -211,13 +210,11 @@ describe("a field of a wrong type or out of bounds is refused by its name", () =
     expect(message.length).toBeLessThan(200);
   });
 
-  test.each([secret, "2026-02-30T00:00:00Z", "", -1, 1e17, "2026-11-01T25:00Z"])(
+  test.each([secret, "2026-02-30T00:00:00Z", 1e300, "2026-11-01T25:00Z"])(
     "a ts of %j is refused",
     (ts) => {
-      expect(reasonFor({ ts })).toBe("ts: expected ISO 8601 or epoch milliseconds");
-      expect(reasonFor({ occurredAt: ts })).toBe(
-        "occurredAt: expected ISO 8601 or epoch milliseconds",
-      );
+      expect(reasonFor({ ts })).toBe(`ts: ${expectedTime}`);
+      expect(reasonFor({ occurredAt: ts })).toBe(`occurred_at: ${expectedTime}`);
     },
   );
 

@@ -1,3 +1,4 @@
+import { fieldOf } from "../../../schema/dialect.ts";
 import type { UserEvent } from "../event.ts";
 import { type Latest, latest } from "./latest.ts";
 import type { Mapper } from "./mapper.ts";
@@ -68,10 +69,42 @@ export const feedback: Mapper<Feedback> = {
 
 /** Of the payload's field; where it has none, the subject's last token. */
 export function verdictOf({ payload, subject }: UserEvent): Verdict {
-  const field = fields.find((name) => (payload[name] ?? null) !== null);
-  return verdictFrom(
-    field === undefined ? subject.slice(subject.lastIndexOf(".") + 1) : payload[field],
-  );
+  const field = fields.find((name) => fieldOf(payload, name) !== undefined);
+  if (field === undefined) return verdictFrom(subject.slice(subject.lastIndexOf(".") + 1));
+  const value = fieldOf(payload, field);
+  const rated = field === "rating" ? ratingOf(value, scaleOf(payload)) : null;
+  return rated === null ? verdictFrom(value) : verdictOfRating(rated);
+}
+
+/** Fields that may say of how many a rating is. */
+const scales = ["scale", "max_rating", "max", "out_of"] as const;
+
+function scaleOf(payload: UserEvent["payload"]): number | null {
+  const found = scales.map((name) => Number(fieldOf(payload, name))).find((scale) => scale > 1);
+  return found ?? null;
+}
+
+interface Rating {
+  readonly value: number;
+  readonly scale: number;
+}
+
+/** `4`, `"4"`, `"4/5"`: from 1 to a scale, of 5, 10 or 100 where none is named. Null: signed, or in words. */
+function ratingOf(value: unknown, scale: number | null): Rating | null {
+  if (typeof value !== "number" && typeof value !== "string") return null;
+  const [, text, of] = ratingForm.exec(String(value)) ?? [];
+  const rating = Number(text);
+  const most = Number(of ?? scale ?? [5, 10, 100].find((usual) => rating <= usual));
+  return rating >= 1 && rating <= most && most > 1 ? { value: rating, scale: most } : null;
+}
+
+const ratingForm = /^\s*(\d+(?:\.\d+)?)\s*(?:\/\s*(\d+))?\s*$/;
+
+/** The middle fifth is neither. */
+function verdictOfRating({ value, scale }: Rating): Verdict {
+  const share = (value - 1) / (scale - 1);
+  if (share > 0.6) return "positive";
+  return share < 0.4 ? "negative" : "other";
 }
 
 /** Booleans and signed numbers say it without words. */

@@ -1,3 +1,4 @@
+import { fieldOf } from "../../../schema/dialect.ts";
 import type { UserEvent } from "../event.ts";
 import { type Latest, latest } from "./latest.ts";
 import type { Mapper } from "./mapper.ts";
@@ -26,15 +27,18 @@ const mostTasks = 1_000_000;
 
 /** The list's length, else the number given, else 1 for an event about one task. */
 function tasksIn({ payload }: UserEvent): number {
-  for (const list of [payload["tasks"], payload["task_ids"]]) {
+  for (const name of ["tasks", "task_ids"]) {
+    const list = fieldOf(payload, name);
     if (Array.isArray(list)) return list.length;
   }
-  for (const count of [payload["tasks"], payload["task_count"], payload["count"]]) {
+  for (const name of ["tasks", "task_count", "count"]) {
+    const found = fieldOf(payload, name);
+    const count = typeof found === "string" && /^\d{1,15}$/.test(found) ? Number(found) : found;
     if (typeof count === "number" && Number.isInteger(count) && count >= 0) {
       return Math.min(count, mostTasks);
     }
   }
-  return (payload["task_id"] ?? null) === null ? 0 : 1;
+  return fieldOf(payload, "task_id") === undefined ? 0 : 1;
 }
 
 function sourceOf({ payload }: UserEvent): string | null {
