@@ -42,9 +42,16 @@ export interface Problem {
   readonly params: unknown;
 }
 
-/** `error_class` as `errorClass`. */
+const spelledOtherwise = new Map<string, string>();
+
+/** `error_class` as `errorClass`. For the names of fields in our code, which are few. */
 export function camelCase(name: string): string {
-  return name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+  let alias = spelledOtherwise.get(name);
+  if (alias === undefined) {
+    alias = name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+    spelledOtherwise.set(name, alias);
+  }
+  return alias;
 }
 
 /** A field of an object without a schema, under either spelling; undefined where it is null or not there. */
