@@ -27,6 +27,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   probe: async () => (await import("./probe.ts")).addProbeCommand,
   status: async () => (await import("./status.ts")).addStatusCommand,
   lessons: async () => (await import("./lessons.ts")).addLessonCommands,
+  report: async () => (await import("./report.ts")).addReportCommand,
   publish: async () => (await import("./publish.ts")).addPublishCommand,
   import: async () => (await import("./import.ts")).addImportCommand,
   review: async () => (await import("./review.ts")).addReviewCommands,
