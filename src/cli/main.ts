@@ -34,6 +34,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   memory: async () => (await import("./memory.ts")).addMemoryCommands,
   skills: async () => (await import("./skills.ts")).addSkillCommands,
   dlq: async () => (await import("./dlq.ts")).addDeadLetterCommands,
+  tokens: async () => (await import("./tokens.ts")).addTokenCommands,
   config: async () => (await import("./config.ts")).addConfigCommands,
   [completion]: async () => (await import("./completion.ts")).addCompletionCommand,
 };

@@ -4,7 +4,8 @@ import type { Logger } from "../log.ts";
 import type { HttpSettings } from "../settings/http.ts";
 import { rateLimit } from "./rate-limit.ts";
 import type { Caller } from "./route.ts";
-import { everyRight, holderOf, type KnownToken, openTokensFile, singleToken } from "./tokens.ts";
+import { holderOfTicket, type Ticket, ticketFor } from "./ticket.ts";
+import { everyRight, holderOf, openTokensFile, singleToken } from "./tokens.ts";
 
 /** Who may ask for what. */
 export interface Access {
@@ -14,21 +15,30 @@ export interface Access {
   requireOpen(): void;
   /** Who sent this. Throws `unauthorized`, and `busy` beyond the caller's rate. */
   callerOf(authorization: string | undefined): Promise<Caller>;
+  /** Who shows that ticket, for the tenant that it is for. Throws as `callerOf`. */
+  holderOf(ticket: string, runId: string): Promise<Caller>;
+  /** A ticket of this caller to follow a run of that tenant; null where none is needed. */
+  ticketFor(
+    caller: Caller,
+    run: { readonly run: string; readonly tenant: string },
+  ): Promise<Ticket | null>;
   /** Null: nobody has that token. */
   identify(token: string): Promise<Caller | null>;
-  /** All of them, to derive keys from. */
-  tokens(): Promise<readonly KnownToken[]>;
 }
 
 /** Without tokens everybody is this one, where that is wanted. */
 export const anyone: Caller = { name: "anyone", tenantId: "*", may: everyRight };
 
-export function openAccess(settings: HttpSettings, log: Logger): Access {
+export function openAccess(
+  settings: HttpSettings,
+  log: Logger,
+  now: () => number = () => performance.now(),
+): Access {
   const { token, tokensFile, open } = settings;
   const single = token === undefined ? [] : [singleToken(token)];
-  const file = tokensFile === undefined ? null : openTokensFile(tokensFile, log);
+  const file = tokensFile === undefined ? null : openTokensFile(tokensFile, log, now);
   const isGuarded = token !== undefined || file !== null;
-  const limit = rateLimit(settings.ratePerSecond);
+  const limit = rateLimit(settings.ratePerSecond, now);
 
   const tokens = async () => [...single, ...((await file?.known()) ?? [])];
 
@@ -41,20 +51,28 @@ export function openAccess(settings: HttpSettings, log: Logger): Access {
     return caller;
   }
 
+  function limited<C extends Caller>(caller: C): C {
+    if (limit.take(caller.name)) return caller;
+    const text = `more than ${settings.ratePerSecond} requests a second: see EXPERIENCE_HTTP_RATE`;
+    throw new BusError("busy", text);
+  }
+
   return {
     isGuarded,
-    tokens,
     requireOpen() {
       if (isGuarded || open) return;
       const text = "there are no tokens: set EXPERIENCE_HTTP_TOKENS, or EXPERIENCE_HTTP_OPEN=true";
       throw new BusError("forbidden", text);
     },
     identify: async (given) => holderOf(await tokens(), given),
-    async callerOf(authorization) {
-      const caller = await unlimited(authorization);
-      if (limit.take(caller.name)) return caller;
-      const text = `more than ${settings.ratePerSecond} requests a second: see EXPERIENCE_HTTP_RATE`;
-      throw new BusError("busy", text);
+    callerOf: async (authorization) => limited(await unlimited(authorization)),
+    async holderOf(ticket, runId) {
+      const { token: holder, tenantId } = holderOfTicket(ticket, runId, await tokens());
+      return { ...limited(holder), tenantId };
+    },
+    async ticketFor(caller, run) {
+      const holder = (await tokens()).find(({ name }) => name === caller.name);
+      return holder === undefined ? null : ticketFor(holder, run);
     },
   };
 }

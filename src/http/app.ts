@@ -18,7 +18,7 @@ import { requireKnownOrigin } from "./origin.ts";
 import { addProbes } from "./probes.ts";
 import { json, refusal } from "./responses.ts";
 import type { Caller, HttpRoute } from "./route.ts";
-import { followRun } from "./runs.ts";
+import { followRun, requireId, tenantFor } from "./runs.ts";
 
 export interface HttpSources {
   readonly settings: HttpSettings;
@@ -176,9 +176,20 @@ function addServed(options: {
   on("GET", "/runs/:run_id/events", async (c) => {
     // Whoever reads no body must not be kept as a reader.
     if (c.req.raw.method !== "GET") return c.body(null, 405, { Allow: "GET" });
+    const runId = c.req.param("run_id") ?? "";
+    const ticket = access.isGuarded ? c.req.query("ticket") : undefined;
+    const caller = ticket ? await access.holderOf(ticket, runId) : await callerOf(c);
+    requireRight(caller, "read");
+    return await followRun(c.req.raw, runId, caller, served.runStreams);
+  });
+  on("POST", "/runs/:run_id/ticket", async (c) => {
     const caller = await callerOf(c);
     requireRight(caller, "read");
-    return await followRun(c.req.raw, c.req.param("run_id") ?? "", caller, served.runStreams);
+    const run = c.req.param("run_id") ?? "";
+    requireId("run id", run);
+    const tenant = tenantFor(caller, c.req.raw);
+    // Where everybody may follow runs, what is in the ticket does not matter.
+    return json((await access.ticketFor(caller, { run, tenant })) ?? { ticket: "-" });
   });
 
   for (const route of served.routes) addRoute(route);

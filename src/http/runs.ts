@@ -12,9 +12,7 @@ export async function followRun(
   if (runStreams === null) {
     throw new BusError("not_found", "this replica hosts no runs: see EXPERIENCE_CONCERNS");
   }
-  const asked = request.headers.get("X-Tenant-ID") ?? "default";
-  const tenantId = caller.tenantId === "*" ? asked : caller.tenantId;
-  requireId("X-Tenant-ID", tenantId);
+  const tenantId = tenantFor(caller, request);
   requireId("run id", runId);
   const after = new URL(request.url).searchParams.get("after");
   const from = request.headers.get("Last-Event-ID") || after || "";
@@ -31,6 +29,14 @@ export async function followRun(
       "X-Accel-Buffering": "no",
     },
   });
+}
+
+/** The tenant of the token; of one for all tenants, the one that the request names. */
+export function tenantFor({ tenantId }: Pick<Caller, "tenantId">, request: Request): string {
+  if (tenantId !== "*") return tenantId;
+  const asked = request.headers.get("X-Tenant-ID") ?? "default";
+  requireId("X-Tenant-ID", asked);
+  return asked;
 }
 
 export function requireId(name: string, id: string): void {

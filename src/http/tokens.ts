@@ -82,7 +82,7 @@ export function singleToken(token: string): KnownToken {
  * Those of a file, read again when it changes. Throws `bad_request` when it cannot be read at first; later, what
  * was read last stays in force, and the log says why.
  */
-export function openTokensFile(path: string, log: Logger): Tokens {
+export function openTokensFile(path: string, log: Logger, now: () => number): Tokens {
   const read = () => {
     try {
       return parseTokens(readFileSync(path, "utf8"));
@@ -107,14 +107,14 @@ export function openTokensFile(path: string, log: Logger): Tokens {
         log.error({ err: error }, "HTTP tokens cannot be read, the old ones stay");
     } finally {
       state = found;
-      lookAt = performance.now() + lookAgainMs;
+      lookAt = now() + lookAgainMs;
       looking = null;
     }
   }
 
   return {
     async known() {
-      if (performance.now() >= lookAt) {
+      if (now() >= lookAt) {
         looking ??= look();
         await looking;
       }
