@@ -123,8 +123,12 @@ async function show(reader: LessonReader, json: boolean, idOrKey: string): Promi
   const sightings = await reader.sightings(lesson.lesson_key);
   if (json) return printJson({ ...lesson, sightings });
   const { signals, evidence, raw: _, trigger, action, avoid, ...fields } = lesson;
-  for (const text of [`When   ${trigger}`, `Do     ${action}`, `Avoid  ${avoid}`]) {
-    console.log(printable(text));
+  for (const [label, text] of [
+    ["When", trigger],
+    ["Do", action],
+    ["Avoid", avoid],
+  ] as const) {
+    if (text !== "") console.log(printable(`${label.padEnd(6)} ${text}`));
   }
   printFields("FIELD", fields);
   printFields("SIGNAL", signals);

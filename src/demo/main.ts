@@ -189,11 +189,11 @@ async function untilProcessed(
 }
 
 function lessonText(lesson: LessonRow): string {
-  return [
-    `\n● ${lesson.lesson_type}: ${lesson.trigger}`,
-    `  Do:    ${lesson.action}`,
-    `  Avoid: ${lesson.avoid}`,
-  ].join("\n");
+  const { lesson_type, trigger, action, avoid } = lesson;
+  const lines = [`\n● ${lesson_type}: ${trigger}`];
+  if (action !== "") lines.push(`  Do:    ${action}`);
+  if (avoid !== "") lines.push(`  Avoid: ${avoid}`);
+  return lines.join("\n");
 }
 
 async function summary(nc: NatsConnection, published: number): Promise<string> {

@@ -13,7 +13,7 @@ import type { Rule } from "./rules/index.ts";
 import { isSampled } from "./sampling.ts";
 import type { Signals } from "./signature.ts";
 
-export type Outcome = EntryOutcome | "sampled" | "sampled_out" | "cancelled";
+export type Outcome = EntryOutcome | "sampled" | "sampled_out" | "cancelled" | "unknown";
 
 /** The events of a batch that are evidence under one signature. */
 export interface Group {
@@ -62,14 +62,17 @@ export function isStored(
 ): boolean {
   if (event.cancelled) return false;
   if (event.ok && isSampled(event.eventId, options.okSamplePercent)) return false;
+  let isEvidence = false;
   for (const rule of rules) {
     const signals = rule.signature(event);
     if (signals === null) continue;
+    isEvidence = true;
     const { lessonKey } = cachedSubject(signatureText(rule, event, signals), rule, event, signals);
     const evidence = known(lessonKey);
     if (!evidence || !isSettled(evidence, event.ts, options.windowMs)) return false;
   }
-  return true;
+  // A failure that says nothing of itself is counted apart.
+  return event.ok || isEvidence;
 }
 
 /** Hashing a signature costs more than all else about a storm's event; the cache only saves that. */
@@ -98,7 +101,7 @@ export function groupEvents(
       outcomes.push("cancelled");
       continue;
     }
-    let outcome: Outcome = "sampled_out";
+    let outcome: Outcome = event.ok ? "sampled_out" : "unknown";
     for (const rule of rules) {
       const signals = rule.signature(event);
       if (signals === null) continue;

@@ -61,7 +61,7 @@ export function explain(options: {
       return {
         ...head,
         is_evidence: false,
-        because: `the event is no evidence for ${lesson_type}`,
+        because: whyNot(lesson_type, event),
       };
     }
     const { lessonKey } = subjectOf(rule, event, signals);
@@ -114,6 +114,13 @@ export function explain(options: {
       },
     ],
   };
+}
+
+function whyNot(lessonType: string, event: ExperienceEvent): string {
+  if (lessonType === "error" && !event.ok && !event.cancelled) {
+    return "the event says nothing of its failure: neither error_class nor http_status nor the name of an error in error_message";
+  }
+  return `the event is no evidence for ${lessonType}`;
 }
 
 function reason(

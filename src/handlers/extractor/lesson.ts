@@ -1,5 +1,6 @@
 import type { ExperienceEvent } from "./event.ts";
 import { distinct, type Entry } from "./evidence.ts";
+import { shortened } from "./rules/error-class/text.ts";
 import type { Rule, Slots } from "./rules/index.ts";
 import { lessonKey, type Scope, type Signals } from "./signature.ts";
 import { nameOf, type WorkedInstead } from "./successes.ts";
@@ -103,7 +104,7 @@ export function lessonFrom(
   measure: Measure,
 ): Lesson {
   const { rule, signals } = subject;
-  const slots = slotsFor(subject, worked, measure);
+  const slots = slotsFor(subject, measure);
   const { trigger, action, avoid } = rule.wording(slots);
   return {
     lessonKey: subject.lessonKey,
@@ -113,7 +114,7 @@ export function lessonFrom(
     taskType: subject.taskType,
     lessonType: rule.type,
     trigger,
-    action: action + succeededLately(worked.others),
+    action: action + succeededLately(action, signals, worked.others),
     avoid,
     signals,
     evidence: {
@@ -160,7 +161,6 @@ function sightingEvidence(
 
 function slotsFor(
   { agentId, taskType, signals }: Subject,
-  worked: WorkedInstead,
   { threshold, windowSeconds }: Measure,
 ): Slots {
   const target = nameOf(signals);
@@ -168,24 +168,44 @@ function slotsFor(
   return {
     agent: plain(agentId),
     task: plain(taskType),
-    target: target === "" ? "the call" : plain(target),
+    target: target === "" ? "" : plain(target),
+    signals,
     errorClass: plain(signals.error_class ?? "unknown"),
     reason: signals.reason === undefined ? "" : plain(signals.reason),
-    targetSucceeds: worked.sameSucceeded,
     often: `${times} within ${duration(windowSeconds)}`,
   };
 }
 
-function succeededLately(names: readonly string[]): string {
-  return names.length === 0
-    ? ""
-    : ` Succeeded lately in this task: ${names.map(plain).join(", ")}.`;
+/**
+ * Another model is a way out where it is certain that this one does not serve; that other tools worked says nothing about
+ * the one that failed.
+ */
+function succeededLately(action: string, { tool }: Signals, names: readonly string[]): string {
+  if (action === "" || tool !== undefined || names.length === 0) return "";
+  return ` Succeeded lately in this task: ${names.map(plain).join(", ")}.`;
 }
 
-/** Safe to put into a lesson's text: at most 80 characters, none that could be markup or code. */
+/** Characters of a slot. */
+const longestSlot = 80;
+
+/** Safe to put into a lesson's text: at most 80 characters, whole words, none that could be markup or code. */
 export function plain(text: string): string {
-  const kept = text.replaceAll(/[^A-Za-z0-9 _.:/<>+-]+/g, " ").replaceAll(/ +/g, " ");
-  return kept.trim().slice(0, 80).trim() || "unnamed";
+  const kept = withoutApostrophes(text)
+    .replaceAll(/[^A-Za-z0-9 _.:/<>+-]+/g, " ")
+    .replaceAll(/ +/g, " ")
+    .trim();
+  if (kept.length <= longestSlot) return kept || "unnamed";
+  // Where an exception's name is long, its last part says most.
+  return shortened(kept.replace(/^(?:\w+\.)+(?=\w+: )/, ""), longestSlot).trim();
+}
+
+/** "can't" must not become "can t". */
+function withoutApostrophes(text: string): string {
+  if (!text.includes("'")) return text;
+  return text
+    .replaceAll(/\bcan't\b/gi, "cannot")
+    .replaceAll(/(?<=[a-z])n't\b/gi, " not")
+    .replaceAll(/(?<=\w)'(?=\w)/g, "");
 }
 
 function duration(seconds: number): string {

@@ -10,6 +10,8 @@ export interface ExtractorSettings {
   readonly windowSeconds: number;
   readonly okSamplePercent: number;
   readonly latencySpikeMs: number;
+  /** 0: off. */
+  readonly toolLatencySpikeMs: number;
   readonly errorThreshold: number;
   readonly silentThreshold: number;
   readonly latencyThreshold: number;
@@ -34,6 +36,7 @@ export function extractorSettings(read: Reader): ExtractorSettings {
     windowSeconds: read.number("EXPERIENCE_WINDOW_SECONDS", 1_800, 0.001, 31_536_000),
     okSamplePercent: read.number("EXPERIENCE_OK_SAMPLE_PCT", 10, 0, 100),
     latencySpikeMs: read.number("EXPERIENCE_LATENCY_SPIKE_MS", 5_000, 0, 1e9),
+    toolLatencySpikeMs: read.number("TOOL_LATENCY_SPIKE_MS", 0, 0, 1e9),
     errorThreshold: read.integer("EXPERIENCE_ERROR_THRESHOLD", 3, 1, 256),
     silentThreshold: read.integer("EXPERIENCE_SILENT_THRESHOLD", 5, 1, 256),
     latencyThreshold: read.integer("EXPERIENCE_LATENCY_THRESHOLD", 3, 1, 256),

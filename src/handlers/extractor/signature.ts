@@ -13,7 +13,11 @@ export interface Signals {
 
 /** What served the event: the tool if there is one, else provider, model and profile. */
 export function servedBy(event: ExperienceEvent): Signals {
-  if (event.tool !== undefined) return { tool: event.tool };
+  return event.tool === undefined ? modelOf(event) : { tool: event.tool };
+}
+
+/** Provider, model and profile, those that the event names. */
+export function modelOf(event: ExperienceEvent): Signals {
   return {
     ...(event.provider !== undefined && { provider: event.provider }),
     ...(event.model !== undefined && { model: event.model }),

@@ -39,7 +39,7 @@ export function factsOf(family: readonly KnownLesson[], words: Wording): string 
 /** What is known to follow from the class alone; empty where nothing certainly does. */
 function known({ lessonType, signals }: KnownLesson): string {
   if (lessonType !== "error") return "";
-  const fact = knownCauses[adviceFor(signals.error_class ?? "unknown").name];
+  const fact = knownCauses[adviceFor(signals)?.name ?? ""];
   return fact === undefined ? "" : ` ${fact}`;
 }
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { canPassOver, groupEvents } from "../../../src/handlers/extractor/batch.ts";
+import { canPassOver, groupEvents, isStored } from "../../../src/handlers/extractor/batch.ts";
 import type { ExperienceEvent } from "../../../src/handlers/extractor/event.ts";
 import { rulesFor } from "../../../src/handlers/extractor/rules/index.ts";
 import { plainEvent } from "./events.ts";
@@ -82,6 +82,13 @@ describe("grouping a batch", () => {
     const none = groupEvents(events, rules, nothing, options);
     expect(none.sampled).toEqual([]);
     expect(none.outcomes).toEqual(["sampled_out", "evidence", "evidence"]);
+  });
+
+  test("counts a failure that says nothing of itself apart, always", () => {
+    const mute = failed("a", { errorClass: "unknown" });
+    const batch = groupEvents([mute], rules, nothing, { ...options, okSamplePercent: 100 });
+    expect([[...batch.groups], batch.sampled, batch.outcomes]).toEqual([[], [], ["unknown"]]);
+    expect(isStored(mute, rules, nothing, options)).toBe(false);
   });
 
   test("counts what was cancelled apart: it is no evidence, and no example of what works", () => {

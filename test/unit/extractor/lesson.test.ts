@@ -51,6 +51,15 @@ describe("plain text", () => {
     ["", "unnamed"],
     ["x".repeat(200), "x".repeat(80)],
     [`${"x".repeat(79)} yz`, "x".repeat(79)],
+    [
+      "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen",
+      "one two three four five six seven eight nine ten eleven twelve thirteen fourteen",
+    ],
+    ["can't, won't, user's", "cannot wo not users"],
+    [
+      `a.b.c.LongNameError: ${"word ".repeat(20)}`,
+      "LongNameError: word word word word word word word word word word word word word",
+    ],
   ])("of %j is %j", (text, expected) => {
     expect(plain(text)).toBe(expected);
   });
@@ -71,14 +80,52 @@ describe("a lesson's text", () => {
     expect(lesson?.trigger).toBe(
       'Agent agent, task task: search failed with "timeout" at least 3 times within 30 minutes.',
     );
-    expect(lesson?.action).toContain("Other calls of search succeeded lately in this task");
-    expect(lesson?.action).toMatch(/ Succeeded lately in this task: book, p\/m\.$/);
+    expect(lesson?.action).toMatch(
+      /^Give search less to do in one call .* before taking another route\.$/,
+    );
     expect(lesson?.evidence.worked_instead).toEqual(["book", "p/m"]);
   });
 
   test("speaks of the call where the event names neither tool nor model", () => {
     const [lesson] = lessonsOf({ ...failing, tool: undefined });
-    expect(lesson?.trigger).toContain("the call failed");
+    expect(lesson?.trigger).toContain("a call failed");
+  });
+
+  test("has no action where none is certain to help, and reads well without a name", () => {
+    const lessons = [
+      { errorClass: "payment amount does not add up", tool: "pay" },
+      { errorClass: "payment amount does not add up", tool: undefined },
+      { errorClass: "rate_limit_error", tool: undefined },
+      { errorClass: "rate_limit_error", tool: undefined, model: "m" },
+    ].map((fields) => {
+      const [lesson] = lessonsOf({ ...failing, ...fields }, { others: ["n"], sameSucceeded: true });
+      return [lesson?.action, lesson?.avoid];
+    });
+    expect(lessons).toEqual([
+      ["", 'Do not repeat the same call of pay unchanged after "payment amount does not add up".'],
+      ["", 'Do not repeat the same call unchanged after "payment amount does not add up".'],
+      [
+        expect.stringMatching(
+          /^Wait before calling the service again: .* Succeeded lately in this task: n\.$/,
+        ),
+        "Do not retry the service at once or from several workers in parallel.",
+      ],
+      [
+        expect.stringMatching(/^Wait before calling m again: /),
+        "Do not retry m at once or from several workers in parallel.",
+      ],
+    ]);
+  });
+
+  test("of latency speaks of the model that was timed", () => {
+    const slow = { ...plainEvent, latencyMs: 9_000, tool: "search" };
+    const triggers = [slow, { ...slow, provider: "p", model: "m" }].flatMap((event) =>
+      lessonsOf(event).map(({ trigger }) => trigger),
+    );
+    expect(triggers).toEqual([
+      "Agent agent, task task: calls of the model took 5 s or longer at least 3 times within 30 minutes.",
+      "Agent agent, task task: calls of p/m took 5 s or longer at least 3 times within 30 minutes.",
+    ]);
   });
 
   test("says once for a threshold of one, and gives the policy's reason", () => {

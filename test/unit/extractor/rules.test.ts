@@ -3,12 +3,13 @@ import type { ExperienceEvent } from "../../../src/handlers/extractor/event.ts";
 import { rulesFor } from "../../../src/handlers/extractor/rules/index.ts";
 import { plainEvent } from "./events.ts";
 
-const rules = rulesFor({
+const settings = {
   errorThreshold: 3,
   silentThreshold: 5,
   latencyThreshold: 4,
   latencySpikeMs: 5_000,
-});
+};
+const rules = rulesFor(settings);
 /** The signature under each rule that the event is evidence for. */
 const signatures = (other: Partial<ExperienceEvent>) =>
   Object.fromEntries(
@@ -48,14 +49,41 @@ describe("an event is evidence", () => {
     expect(signatures({ silent: true })).toEqual({ silent: {} });
   });
 
-  test("of latency from the spike on", () => {
-    expect(signatures({ latencyMs: 4_999.9, tool: "t" })).toEqual({});
-    expect(signatures({ latencyMs: 5_000, tool: "t" })).toEqual({ latency: { tool: "t" } });
+  test("of a model's latency from the spike on, whichever tool it led to", () => {
+    const model = { provider: "p", model: "m" };
+    expect(signatures({ ...model, latencyMs: 4_999.9, tool: "t" })).toEqual({});
+    expect(signatures({ ...model, latencyMs: 5_000, tool: "t" })).toEqual({ latency: model });
+    expect(signatures({ toolLatencyMs: 1e6, tool: "t" })).toEqual({});
   });
 
-  test("of nothing where it was cancelled", () => {
-    const event = { ok: false, errorClass: "x", silent: true, latencyMs: 9_000 };
-    expect(signatures({ ...event, cancelled: true })).toEqual({});
+  test("of a tool's latency by the tool's own time, where the setting has a bound", () => {
+    const rules = rulesFor({ ...settings, toolLatencySpikeMs: 2_000 });
+    const found = (other: Partial<ExperienceEvent>) =>
+      rules.flatMap((rule) => rule.signature({ ...plainEvent, ...other }) ?? []);
+    expect(found({ toolLatencyMs: 1_999, tool: "t" })).toEqual([]);
+    expect(found({ toolLatencyMs: 2_000, tool: "t", latencyMs: 100 })).toEqual([{ tool: "t" }]);
+    expect(found({ toolLatencyMs: 2_000 })).toEqual([]);
+    const both = { toolLatencyMs: 2_000, latencyMs: 9_000, tool: "t", model: "m" };
+    expect(found(both)).toEqual([{ model: "m" }, { tool: "t" }]);
+    expect(rules.map(({ passesOver }) => passesOver({ ...plainEvent, ...both }))).toContain(false);
+  });
+
+  test("of an error by class and status, where the class does not say the status already", () => {
+    const classOf = (errorClass: string, httpStatus?: number) =>
+      signatures({ ok: false, errorClass, httpStatus })["error"]?.error_class;
+    expect(classOf("APIError", 500)).toBe("api_error");
+    expect(classOf("APIStatusError", 500)).toBe("api_status_error http_500");
+    expect(classOf("APIStatusError", 429)).toBe("api_status_error http_429");
+    expect(classOf("RateLimitError", 429)).toBe("rate_limit_error");
+    expect(classOf("http_404", 404)).toBe("http_404");
+    expect(classOf("boom", 200)).toBe("boom");
+    expect(classOf("unknown", 503)).toBe("http_503");
+    expect(classOf(`${"long ".repeat(60)}`, 503)).toMatch(/^(?:long )+http_503$/);
+  });
+
+  test("of no error when it says nothing of its failure", () => {
+    expect(signatures({ ok: false, errorClass: "unknown" })).toEqual({});
+    expect(signatures({ ok: false })).toEqual({});
   });
 
   test("for several rules at once", () => {

@@ -1,7 +1,8 @@
 import { LRUCache } from "lru-cache";
-import { adviceFor } from "../advice.ts";
+import { adviceFor, isImplied } from "../advice.ts";
 import { servedBy } from "../signature.ts";
-import { errorClassVersion, normaliseErrorClass } from "./error-class/normalise.ts";
+import { errorClassVersion, longestClass, normaliseErrorClass } from "./error-class/normalise.ts";
+import { shortened } from "./error-class/text.ts";
 import type { Rule } from "./rule.ts";
 
 /** Storms repeat the same few classes, and normalising one costs more than the rest of the rule. Characters, not classes. */
@@ -31,25 +32,31 @@ export function errorRule(threshold: number): Rule {
     version: errorClassVersion,
     threshold,
     passesOver: () => true,
-    signature: (event) =>
-      event.ok
-        ? null
-        : { error_class: normalise(event.errorClass ?? "unknown"), ...servedBy(event) },
-    wording: ({ agent, task, target, targetSucceeds, errorClass, often }) => {
-      const fill = (text: string) =>
-        text.replaceAll(/\{(target|class)\}/g, (_, slot) =>
-          slot === "class" ? errorClass : target,
-        );
-      const advice = adviceFor(errorClass);
+    signature(event) {
+      if (event.ok) return null;
+      const error_class = withStatus(normalise(event.errorClass ?? "unknown"), event.httpStatus);
+      return error_class === "unknown" ? null : { error_class, ...servedBy(event) };
+    },
+    wording({ agent, task, target, signals, errorClass, often }) {
+      const advice = adviceFor(signals);
+      const named = target === "" ? "the service" : target;
+      const fill = (text: string) => text.replaceAll("{target}", named);
+      const again = target === "" ? "the same call" : `the same call of ${target}`;
       return {
-        trigger: `Agent ${agent}, task ${task}: ${target} failed with "${errorClass}" at least ${often}.`,
-        action:
-          fill(advice.action) +
-          (targetSucceeds
-            ? ` Other calls of ${target} succeeded lately in this task: compare with those.`
-            : ""),
-        avoid: fill(advice.avoid),
+        trigger: `Agent ${agent}, task ${task}: ${target || "a call"} failed with "${errorClass}" at least ${often}.`,
+        action: advice === undefined ? "" : fill(advice.action),
+        avoid: advice
+          ? fill(advice.avoid)
+          : `Do not repeat ${again} unchanged after "${errorClass}".`,
       };
     },
   };
+}
+
+/** A status says more than a name that comes with several: `APIError` with 429 and with 500 are two classes. */
+function withStatus(errorClass: string, status: number | undefined): string {
+  if (status === undefined || status < 400 || status > 599) return errorClass;
+  if (errorClass === "unknown") return `http_${status}`;
+  if (isImplied(status, errorClass)) return errorClass;
+  return `${shortened(errorClass, longestClass - 9)} http_${status}`;
 }

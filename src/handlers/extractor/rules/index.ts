@@ -1,5 +1,5 @@
 import { errorRule } from "./error.ts";
-import { latencyRule } from "./latency.ts";
+import { latencyRule, toolLatencyRule } from "./latency.ts";
 import type { Rule } from "./rule.ts";
 import { silentRule } from "./silent.ts";
 
@@ -10,6 +10,8 @@ export interface RuleSettings {
   readonly silentThreshold: number;
   readonly latencyThreshold: number;
   readonly latencySpikeMs: number;
+  /** Of a tool's own time; 0 or absent: nothing is said of it. */
+  readonly toolLatencySpikeMs?: number;
 }
 
 /** Of every rule, in the order in which they are asked. */
@@ -19,10 +21,12 @@ export const ruleTypes: readonly string[] = rulesFor({
 
 /** Every rule, in the order in which they are asked. */
 export function rulesFor(settings: RuleSettings): readonly Rule[] {
+  const { latencyThreshold, latencySpikeMs, toolLatencySpikeMs = 0 } = settings;
   return [
     errorRule(settings.errorThreshold),
     silentRule(settings.silentThreshold),
-    latencyRule(settings.latencyThreshold, settings.latencySpikeMs),
+    latencyRule(latencyThreshold, latencySpikeMs),
+    ...(toolLatencySpikeMs > 0 ? [toolLatencyRule(latencyThreshold, toolLatencySpikeMs)] : []),
   ].map(exceptCancelled);
 }
 

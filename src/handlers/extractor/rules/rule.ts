@@ -5,10 +5,10 @@ import type { Signals } from "../signature.ts";
 export interface Slots {
   readonly agent: string;
   readonly task: string;
-  /** The tool or model that the signature names; a general word when it names none. */
+  /** The tool or model that the signature names; empty when it names none. */
   readonly target: string;
-  /** The target has also succeeded lately, for the same agent and task. */
-  readonly targetSucceeds: boolean;
+  /** What a text may be chosen by; no part of it may enter a text. */
+  readonly signals: Signals;
   readonly errorClass: string;
   readonly reason: string;
   /** "3 times within 30 minutes" */
@@ -17,6 +17,7 @@ export interface Slots {
 
 export interface Wording {
   readonly trigger: string;
+  /** Empty where nothing is certain to help. */
   readonly action: string;
   readonly avoid: string;
 }

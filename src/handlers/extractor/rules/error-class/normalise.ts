@@ -6,7 +6,8 @@ import { masked } from "./placeholders.ts";
 import { spelledException, spelledName, spelledSentence, withoutPrefix } from "./spelling.ts";
 import { cleanedText, linesOf, shortened } from "./text.ts";
 
-const longest = 200;
+/** Characters of a class. */
+export const longestClass = 200;
 /** Beyond this nothing can reach the first 200 characters of the result, and matching stays linear. */
 const longestLine = 1_700;
 
@@ -23,7 +24,7 @@ const plainName = /^[a-z]+(?:_[a-z]+)*$/;
  * `<n>`, `<s>`, …); statuses, codes and names that are the cause stay. At most 200 characters, whole words.
  */
 export function normaliseErrorClass(errorClass: string): string {
-  if (errorClass.length <= longest && plainName.test(errorClass)) return errorClass;
+  if (errorClass.length <= longestClass && plainName.test(errorClass)) return errorClass;
   const lines = linesOf(withBodyRead(cleanedText(errorClass)));
   const several = lines.filter((line) => line.trim() !== "").length > 1;
   const line = withoutPrefix(decisiveLine(lines)).slice(0, longestLine);
@@ -31,9 +32,9 @@ export function normaliseErrorClass(errorClass: string): string {
   if (isCode(bare)) return bare.toLowerCase() === "unknown" ? "unknown" : bare;
   // What a trace ends with is the name of an exception as its language writes it.
   const name = several ? bare : spelledName(bare);
-  if (name !== bare || /^[A-Za-z_]+$/.test(bare)) return shortened(name, longest) || "unknown";
+  if (name !== bare || /^[A-Za-z_]+$/.test(bare)) return shortened(name, longestClass) || "unknown";
   const sentence = maskedLine(spelledException(bare));
-  return shortened(sentence, longest) || "unknown";
+  return shortened(sentence, longestClass) || "unknown";
 }
 
 /** The whole class is a code of its producer's: a number, `E1001`, `PAY-4021`. */
@@ -93,6 +94,8 @@ function collapsed(text: string): string {
 function withoutEnds(text: string): string {
   return text
     .trim()
+    .replace(/^[=*#_~]{1,300} /, "")
+    .replace(/ [=*#_~]{1,300}$/, "")
     .replace(/[\s.!:;,-]+$/, "")
     .replace(/^[\s.:;,]+(?=\w)/, "");
 }

@@ -34,7 +34,7 @@ export function spelledSentence(text: string): string {
 
 /** What capitals mean: codes of the system, of protocols. */
 const inCapitals =
-  /^(?:E[A-Z]{3,}|SIG[A-Z]+|HTTP|SQLSTATE|TLS|SSL|SQL|JSON|XML|API|URL|DNS|TCP|UDP|IP|SSH|JWT|UTF)$/;
+  /^(?:E(?:2BIG|ACCES|ADDRINUSE|ADDRNOTAVAIL|AGAIN|BADF|BUSY|CANCELED|CONNABORTED|CONNREFUSED|CONNRESET|DESTADDRREQ|EXIST|FAULT|FBIG|HOSTDOWN|HOSTUNREACH|INTR|INVAL|IO|ISCONN|ISDIR|LOOP|MFILE|MSGSIZE|NAMETOOLONG|NETDOWN|NETUNREACH|NFILE|NOENT|NOEXEC|NOMEM|NOSPC|NOSYS|NOTCONN|NOTDIR|NOTEMPTY|NOTFOUND|NOTSUP|NXIO|PERM|PIPE|PROTO|RANGE|RESOLVE|ROFS|SRCH|TIMEDOUT|TXTBSY|XDEV)|SIG[A-Z]+|HTTPS?|SQLSTATE|TLS|SSL|SQL|JSON|XML|YAML|HTML|API|URL|URI|DNS|TCP|UDP|IP|SSH|JWT|UTF|CPU|GPU|RAM|ID|UUID|AWS|GCP|CORS|CSRF|EOF|OOM)$/;
 
 function spelledWord(word: string): string {
   return word.length > 1 && inCapitals.test(word) ? word : word.toLowerCase();
@@ -63,6 +63,7 @@ const prefixes = [
   /^Unhandled (?:exception|rejection)[.:]? /i,
   /^Caused by: /,
   /^\[(?:ERROR|FATAL|error|fatal|SEVERE)\] /,
+  /^[\w./\\-]+\.\w{1,5}:\d+(?::\d+)?: (?=[A-Z]\w*(?:Error|Exception|Warning)\b)/,
   shell,
 ];
 
