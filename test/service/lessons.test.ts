@@ -128,12 +128,16 @@ test("silent turns and slow calls become lessons of their own", async () => {
   await publish(
     stack.broker,
     ...failures(5, { agent_id: "mute", result: silent, policy: { reason: "off_topic" } }),
-    ...failures(3, { agent_id: "slow", result: { ok: true }, llm: { latency_ms: 5_000 } }),
+    ...failures(3, {
+      agent_id: "slow",
+      result: { ok: true },
+      llm: { model: "m", latency_ms: 5_000 },
+    }),
   );
   await eventually(async () => (await lessons(stack)).length === 2);
   const rows = await lessons(stack);
   const found = Object.fromEntries(rows.map((row) => [row["lesson_type"], row["signals"]]));
-  expect(found).toEqual({ silent: { reason: "off_topic" }, latency: { tool: "search" } });
+  expect(found).toEqual({ silent: { reason: "off_topic" }, latency: { model: "m" } });
 });
 
 test("an invalid message becomes a dead letter with its reason, and the rest goes on", async () => {
@@ -232,7 +236,10 @@ test("streams, subjects, durable and thresholds are the ones in the settings", a
     EXPERIENCE_ERROR_THRESHOLD: "1",
     LESSON_SUBJECT: "prod.lessons",
   });
-  await js.publish("prod.agents.scout", JSON.stringify({ result: { ok: false } }));
+  await js.publish(
+    "prod.agents.scout",
+    JSON.stringify({ result: { ok: false, http_status: 500 } }),
+  );
   await eventually(async () => (await published(stack)).length === 1);
   expect((await published(stack))[0]?.subject).toBe("prod.lessons");
   expect(await lessons(stack)).toMatchObject([{ agent_id: "scout" }]);
@@ -255,7 +262,7 @@ test("after a stop every message is acked and a new start learns nothing twice",
 test("metrics tell what became of the events", async () => {
   const stack = await openStack();
   const service = await stack.start({ EXPERIENCE_OK_SAMPLE_PCT: "0" });
-  await publish(stack.broker, ...failures(3), success());
+  await publish(stack.broker, ...failures(3), success(), failure({ result: { ok: false } }));
   await stack.broker.js.publish("agent.experience.v1.scout", "[]");
   await eventually(async () => (await published(stack)).length === 1);
   await eventually(() => isIdle(stack));
@@ -266,8 +273,9 @@ test("metrics tell what became of the events", async () => {
     lesson_sightings_total: 1,
     'experience_events_total{outcome="evidence"}': 3,
     'experience_events_total{outcome="sampled_out"}': 1,
+    'experience_events_total{outcome="unknown"}': 1,
     'experience_events_total{outcome="invalid"}': 1,
-    'js_messages_acked_total{stream="EXPERIENCE"}': 4,
+    'js_messages_acked_total{stream="EXPERIENCE"}': 5,
     'js_messages_dead_lettered_total{stream="EXPERIENCE"}': 1,
     'js_consumer_pending{stream="EXPERIENCE",consumer="experience-learner-v1"}': 0,
     lesson_delay_seconds_count: 1,

@@ -114,7 +114,7 @@ export function lessonFrom(
     taskType: subject.taskType,
     lessonType: rule.type,
     trigger,
-    action: action + succeededLately(action, signals, worked.others),
+    action: action + succeededLately(action, worked.others),
     avoid,
     signals,
     evidence: {
@@ -160,14 +160,13 @@ function sightingEvidence(
 }
 
 function slotsFor(
-  { agentId, taskType, signals }: Subject,
+  { scope, agentId, taskType, signals }: Subject,
   { threshold, windowSeconds }: Measure,
 ): Slots {
   const target = nameOf(signals);
   const times = threshold === 1 ? "once" : `${threshold} times`;
   return {
-    agent: plain(agentId),
-    task: plain(taskType),
+    who: scope === "fleet" ? "Several agents" : `Agent ${plain(agentId)}, task ${plain(taskType)}`,
     target: target === "" ? "" : plain(target),
     signals,
     errorClass: plain(signals.error_class ?? "unknown"),
@@ -176,12 +175,9 @@ function slotsFor(
   };
 }
 
-/**
- * Another model is a way out where it is certain that this one does not serve; that other tools worked says nothing about
- * the one that failed.
- */
-function succeededLately(action: string, { tool }: Signals, names: readonly string[]): string {
-  if (action === "" || tool !== undefined || names.length === 0) return "";
+/** Another way, where it is certain that this one does not serve; without that it would be a list of what happened. */
+function succeededLately(action: string, names: readonly string[]): string {
+  if (action === "" || names.length === 0) return "";
   return ` Succeeded lately in this task: ${names.map(plain).join(", ")}.`;
 }
 

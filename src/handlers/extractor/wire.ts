@@ -4,6 +4,7 @@ import { readerOf } from "../../schema/dialect.ts";
 import { checkedId, eventTime, type MessageContext } from "../../schema/event-context.ts";
 import { parseJsonObject } from "../../schema/json.ts";
 import type { ExperienceEvent, OkGlance } from "./event.ts";
+import { classNamedIn } from "./rules/error-class/message.ts";
 import { withoutSecrets } from "./secrets.ts";
 
 /** One JSON object, at most this many bytes. */
@@ -36,8 +37,14 @@ export const experienceEventSchema = Type.Object(
     node: Type.Optional(name("where it ran")),
     result: Type.Object({
       ok: Type.Boolean({ description: "whether it worked" }),
-      error_class: Type.Optional(classText("kind of failure; default: http_<status>, or unknown")),
-      error_message: Type.Optional(Type.String({ description: "free text; never stored" })),
+      error_class: Type.Optional(
+        classText("kind of failure; default: http_<status>, the name in error_message, or unknown"),
+      ),
+      error_message: Type.Optional(
+        Type.String({
+          description: "free text; never stored but for the name or code of an error in it",
+        }),
+      ),
       http_status: Type.Optional(
         Type.Integer({
           minimum: 0,
@@ -142,7 +149,7 @@ function understood(value: unknown, context: EventContext): ExperienceEvent {
     source: event.source,
     node: event.node,
     ok: result.ok,
-    errorClass: result.ok ? undefined : errorClass(result.error_class, result.http_status),
+    errorClass: result.ok ? undefined : errorClass(result),
     httpStatus: result.http_status,
     cancelled: result.cancelled === true,
     silent: result.silent === true || policy?.sowa_decision === "SILENT",
@@ -156,7 +163,14 @@ function understood(value: unknown, context: EventContext): ExperienceEvent {
   };
 }
 
-function errorClass(given: string | undefined, httpStatus: number | undefined): string {
+/** Of the message nothing is kept but the name or code of an error, where it has one. */
+function errorClass(result: {
+  readonly error_class?: string | undefined;
+  readonly http_status?: number | undefined;
+  readonly error_message?: string | undefined;
+}): string {
+  const { error_class: given, http_status: status, error_message: message } = result;
   if (given !== undefined && given.trim() !== "") return given;
-  return httpStatus === undefined ? "unknown" : `http_${httpStatus}`;
+  if (status !== undefined) return `http_${status}`;
+  return (message === undefined ? undefined : classNamedIn(message)) ?? "unknown";
 }

@@ -81,7 +81,7 @@ describe("a lesson's text", () => {
       'Agent agent, task task: search failed with "timeout" at least 3 times within 30 minutes.',
     );
     expect(lesson?.action).toMatch(
-      /^Give search less to do in one call .* before taking another route\.$/,
+      /^Give search less to do in one call .* before taking another route\. Succeeded lately in this task: book, p\/m\.$/,
     );
     expect(lesson?.evidence.worked_instead).toEqual(["book", "p/m"]);
   });
@@ -115,6 +115,18 @@ describe("a lesson's text", () => {
         "Do not retry m at once or from several workers in parallel.",
       ],
     ]);
+  });
+
+  test("of a fleet speaks of several agents", () => {
+    const [rule] = rules;
+    if (!rule) throw new Error("no rule");
+    const fleet = { tenantId: "t", agentId: "*", taskType: "*" };
+    const subject = subjectOf(rule, fleet, { error_class: "timeout" }, "fleet");
+    const measure = { threshold: 3, windowSeconds: 1_800 };
+    const { trigger } = lessonFrom(subject, [["e", 0]], none, measure);
+    expect(trigger).toBe(
+      'Several agents: a call failed with "timeout" at least 3 times within 30 minutes.',
+    );
   });
 
   test("of latency speaks of the model that was timed", () => {

@@ -89,6 +89,24 @@ describe("the error class", () => {
     expect(classOf({})).toBe("unknown");
   });
 
+  test.each([
+    ["ValueError: jane@acme.com is no number", "ValueError"],
+    [
+      'Traceback (most recent call last):\n  File "a.py", line 1\n    f()\na.b.OddError: zoe',
+      "a.b.OddError",
+    ],
+    ["Request failed with status code 503 for zoe", "http_503"],
+    ["connect ECONNREFUSED 10.0.0.7:5432", "ECONNREFUSED"],
+    ["rate_limit_exceeded: wait, zoe", "rate_limit_exceeded"],
+    ["card 4111 of zoe was declined", "unknown"],
+    ["zoe", "unknown"],
+    ["", "unknown"],
+  ])("of a message alone is the name or code in it: %j", (error_message, expected) => {
+    expect(classOf({ error_message })).toBe(expected);
+    expect(classOf({ error_message, error_class: "boom" })).toBe("boom");
+    expect(classOf({ error_message, http_status: 500 })).toBe("http_500");
+  });
+
   test("of an OK event is ignored", () => {
     expect(decode({ result: { ok: true, error_class: "boom" } }).errorClass).toBeUndefined();
   });

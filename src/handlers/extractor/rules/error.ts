@@ -37,13 +37,13 @@ export function errorRule(threshold: number): Rule {
       const error_class = withStatus(normalise(event.errorClass ?? "unknown"), event.httpStatus);
       return error_class === "unknown" ? null : { error_class, ...servedBy(event) };
     },
-    wording({ agent, task, target, signals, errorClass, often }) {
+    wording({ who, target, signals, errorClass, often }) {
       const advice = adviceFor(signals);
       const named = target === "" ? "the service" : target;
       const fill = (text: string) => text.replaceAll("{target}", named);
       const again = target === "" ? "the same call" : `the same call of ${target}`;
       return {
-        trigger: `Agent ${agent}, task ${task}: ${target || "a call"} failed with "${errorClass}" at least ${often}.`,
+        trigger: `${who}: ${target || "a call"} failed with "${errorClass}" at least ${often}.`,
         action: advice === undefined ? "" : fill(advice.action),
         avoid: advice
           ? fill(advice.avoid)

@@ -33,10 +33,10 @@ function slowness(
     threshold,
     passesOver: (glance) => !isSlow(timeOf(glance)),
     signature: (event) => (isSlow(timeOf(event)) ? timed(event) : null),
-    wording({ agent, task, target, often }) {
+    wording({ who, target, often }) {
       const named = target || general;
       return {
-        trigger: `Agent ${agent}, task ${task}: calls of ${named} took ${slow} at least ${often}.`,
+        trigger: `${who}: calls of ${named} took ${slow} at least ${often}.`,
         action: `Plan for ${named} being slow in this task: set a deadline, ask for less in one call (smaller input and output), and run independent calls in parallel.`,
         avoid: `Do not chain several calls of ${named} where the user waits, and do not retry a slow call before its deadline.`,
       };

@@ -3,8 +3,8 @@ import type { Signals } from "../signature.ts";
 
 /** What a rule's wording may name. Every string is already cut to plain characters. */
 export interface Slots {
-  readonly agent: string;
-  readonly task: string;
+  /** "Agent a, task t", or of a fleet "Several agents". */
+  readonly who: string;
   /** The tool or model that the signature names; empty when it names none. */
   readonly target: string;
   /** What a text may be chosen by; no part of it may enter a text. */

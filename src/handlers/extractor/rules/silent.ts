@@ -11,10 +11,10 @@ export function silentRule(threshold: number): Rule {
       if (!event.silent) return null;
       return event.reason === undefined ? {} : { reason: event.reason };
     },
-    wording: ({ agent, task, reason, often }) => {
+    wording: ({ who, reason, often }) => {
       const because = reason === "" ? "" : ` (policy reason: ${reason})`;
       return {
-        trigger: `Agent ${agent}, task ${task}: gave no answer${because} at least ${often}.`,
+        trigger: `${who}: gave no answer${because} at least ${often}.`,
         action: `Answer with what is known and say what is missing, or ask one clarifying question${because === "" ? "" : "; have the policy behind this reason reviewed if silence was not wanted"}.`,
         avoid:
           "Do not end such a turn without any answer: the user cannot tell silence from a failure.",
