@@ -53,6 +53,19 @@ export const runs = {
 /** Counts the windows of `EXPERIENCE_STREAM_NAME`, reading it in order. */
 export const windows = { durable: "lesson-windows-v1" } as const;
 
+/** Changes of the records of agents, of their missions, and of what these read. */
+export const changes = {
+  stream: "CHANGES",
+  subject: "agent.change.v1.>",
+  durable: "mission-snapshots-v1",
+} as const;
+
+/** Where a change of a record goes; characters that a subject token cannot hold become `_`. */
+export function changeSubject(table: string, recordId: string): string {
+  const token = (text: string) => text.replaceAll(/[^A-Za-z0-9_-]/g, "_");
+  return `agent.change.v1.${token(table)}.${token(recordId)}`;
+}
+
 /** Under which how far it has been read is kept; a stream that is made anew counts from 1 again. */
 export function positionName(durable: string, stream: string, streamCreated: string): string {
   return `${durable}:${stream}:${streamCreated}`;

@@ -29,7 +29,7 @@ BEGIN
     WHERE relkind IN ('r', 'p', 'S') AND relnamespace IN ('public'::regnamespace, to_regnamespace('drizzle'))
       AND relowner <> 'experience_migrator'::regrole
       -- generated: owned tables
-      AND relname IN ('agent_lessons', 'lesson_sightings', 'lesson_outbox', 'wide_evidence', 'window_marks', 'signature_windows', 'run_windows', 'lesson_windows', 'user_features', 'feature_events', 'agent_runs', 'agent_events', 'review_clock', 'review_entries', 'review_events', 'memory_entries', 'memory_feedback', 'memory_promotions', 'leases', 'stream_positions', 'experience_bus_migrations')
+      AND relname IN ('agent_lessons', 'lesson_sightings', 'lesson_outbox', 'wide_evidence', 'window_marks', 'signature_windows', 'run_windows', 'lesson_windows', 'user_features', 'feature_events', 'agent_runs', 'agent_events', 'review_clock', 'review_entries', 'review_events', 'memory_entries', 'memory_feedback', 'memory_promotions', 'agent_snapshots', 'mission_snapshots', 'record_snapshots', 'mission_claims', 'agent_claims', 'agent_tokens', 'mission_iterations', 'mission_outbox', 'mission_decrypt_audit', 'leases', 'stream_positions', 'experience_bus_migrations')
       -- end of owned tables
       -- A sequence of a column goes with its table.
       AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('a', 'i', 'e')
@@ -76,6 +76,15 @@ BEGIN
       ('experience_service', 'public.memory_entries', 'SELECT, INSERT, UPDATE, DELETE'),
       ('experience_service', 'public.memory_feedback', 'SELECT, INSERT, DELETE'),
       ('experience_service', 'public.memory_promotions', 'SELECT, INSERT'),
+      ('experience_service', 'public.agent_snapshots', 'SELECT, INSERT, UPDATE'),
+      ('experience_service', 'public.mission_snapshots', 'SELECT, INSERT, UPDATE'),
+      ('experience_service', 'public.record_snapshots', 'SELECT, INSERT, UPDATE'),
+      ('experience_service', 'public.mission_claims', 'SELECT, INSERT, UPDATE'),
+      ('experience_service', 'public.agent_claims', 'SELECT, INSERT, UPDATE'),
+      ('experience_service', 'public.agent_tokens', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('experience_service', 'public.mission_iterations', 'SELECT, INSERT'),
+      ('experience_service', 'public.mission_outbox', 'SELECT, INSERT, DELETE'),
+      ('experience_service', 'public.mission_decrypt_audit', 'SELECT, INSERT'),
       ('experience_service', 'public.leases', 'SELECT, INSERT, UPDATE, DELETE'),
       ('experience_service', 'public.stream_positions', 'SELECT, INSERT, UPDATE'),
       ('experience_service', 'drizzle.experience_bus_migrations', 'SELECT'),

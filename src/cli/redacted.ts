@@ -3,8 +3,10 @@ import { accessSync, constants } from "node:fs";
 /** A setting's value such that nothing of it is a secret: what is not known to be harmless is left out. */
 export function redacted(name: string, value: string): string {
   if (name === "EXPERIENCE_HTTP_TOKENS") return readablePath(value);
-  if (/(PASSWORD|TOKEN|SECRET)S?$/.test(name)) return hidden;
-  if (/^NATS_(CREDS|NKEY|CA|CERT|KEY)$/.test(name)) return readablePath(value);
+  if (/(PASSWORD|TOKEN|SECRET|PLANNER_KEY)S?$/.test(name)) return hidden;
+  if (name === "MISSION_PLANNER") return redactedPlanner(value);
+  if (/^(NATS_(CREDS|NKEY|CA|CERT|KEY)|MISSION_PRIVATE_KEY)$/.test(name))
+    return readablePath(value);
   if (name === "LEARNER_DATABASE_URL") return redactedDatabase(value);
   if (!/_(URL|ENDPOINT)$/.test(name)) return value;
   const servers = value.split(",").map(redactedServer);
@@ -21,6 +23,12 @@ function readablePath(value: string): string {
   } catch {
     return "(set, but names no file that can be read)";
   }
+}
+
+/** A URL may hold a login or a key; a subject holds nothing. */
+function redactedPlanner(text: string): string {
+  const isHarmless = /^(nats:[\w.-]+|https?:\/\/[\w.:[\]-]+(\/[\w./-]*)?)$/i.test(text);
+  return isHarmless ? text : hidden;
 }
 
 /** libpq would take other forms, too, but the service does not: what is in them is not known. */

@@ -3,6 +3,7 @@ import { deadletters } from "./deadletters/index.ts";
 import { extractor } from "./extractor/index.ts";
 import { features } from "./features/index.ts";
 import { memory } from "./memory/index.ts";
+import { missions } from "./missions/index.ts";
 import { review } from "./review/index.ts";
 import { runs } from "./runs/index.ts";
 import { windows } from "./windows/index.ts";
@@ -16,6 +17,7 @@ export const concerns: readonly AnyConcern[] = [
   deadletters,
   review,
   memory,
+  missions,
 ];
 
 export const concernNames: readonly string[] = concerns.map(({ name }) => name);

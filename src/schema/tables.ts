@@ -163,6 +163,17 @@ export const streamPositions = pgTable("stream_positions", {
 });
 
 export { memoryEntries, memoryFeedback, memoryPromotions } from "./memory.ts";
+export {
+  agentClaims,
+  agentSnapshots,
+  agentTokens,
+  missionClaims,
+  missionDecryptAudit,
+  missionIterations,
+  missionOutbox,
+  missionSnapshots,
+  recordSnapshots,
+} from "./missions.ts";
 export { reviewClock, reviewEntries, reviewEvents } from "./review.ts";
 export {
   lessonWindows,

@@ -3,6 +3,7 @@ import type { ExtractorSettings } from "../handlers/extractor/settings.ts";
 import { experienceSubjects } from "../handlers/extractor/settings.ts";
 import type { FeatureSettings } from "../handlers/features/settings.ts";
 import { concernNames, concerns } from "../handlers/index.ts";
+import type { MissionSettings } from "../handlers/missions/settings.ts";
 import type { RunSettings } from "../handlers/runs/settings.ts";
 import { type BaseSettings, baseSettings, type Server } from "./base.ts";
 import { databaseAdvice, databaseUrl } from "./database.ts";
@@ -15,7 +16,11 @@ export type { NatsSettings } from "./nats.ts";
 export type { TracingSettings } from "./tracing.ts";
 
 /** All settings, validated together: those of every replica and those that each concern declares. */
-export type Settings = BaseSettings & ExtractorSettings & FeatureSettings & RunSettings;
+export type Settings = BaseSettings &
+  ExtractorSettings &
+  FeatureSettings &
+  RunSettings &
+  MissionSettings;
 
 /** Neither server is named and this is not production: the embedded ones are wanted. */
 export function wantsEmbeddedServers(env: Environment): boolean {

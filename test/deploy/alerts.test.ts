@@ -275,6 +275,56 @@ const cases: readonly Case[] = [
     minutes: 20,
     fires: [],
   },
+  {
+    alert: "ExperienceBusMissionsNotRun",
+    when: "a mission that may run waits for twenty minutes",
+    series: { [`mission_oldest_due_seconds{${at}}`]: "0+60x40" },
+    minutes: 35,
+    fires: [{}],
+  },
+  {
+    alert: "ExperienceBusMissionsNotRun",
+    when: "missions wait for a tick",
+    series: { [`mission_oldest_due_seconds{${at}}`]: "30 950 20 10 960 5x40" },
+    minutes: 35,
+    fires: [],
+  },
+  {
+    alert: "ExperienceBusPlannerErrors",
+    when: "every second call fails",
+    series: {
+      [`mission_errors_total{${at}}`]: "0+1x60",
+      [`mission_parse_failures_total{${at}}`]: "0+2x60",
+      [`mission_planner_request_duration_seconds_count{${at}}`]: "0+6x60",
+    },
+    minutes: 30,
+    fires: [{}],
+  },
+  {
+    alert: "ExperienceBusPlannerErrors",
+    when: "one call in ten brings no plan, or none is made",
+    series: {
+      [`mission_errors_total{${at}}`]: "0x60",
+      [`mission_parse_failures_total{${at}}`]: "0+1x60",
+      [`mission_planner_request_duration_seconds_count{${at}}`]: "0+10x60",
+    },
+    minutes: 30,
+    fires: [],
+  },
+  {
+    alert: "ExperienceBusGrantScopeViolation",
+    when: "a value was refused within the hour",
+    series: { [`mission_scope_violations{${at}}`]: "0x5 1x10" },
+    minutes: 7,
+    fires: [{}],
+  },
+  {
+    alert: "ExperienceBusGrantScopeViolation",
+    when: "none was",
+    series: { [`mission_scope_violations{${at}}`]: "0x20" },
+    minutes: 10,
+    fires: [],
+  },
 ];
 
 const rules: { alert: string; labels: { severity: string } }[] = parse(

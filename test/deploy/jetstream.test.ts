@@ -80,14 +80,14 @@ describe.skipIf(kustomize === null)("components/nack", () => {
   const named = (list: readonly object[]) => byName(list as WantedStream[]);
 
   it("keeps exactly the streams that the service would make", () => {
-    const { experience, signals, feedback, runs, lessons, deadLetters } = wanted;
-    const streams = [experience, signals, feedback, runs, lessons, deadLetters];
+    const { experience, signals, feedback, runs, changes, lessons, deadLetters } = wanted;
+    const streams = [experience, signals, feedback, runs, changes, lessons, deadLetters];
     expect(named(made("Stream"))).toEqual(byName(streams));
   });
 
   it("keeps exactly the buckets that the service would make", () => {
-    const { evidence, attempts, featureAttempts, runAttempts, reviewAttempts, windowAttempts } =
-      wanted;
+    const { evidence, attempts, featureAttempts, runAttempts } = wanted;
+    const { reviewAttempts, windowAttempts, changeAttempts } = wanted;
     const buckets = [
       evidence,
       attempts,
@@ -95,6 +95,7 @@ describe.skipIf(kustomize === null)("components/nack", () => {
       runAttempts,
       reviewAttempts,
       windowAttempts,
+      changeAttempts,
     ];
     expect(named(made("KeyValue"))).toEqual(byName(buckets));
   });
@@ -112,7 +113,7 @@ describe.skipIf(kustomize === null)("components/nack", () => {
 
   it("deletes nothing from JetStream when a resource is deleted", () => {
     const all = resources.filter(({ apiVersion }) => apiVersion === "jetstream.nats.io/v1beta2");
-    expect(all.length).toBe(16);
+    expect(all.length).toBe(19);
     for (const { spec } of all) expect(spec.preventDelete).toBe(true);
   });
 });

@@ -197,9 +197,10 @@ test("the compose file's Prometheus scrapes the replicas' port and loads the rul
 });
 
 test("what the runbook names is there: metrics, streams and tables", () => {
-  const tables = [...file("src/schema/tables.ts").matchAll(/pgTable\(\s*"(\w+)"/g)].map(
-    ([, t]) => t,
+  const schema = ["tables", "missions", "memory", "review"].map((name) =>
+    file(`src/schema/${name}.ts`),
   );
+  const tables = [...schema.join().matchAll(/pgTable\(\s*"(\w+)"/g)].map(([, t]) => t);
   for (const [, name = ""] of runbook.matchAll(/\bFROM (\w+)/g)) {
     if (!name.startsWith("pg_")) expect(tables).toContain(name);
   }

@@ -46,6 +46,13 @@ const requests: Record<string, unknown> = {
   "memory-remove": { entry_id: "m0" },
   "memory-audit": {},
   "memory-stats": {},
+  "changes-append": { user_id: "ada", table: "notes", record_id: "n1", op: "insert" },
+  "agents-list": { limit: 1 },
+  "agents-get": { user_id: "ada", agent_id: "a0" },
+  "missions-list": { user_id: "ada" },
+  "missions-get": { user_id: "ada", mission_id: "m0" },
+  "missions-iterations": { user_id: "ada", mission_id: "m0" },
+  "missions-tick": {},
 };
 
 /** Lessons, a dead letter, a user with features, and a run. */
@@ -55,17 +62,22 @@ async function fill({ broker: { nc, js } }: Stack): Promise<void> {
   await ask(nc, "experience.review.create", { entry_id: "e0", feedback_id: "f0" });
   const insight = { scope: "project", insight: "it is", confidence: 0.5, tags: ["t"] };
   await ask(nc, "experience.memory.save", { entry_id: "m0", ...insight });
+  const record = { user_id: "ada", op: "insert", data: { name: "Scout", title: "Weekly" } };
+  await ask(nc, "experience.changes.append", [
+    { ...record, table: "agents", record_id: "a0" },
+    { ...record, table: "missions", record_id: "m0" },
+  ]);
   await js.publish("agent.experience.v1.scout", "{");
   await js.publish("signals.page.opened", '{"user_id":"ada"}');
   await eventually(async () => {
     const { body } = await ask(nc, "experience.stats");
-    return body.dead_letters === 1 && body.feature_rows === 1;
+    return body.dead_letters === 1 && body.feature_rows === 1 && body.missions === 1;
   });
 }
 
 test("every reply has the shape that its endpoint's metadata names", async () => {
   const stack = await openStack();
-  await stack.start();
+  await stack.start({ MISSION_PLANNER: "nats:planner" });
   const { nc } = stack.broker;
   await fill(stack);
   const { endpoints } = (await ask(nc, "$SRV.INFO.experience-bus")).body;

@@ -51,6 +51,7 @@ test("on an empty broker everything is made, and nothing differs then or later",
   expect(await provision(jsm, desired())).toEqual([]);
   const names = await jsm.streams.names().next();
   expect(names.sort()).toEqual([
+    "CHANGES",
     "DEAD_LETTERS",
     "EXPERIENCE",
     "FEEDBACK",
@@ -58,6 +59,7 @@ test("on an empty broker everything is made, and nothing differs then or later",
     `KV_${durable}-evidence`,
     "KV_feature-pipeline-attempts",
     "KV_lesson-windows-v1-attempts",
+    "KV_mission-snapshots-v1-attempts",
     "KV_review-feedback-v1-attempts",
     "KV_run-recorder-v1-attempts",
     "LESSONS",

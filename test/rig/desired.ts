@@ -12,6 +12,7 @@ export function wantedBy(settings: Settings) {
     signals: streamOf(state, "SIGNALS"),
     feedback: streamOf(state, "FEEDBACK"),
     runs: streamOf(state, "RUNS"),
+    changes: streamOf(state, "CHANGES"),
     lessons: streamOf(state, "LESSONS"),
     deadLetters: streamOf(state, "DEAD_LETTERS"),
     evidence: bucket(evidenceBucket(settings.durable)),
@@ -20,6 +21,7 @@ export function wantedBy(settings: Settings) {
     runAttempts: bucket(attemptsBucket("run-recorder-v1")),
     windowAttempts: bucket(attemptsBucket("lesson-windows-v1")),
     reviewAttempts: bucket(attemptsBucket("review-feedback-v1")),
+    changeAttempts: bucket(attemptsBucket("mission-snapshots-v1")),
     durables: {
       experience: durableOf(state, settings.durable),
       signals: durableOf(state, `${settings.durablePrefix}-signals`),
@@ -27,6 +29,7 @@ export function wantedBy(settings: Settings) {
       runs: durableOf(state, "run-recorder-v1"),
       windows: durableOf(state, "lesson-windows-v1"),
       review: durableOf(state, "review-feedback-v1"),
+      changes: durableOf(state, "mission-snapshots-v1"),
     },
   };
 }

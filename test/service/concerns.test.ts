@@ -40,6 +40,7 @@ test("replicas with different concerns do all the work together", async () => {
     "deadletters",
     "review",
     "memory",
+    "missions",
   ]) {
     await stack.start({ EXPERIENCE_CONCERNS: concern });
   }

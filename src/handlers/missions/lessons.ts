@@ -1,0 +1,37 @@
+import { Empty, type NatsConnection } from "@nats-io/transport-node";
+import type { Logger } from "../../log.ts";
+import { causeOf } from "../../nats/errors.ts";
+import { endpointSubject } from "../../subjects.ts";
+
+/** Lessons never keep a plan waiting for longer. */
+const deadlineMs = 500;
+const mostCharacters = 8_000;
+
+export interface LessonQuestion {
+  readonly tenantId: string;
+  readonly agentId: string;
+  readonly taskType: string;
+  readonly runId: string;
+}
+
+/** Text for a prompt about what an agent has learned; empty where nobody answers in time, or there is nothing. */
+export type RecallLessons = (question: LessonQuestion) => Promise<string>;
+
+/** Asks `lessons-recall`, whichever replica hosts it. */
+export function lessonRecall(nc: NatsConnection, log: Logger): RecallLessons {
+  return async ({ tenantId, agentId, taskType, runId }) => {
+    const question = { tenant_id: tenantId, agent_id: agentId, task_type: taskType, run_id: runId };
+    try {
+      const reply = await nc.request(endpointSubject("lessons-recall"), JSON.stringify(question), {
+        timeout: deadlineMs,
+      });
+      if (reply.headers?.get("Nats-Service-Error-Code") || reply.data === Empty) return "";
+      const { block } = reply.json<{ readonly block?: unknown }>();
+      return typeof block === "string" ? block.slice(0, mostCharacters) : "";
+    } catch (error) {
+      // A plan without lessons is better than none.
+      log.debug({ reason: causeOf(error) }, "no lessons for a plan");
+      return "";
+    }
+  };
+}

@@ -1,0 +1,99 @@
+import { sql } from "drizzle-orm";
+import type { Database } from "../../postgres/client.ts";
+import { epochMs } from "../../postgres/columns.ts";
+import {
+  agentSnapshots,
+  missionClaims,
+  missionDecryptAudit,
+  missionSnapshots,
+} from "../../schema/tables.ts";
+import { isoTime } from "./change.ts";
+import { isMission, runningOf, tokensOf } from "./claims.ts";
+import type { AgentLoad } from "./gates.ts";
+import type { MissionKey } from "./iteration.ts";
+import { rowsOf } from "./rows.ts";
+
+/** A mission's claim, for people. Times are ISO 8601. */
+export interface ClaimView {
+  readonly token: number;
+  readonly holder: string;
+  /** Null: it is over. */
+  readonly expires_at: string | null;
+  readonly failures: number;
+  readonly retry_at: string | null;
+}
+
+/** What people and gauges ask. Every method rejects as `Database.run` does. */
+export interface Overview {
+  loadOf(tenantId: string, userId: string, agentId: string): Promise<AgentLoad>;
+  claimOf(mission: MissionKey): Promise<ClaimView | null>;
+  /** Encrypted values of the last hour that no grant allowed. */
+  scopeViolations(): Promise<number>;
+  /** Missions that are due now; and for how long the oldest of those has been that no gate holds back. */
+  due(): Promise<{ readonly missions: number; readonly oldestSeconds: number }>;
+}
+
+/** The database stays its opener's to close. */
+export function openOverview(database: Database): Overview {
+  const rows = rowsOf(database);
+  return {
+    async loadOf(tenantId, userId, agentId) {
+      const [tenant, user, agent] = [
+        sql`${tenantId}::text`,
+        sql`${userId}::text`,
+        sql`${agentId}::text`,
+      ];
+      const [found] = await rows<{ running: number; tokens: number }>(sql`
+        SELECT ${runningOf(tenant, user, agent)} AS running, ${tokensOf(tenant, user, agent)} AS tokens`);
+      return found ?? { running: 0, tokens: 0 };
+    },
+
+    async claimOf(mission) {
+      const [found] = await rows<{
+        token: number | string;
+        holder: string;
+        expires_ms: number | null;
+        failures: number;
+        retry_ms: number | null;
+      }>(sql`
+        SELECT token, holder, failures, ${epochMs(sql`retry_at`)} AS retry_ms,
+          CASE WHEN expires_at > clock_timestamp() THEN ${epochMs(sql`expires_at`)} END AS expires_ms
+        FROM ${missionClaims} AS c WHERE ${isMission(sql`c`, mission)}`);
+      if (found === undefined) return null;
+      const { token, holder, failures, expires_ms, retry_ms } = found;
+      const iso = (ms: number | null) => (ms === null ? null : isoTime(ms));
+      return {
+        ...{ token: Number(token), holder, failures },
+        ...{ expires_at: iso(expires_ms), retry_at: iso(retry_ms) },
+      };
+    },
+
+    async scopeViolations() {
+      const [found] = await rows<{ violations: number }>(sql`
+        SELECT count(*)::float8 AS violations FROM ${missionDecryptAudit}
+        WHERE outcome = 'scope-violation' AND at > clock_timestamp() - interval '1 hour'`);
+      return found?.violations ?? 0;
+    },
+
+    async due() {
+      const [found] = await rows<{ missions: number; oldest: number | null }>(dueFigures);
+      return { missions: found?.missions ?? 0, oldestSeconds: Math.max(0, found?.oldest ?? 0) };
+    },
+  };
+}
+
+/** The oldest first, so that it ends at the first one that may run. */
+const dueFigures = sql`
+  SELECT
+    (SELECT count(*)::int FROM ${missionSnapshots} WHERE due_at <= clock_timestamp()) AS missions,
+    (SELECT extract(epoch FROM clock_timestamp() - m.due_at)::float8
+      FROM ${missionSnapshots} AS m LEFT JOIN ${agentSnapshots} AS a
+        ON a.tenant_id = m.tenant_id AND a.user_id = m.user_id AND a.record_id = m.agent_id
+      WHERE m.due_at <= clock_timestamp() AND (m.agent_id IS NULL OR (
+        NOT a.deleted AND coalesce(a.record->>'state', 'active') = 'active'
+        AND CASE coalesce(jsonb_typeof(a.record->'max_tokens_per_day'), 'null')
+          WHEN 'null' THEN true
+          WHEN 'number' THEN (a.record->>'max_tokens_per_day')::float8
+            > ${tokensOf(sql`a.tenant_id`, sql`a.user_id`, sql`a.record_id`)}
+          ELSE false END))
+      ORDER BY m.due_at LIMIT 1) AS oldest`;
