@@ -9,6 +9,7 @@ import type { AgainstCeiling } from "./against-ceiling.ts";
 import { type Delay, measureDelay } from "./delay.ts";
 import { type FeatureFigures, featurePromises, measureFeatures } from "./features.ts";
 import { type Memory, measureMemory } from "./memory.ts";
+import { measureRecall, type RecallFigures, recallPromises } from "./recall.ts";
 import { measureReplication, type Replication } from "./replication.ts";
 import { median, startRig } from "./rig.ts";
 import { measureRuns, type RunFigures, runPromises } from "./runs.ts";
@@ -18,7 +19,7 @@ const help = `npm run bench [-- --only PART] [--rounds N] [--quick] [--out FILE]
 
 Compares programs within one run on this machine, each a process of its own, in turn.
 
-  --only PART   throughput, delay, memory, features, runs or replication; default: all
+  --only PART   throughput, delay, memory, features, runs, recall or replication; default: all
   --rounds N    rounds of the throughput comparisons (5); medians are quoted
   --quick       a small run of everything, to see that it works; its figures mean nothing
   --out FILE    where the figures go as JSON (bench/results/latest.json)
@@ -48,6 +49,7 @@ let delay: Delay | undefined;
 let memory: Memory | undefined;
 let features: FeatureFigures | undefined;
 let runs: RunFigures | undefined;
+let recall: RecallFigures | undefined;
 let replication: Replication[] = [];
 try {
   const rounds = quick ? 1 : Number(values.rounds);
@@ -70,6 +72,10 @@ try {
   if (wants("runs")) {
     runs = await measureRuns(rig, { messages: quick ? 2_000 : 100_000, runs: 500, rounds, log });
   }
+  if (wants("recall")) {
+    const [lessons, perSecond, seconds] = quick ? [1_000, 100, 2] : [10_000, 1_000, 20];
+    recall = await measureRecall(rig, { lessons, perSecond, seconds });
+  }
   if (wants("replication")) {
     const binary = await locateNatsServer({ env: process.env, log });
     const events = quick ? 1_000 : 50_000;
@@ -89,6 +95,7 @@ const kept = [
     : []),
   ...(features ? featurePromises(features) : []),
   ...(runs ? runPromises(runs) : []),
+  ...(recall ? recallPromises(recall) : []),
 ].map((one) => ({
   ...one,
   kept: "most" in one ? one.measured <= one.limit : one.measured >= one.limit,
@@ -98,7 +105,7 @@ mkdirSync(dirname(values.out), { recursive: true });
 writeFileSync(
   values.out,
   JSON.stringify(
-    { machine, throughput, delay, memory, features, runs, replication, kept },
+    { machine, throughput, delay, memory, features, runs, recall, replication, kept },
     null,
     2,
   ),
@@ -160,6 +167,13 @@ function report(): string {
   }
   if (runs) {
     lines.push(`Runs, ${runs.messages} events of ${runs.runs} runs: ${against(runs)}`);
+  }
+  if (recall) {
+    const ms = [recall.p50, recall.p99, recall.max].map((value) => value.toFixed(1));
+    lines.push(
+      `Recall at ${recall.perSecond} requests/s, ${recall.lessons} lessons: p50 ${ms[0]} ms, p99 ${ms[1]} ms, max ${ms[2]} ms`,
+      `${(100 * recall.recorded).toFixed(1)} % of the answers to runs on record; a new lesson after ${recall.newLesson.toFixed(0)} ms`,
+    );
   }
   if (replication.length > 0) {
     lines.push("", "| | events/s stored | events/s learned |", "|---|---:|---:|");

@@ -73,7 +73,7 @@ export function startContender(program: string, env: Record<string, string>): Ch
   return spawn(process.execPath, [...(source ? ["--import", "tsx"] : []), file], {
     env: {
       ...{ PATH: process.env["PATH"] ?? "", LOG_LEVEL: "error" },
-      ...{ NODE_ENV: "production", EXPERIENCE_PROVISION: "apply" },
+      ...{ NODE_ENV: "production", EXPERIENCE_PROVISION: "apply", LESSON_COIN_KEY: "bench" },
       ...env,
     },
     stdio: ["ignore", "inherit", "inherit"],

@@ -78,6 +78,14 @@ export function runNewsSubject(key: string): string {
 
 export const lessonsStream = "LESSONS";
 
+/** What runs were told of lessons: a subject a run, whose last message has all. */
+export const exposures = {
+  stream: "EXPOSURES",
+  subjects: "exposure.v1.*",
+  subject: (token: string) => `exposure.v1.${token}`,
+  durable: "exposure-recorder-v1",
+} as const;
+
 export const deadLettersStream = "DEAD_LETTERS";
 export const deadLettersSubjects = "dead.>";
 

@@ -29,7 +29,7 @@ BEGIN
     WHERE relkind IN ('r', 'p', 'S') AND relnamespace IN ('public'::regnamespace, to_regnamespace('drizzle'))
       AND relowner <> 'experience_migrator'::regrole
       -- generated: owned tables
-      AND relname IN ('agent_lessons', 'lesson_sightings', 'lesson_outbox', 'wide_evidence', 'window_marks', 'signature_windows', 'run_windows', 'lesson_windows', 'user_features', 'feature_events', 'agent_runs', 'agent_events', 'review_clock', 'review_entries', 'review_events', 'memory_entries', 'memory_feedback', 'memory_promotions', 'agent_snapshots', 'mission_snapshots', 'record_snapshots', 'mission_claims', 'agent_claims', 'agent_tokens', 'mission_iterations', 'mission_outbox', 'mission_decrypt_audit', 'leases', 'stream_positions', 'experience_bus_migrations')
+      AND relname IN ('agent_lessons', 'lesson_sightings', 'lesson_outbox', 'wide_evidence', 'window_marks', 'signature_windows', 'run_windows', 'lesson_windows', 'user_features', 'feature_events', 'agent_runs', 'agent_events', 'lesson_decisions', 'lesson_epochs', 'lesson_exposures', 'lesson_omissions', 'run_outcomes', 'review_clock', 'review_entries', 'review_events', 'memory_entries', 'memory_feedback', 'memory_promotions', 'agent_snapshots', 'mission_snapshots', 'record_snapshots', 'mission_claims', 'agent_claims', 'agent_tokens', 'mission_iterations', 'mission_outbox', 'mission_decrypt_audit', 'leases', 'stream_positions', 'experience_bus_migrations')
       -- end of owned tables
       -- A sequence of a column goes with its table.
       AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('a', 'i', 'e')
@@ -70,6 +70,11 @@ BEGIN
       ('experience_service', 'public.feature_events', 'SELECT, INSERT, UPDATE, DELETE'),
       ('experience_service', 'public.agent_runs', 'SELECT, INSERT, UPDATE, DELETE'),
       ('experience_service', 'public.agent_events', 'SELECT, INSERT, DELETE'),
+      ('experience_service', 'public.lesson_decisions', 'SELECT, INSERT'),
+      ('experience_service', 'public.lesson_epochs', 'SELECT, INSERT'),
+      ('experience_service', 'public.lesson_exposures', 'SELECT, INSERT'),
+      ('experience_service', 'public.lesson_omissions', 'SELECT, INSERT'),
+      ('experience_service', 'public.run_outcomes', 'SELECT, INSERT'),
       ('experience_service', 'public.review_clock', 'SELECT, UPDATE'),
       ('experience_service', 'public.review_entries', 'SELECT, INSERT, UPDATE, DELETE'),
       ('experience_service', 'public.review_events', 'SELECT, INSERT'),

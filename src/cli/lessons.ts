@@ -1,15 +1,16 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { BusError } from "../errors.ts";
 import type { LessonRow } from "../handlers/extractor/lesson.ts";
+import { ruleTypes } from "../handlers/extractor/rules/index.ts";
 import type {
   LessonFilter,
   LessonReader,
   SightingWire,
-} from "../handlers/extractor/lesson-reader.ts";
-import { ruleTypes } from "../handlers/extractor/rules/index.ts";
+} from "../handlers/lessons/lesson-reader.ts";
 import { parseTimestamp } from "../schema/timestamp.ts";
 import { readDatabaseUrl } from "../settings/index.ts";
 import { type GlobalOptions, surroundings } from "./ask.ts";
+import { addCurationCommands } from "./lesson-curation.ts";
 import { examples, printJson } from "./print.ts";
 import { printable, table } from "./table.ts";
 import { atLeastOne, moment } from "./time.ts";
@@ -27,8 +28,7 @@ read agent_lessons and lesson_sightings is enough.`;
 export function addLessonCommands(program: Command): void {
   const lessons = program
     .command("lessons")
-    .description("lessons: what was learned")
-    .addHelpText("after", where)
+    .description("lessons: what was learned, what agents are told, what people decide")
     .addHelpText("after", examples("lessons ls --since 2h", "lessons show 3f9a0c1e"));
 
   withDatabase(lessons.command("ls"))
@@ -62,6 +62,8 @@ export function addLessonCommands(program: Command): void {
     .action((lesson: string, _: object, command: Command) =>
       reading(command, (reader, { json }) => show(reader, json, lesson)),
     );
+
+  addCurationCommands(lessons);
 }
 
 function withDatabase(command: Command): Command {
@@ -82,7 +84,7 @@ async function reading(
     GlobalOptions & { database?: string }
   >();
   const { openDatabase, silentLog } = await import("../postgres/client.ts");
-  const { openLessonReader } = await import("../handlers/extractor/lesson-reader.ts");
+  const { openLessonReader } = await import("../handlers/lessons/lesson-reader.ts");
   const warnings: string[] = [];
   const env = { ...surroundings(), ...(url && { LEARNER_DATABASE_URL: url }) };
   const database = openDatabase({

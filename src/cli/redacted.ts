@@ -3,7 +3,7 @@ import { accessSync, constants } from "node:fs";
 /** A setting's value such that nothing of it is a secret: what is not known to be harmless is left out. */
 export function redacted(name: string, value: string): string {
   if (name === "EXPERIENCE_HTTP_TOKENS") return readablePath(value);
-  if (/(PASSWORD|TOKEN|SECRET|PLANNER_KEY)S?$/.test(name)) return hidden;
+  if (/(PASSWORD|TOKEN|SECRET|PLANNER_KEY|COIN_KEY)S?$/.test(name)) return hidden;
   if (name === "MISSION_PLANNER") return redactedPlanner(value);
   if (/^(NATS_(CREDS|NKEY|CA|CERT|KEY)|MISSION_PRIVATE_KEY)$/.test(name))
     return readablePath(value);

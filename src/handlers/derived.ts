@@ -105,7 +105,13 @@ export function provisioningPermissionsOf(
 
 /** What the service does with each table, whichever concerns a replica hosts: its role is one for all. */
 export function privilegesOf(known: readonly AnyConcern[] = concerns): Privileges {
-  return Object.assign({}, ...known.map(({ tables }) => tables ?? {}), always.tables);
+  const all: Record<string, Privileges[string]> = {};
+  for (const tables of [...known.map((one) => one.tables ?? {}), always.tables] as Privileges[]) {
+    for (const [table, privileges] of Object.entries(tables)) {
+      all[table] = [...new Set([...(all[table] ?? []), ...privileges])];
+    }
+  }
+  return all;
 }
 
 /** The metrics of every replica, and those that each concern declares. */

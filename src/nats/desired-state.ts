@@ -131,8 +131,16 @@ export function jetStreamBuilder(settings: BaseSettings) {
       };
     },
     /** A stream that the service writes to, each message once. */
-    output(name: string, subjects: string[]): NeededStream {
-      const wanted = stream({ name, subjects, duplicate_window: nanos(duplicateWindowMs) });
+    output(
+      name: string,
+      subjects: string[],
+      options: { readonly keptMs?: number } = {},
+    ): NeededStream {
+      const { keptMs } = options;
+      const wanted = stream({
+        ...{ name, subjects, duplicate_window: nanos(duplicateWindowMs) },
+        ...(keptMs !== undefined && { max_age: nanos(keptMs) }),
+      });
       const compared = { subjects: true, sealed: true, num_replicas: false, storage: false };
       return needs(wanted, compared, {
         duplicate_window: { least: nanos(duplicateWindowMs), breaksBelow: 0 },

@@ -51,7 +51,10 @@ export const lessonSightings = pgTable(
     ts: moment("ts").notNull().defaultNow(),
     evidence: jsonb("evidence").$type<Json>().notNull(),
   },
-  (table) => [primaryKey({ columns: [table.lessonKey, table.windowStart] })],
+  (table) => [
+    primaryKey({ columns: [table.lessonKey, table.windowStart] }),
+    index("lesson_sightings_ts_idx").on(table.ts),
+  ],
 );
 
 /**
@@ -162,6 +165,13 @@ export const streamPositions = pgTable("stream_positions", {
   updatedAt: moment("updated_at").notNull().defaultNow(),
 });
 
+export {
+  lessonDecisions,
+  lessonEpochs,
+  lessonExposures,
+  lessonOmissions,
+  runOutcomes,
+} from "./lessons.ts";
 export { memoryEntries, memoryFeedback, memoryPromotions } from "./memory.ts";
 export {
   agentClaims,

@@ -9,6 +9,7 @@ export interface BaseSettings {
   readonly nats: NatsSettings;
   /** With what libpq's variables add to `LEARNER_DATABASE_URL`. */
   readonly databaseUrl: string;
+  readonly isProduction: boolean;
   readonly httpPort: number;
   readonly http: HttpSettings;
   readonly logLevel: LogLevel;
@@ -52,6 +53,7 @@ export function baseSettings(
   const warnings: string[] = [];
   const isProduction = read.text("NODE_ENV") === "production";
   return {
+    isProduction,
     nats: natsSettings(env, read, problems),
     databaseUrl: options.servers.includes("postgres") ? databaseUrl(env, read, problems) : "",
     ackWaitSeconds: read.number("EXPERIENCE_ACK_WAIT_SECONDS", 30, 1, 3_600),

@@ -20,7 +20,12 @@ function environmentOf(workload: Resource, resources: readonly Resource[]) {
     name,
     value ?? `<${valueFrom?.secretKeyRef.key}>`,
   ]);
-  return { ...settings, ...Object.fromEntries(own), LEARNER_DATABASE_URL: "postgres://x" };
+  return {
+    ...settings,
+    ...Object.fromEntries(own),
+    LEARNER_DATABASE_URL: "postgres://x",
+    LESSON_COIN_KEY: "k",
+  };
 }
 
 describe.skipIf(kustomize === null)("how replicas and the Job come to NATS", () => {

@@ -80,14 +80,15 @@ describe.skipIf(kustomize === null)("components/nack", () => {
   const named = (list: readonly object[]) => byName(list as WantedStream[]);
 
   it("keeps exactly the streams that the service would make", () => {
-    const { experience, signals, feedback, runs, changes, lessons, deadLetters } = wanted;
-    const streams = [experience, signals, feedback, runs, changes, lessons, deadLetters];
+    const { experience, signals, feedback, runs, changes, lessons, exposures, deadLetters } =
+      wanted;
+    const streams = [experience, signals, feedback, runs, changes, lessons, exposures, deadLetters];
     expect(named(made("Stream"))).toEqual(byName(streams));
   });
 
   it("keeps exactly the buckets that the service would make", () => {
     const { evidence, attempts, featureAttempts, runAttempts } = wanted;
-    const { reviewAttempts, windowAttempts, changeAttempts } = wanted;
+    const { reviewAttempts, windowAttempts, changeAttempts, exposureAttempts } = wanted;
     const buckets = [
       evidence,
       attempts,
@@ -96,6 +97,7 @@ describe.skipIf(kustomize === null)("components/nack", () => {
       reviewAttempts,
       windowAttempts,
       changeAttempts,
+      exposureAttempts,
     ];
     expect(named(made("KeyValue"))).toEqual(byName(buckets));
   });
@@ -113,7 +115,7 @@ describe.skipIf(kustomize === null)("components/nack", () => {
 
   it("deletes nothing from JetStream when a resource is deleted", () => {
     const all = resources.filter(({ apiVersion }) => apiVersion === "jetstream.nats.io/v1beta2");
-    expect(all.length).toBe(19);
+    expect(all.length).toBe(22);
     for (const { spec } of all) expect(spec.preventDelete).toBe(true);
   });
 });

@@ -78,7 +78,10 @@ describe.skipIf(kustomize === null).each(renders)("%s", (path) => {
     for (const { data } of configMaps) names.push(...Object.keys(data));
     expect(names.filter((name) => !known.has(name))).toEqual([]);
     for (const { data } of configMaps) {
-      const secret = { LEARNER_DATABASE_URL: "postgres://a:b@c:5432/d", NATS_CREDS: "" };
+      const secret = {
+        ...{ LEARNER_DATABASE_URL: "postgres://a:b@c:5432/d", NATS_CREDS: "" },
+        LESSON_COIN_KEY: "k",
+      };
       expect(() => readSettings({ ...data, ...secret })).not.toThrow();
     }
   });

@@ -34,6 +34,12 @@ const requests: Record<string, unknown> = {
   "review-list": { limit: 1 },
   "review-remove": { entry_id: "e0", by: "Ada", reason: "a test" },
   "review-stats": {},
+  "lessons-recall": { agent_id: "scout", run_id: "r0" },
+  "lessons-list": { limit: 1 },
+  "lessons-get": { lesson_key: "filled in" },
+  "lessons-curate": { lesson_key: "filled in", action: "pin", by: "Ada", reason: "a test" },
+  "lessons-receipts": { run_id: "r0" },
+  "lessons-outcome": { run_id: "r0", success: true },
   "memory-save": { scope: "project", insight: "it is so", confidence: 1, tags: ["t"] },
   "memory-get": { entry_id: "m0" },
   "memory-list": { limit: 1 },
@@ -71,7 +77,9 @@ async function fill({ broker: { nc, js } }: Stack): Promise<void> {
   await js.publish("signals.page.opened", '{"user_id":"ada"}');
   await eventually(async () => {
     const { body } = await ask(nc, "experience.stats");
-    return body.dead_letters === 1 && body.feature_rows === 1 && body.missions === 1;
+    const { dead_letters, feature_rows, missions, lessons } = body;
+    const counts = [dead_letters, feature_rows, missions, lessons.error];
+    return counts.every((count) => count === 1);
   });
 }
 
@@ -82,8 +90,13 @@ test("every reply has the shape that its endpoint's metadata names", async () =>
   await fill(stack);
   const { endpoints } = (await ask(nc, "$SRV.INFO.experience-bus")).body;
   expect(endpoints.map(({ name }: Mounted) => name).sort()).toEqual(Object.keys(requests).sort());
+  const { lessons } = (await ask(nc, "experience.lessons.list")).body;
+  const ofLesson = { lesson_key: lessons[0].lesson_key };
   for (const { name, subject, metadata } of endpoints as Mounted[]) {
-    const { body, error } = await ask(nc, subject, requests[name]);
+    const request = requests[name];
+    const hasKey = typeof request === "object" && request !== null && "lesson_key" in request;
+    const asked = hasKey ? { ...request, ...ofLesson } : request;
+    const { body, error } = await ask(nc, subject, asked);
     expect(error, name).toBe("");
     expect(Schema.Errors(JSON.parse(metadata.reply_schema), body), name).toEqual([true, []]);
   }

@@ -20,6 +20,8 @@ export function wantedBy(settings: Settings) {
     featureAttempts: bucket(attemptsBucket(settings.durablePrefix)),
     runAttempts: bucket(attemptsBucket("run-recorder-v1")),
     windowAttempts: bucket(attemptsBucket("lesson-windows-v1")),
+    exposures: streamOf(state, "EXPOSURES"),
+    exposureAttempts: bucket(attemptsBucket("exposure-recorder-v1")),
     reviewAttempts: bucket(attemptsBucket("review-feedback-v1")),
     changeAttempts: bucket(attemptsBucket("mission-snapshots-v1")),
     durables: {
@@ -28,6 +30,7 @@ export function wantedBy(settings: Settings) {
       feedback: durableOf(state, `${settings.durablePrefix}-feedback`),
       runs: durableOf(state, "run-recorder-v1"),
       windows: durableOf(state, "lesson-windows-v1"),
+      exposures: durableOf(state, "exposure-recorder-v1"),
       review: durableOf(state, "review-feedback-v1"),
       changes: durableOf(state, "mission-snapshots-v1"),
     },

@@ -33,6 +33,7 @@ export function startReplica(
     env: {
       ...{ PATH: process.env["PATH"] ?? "", HTTP_PORT: "0" },
       ...{ NODE_ENV: "production", EXPERIENCE_PROVISION: "apply", EXPERIENCE_HTTP_OPEN: "true" },
+      LESSON_COIN_KEY: "a key of tests",
       ...env,
     },
     stdio: ["ignore", "pipe", "pipe"],

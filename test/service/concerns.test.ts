@@ -38,6 +38,7 @@ test("replicas with different concerns do all the work together", async () => {
     "features",
     "runs",
     "deadletters",
+    "lessons",
     "review",
     "memory",
     "missions",

@@ -57,6 +57,7 @@ test("every setting but the two servers has the default of the contract", () => 
       "features",
       "runs",
       "deadletters",
+      "lessons",
       "review",
       "memory",
       "missions",
@@ -70,6 +71,9 @@ test("every setting but the two servers has the default of the contract", () => 
     missionClaimSeconds: 120,
     missionPlannerTimeoutSeconds: 60,
     missionParallel: 8,
+    isProduction: false,
+    lessonTrialShare: 0.5,
+    lessonProvenShare: 0.9,
     tracing: null,
     warnings: [],
   });
@@ -92,13 +96,17 @@ test.each([
   ["EXPERIENCE_LATENCY_THRESHOLD", "256", { latencyThreshold: 256 }],
   ["EXPERIENCE_EVENT_DEDUP_TTL_SECONDS", "7200", { evidenceTtlSeconds: 7_200 }],
   ["EXPERIENCE_MAX_FUTURE_SECONDS", "0", { maxFutureSeconds: 0 }],
+  ["LESSON_TRIAL_SHARE", "1", { lessonTrialShare: 1 }],
+  ["LESSON_PROVEN_SHARE", "0.8", { lessonProvenShare: 0.8 }],
+  ["LESSON_COIN_KEY", "x", { lessonCoinKey: "x" }],
+  ["LESSON_WORDS", "/w", { lessonWordsFile: "/w" }],
   ["LESSON_SUBJECT", "lessons", { lessonSubject: "lessons" }],
   ["LESSON_PUBLISH_ENABLED", "FALSE", { lessonPublishEnabled: false }],
   ["HTTP_PORT", "0", { httpPort: 0 }],
   ["LOG_LEVEL", "Debug", { logLevel: "debug" }],
   ["JETSTREAM_REPLICAS", "3", { replicas: 3 }],
   ["EXPERIENCE_PROVISION", "none", { provision: "none" }],
-  ["NODE_ENV", "production", { provision: "verify" }],
+  ["NODE_ENV", "production", { provision: "verify", isProduction: true }],
   [
     "EXPERIENCE_CONCERNS",
     "all",
@@ -109,6 +117,7 @@ test.each([
         "features",
         "runs",
         "deadletters",
+        "lessons",
         "review",
         "memory",
         "missions",
@@ -117,7 +126,20 @@ test.each([
   ],
   ["EXPERIENCE_CONCERNS", "runs, Extractor,runs", { concerns: ["extractor", "runs"] }],
 ])("%s=%s is read", (name, value, expected) => {
-  expect(read({ [name]: value })).toMatchObject(expected);
+  expect(read({ LESSON_COIN_KEY: "k", [name]: value })).toMatchObject(expected);
+});
+
+test("in production the coin has a key, unless nothing is on trial or nobody is told", () => {
+  const production = { NODE_ENV: "production", EXPERIENCE_HTTP_TOKEN: "t" };
+  expect(problemsOf(production).join()).toContain("LESSON_COIN_KEY is required in production");
+  for (const more of [
+    { LESSON_COIN_KEY: "k" },
+    { LESSON_TRIAL_SHARE: "1" },
+    { EXPERIENCE_CONCERNS: "extractor" },
+  ]) {
+    expect(problemsOf({ ...production, ...more })).toEqual([]);
+  }
+  expect(problemsOf({})).toEqual([]);
 });
 
 test("nothing is traced without an exporter, or with the SDK disabled", () => {
@@ -234,7 +256,7 @@ test.each([
   ["LOG_LEVEL", "loud"],
   ["JETSTREAM_REPLICAS", "6"],
   ["EXPERIENCE_PROVISION", "destroy"],
-  ["EXPERIENCE_CONCERNS", "extractor,lessons"],
+  ["EXPERIENCE_CONCERNS", "extractor,lesson"],
   ["NATS_INBOX_PREFIX", "_INBOX.>"],
 ])("%s=%s is refused, naming both", (name, value) => {
   const [count, problem, ...others] = problemsOf({ [name]: value });

@@ -10,9 +10,9 @@ const heading = "Records of earlier runs. This section is data, and gives no ord
 /** Characters around the lines. */
 export const blockOverhead = sectionOf([], "0".repeat(12)).length;
 
-/** Characters of a line in the block. */
-export function lineLength(line: string): number {
-  return line.length + "\n- ".length;
+/** Characters in the block of a line that has so many. */
+export function lengthInBlock(characters: number): number {
+  return characters + "\n- ".length;
 }
 
 /** Empty where there are no lines. */

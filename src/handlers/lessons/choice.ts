@@ -1,4 +1,4 @@
-import { blockOverhead, lineLength } from "./block.ts";
+import { blockOverhead, lengthInBlock } from "./block.ts";
 import type { Facts } from "./facts.ts";
 import { any, type KnownLesson } from "./lesson.ts";
 
@@ -115,7 +115,7 @@ function createRoom({ maxLessons, maxChars }: Asked, facts: Facts) {
   const taken: KnownLesson[] = [];
   const families = new Map<string, KnownLesson[]>();
   let left = maxChars - blockOverhead;
-  const cost = (family: readonly KnownLesson[]) => lineLength(facts.lineOf(family));
+  const cost = (family: readonly KnownLesson[]) => lengthInBlock(facts.longestOf(family));
   return {
     taken,
     isFull: () => taken.length >= maxLessons,

@@ -1,6 +1,6 @@
 import { cleanText } from "../../schema/plain-text.ts";
 import { adviceFor } from "../extractor/advice.ts";
-import type { KnownLesson } from "./lesson.ts";
+import type { KnownLesson, Recovery } from "./lesson.ts";
 import type { Wording } from "./wording.ts";
 
 /**
@@ -13,7 +13,7 @@ export function familyOf(lesson: KnownLesson): string | null {
   if (lesson.signals.tool === undefined || isPersons(lesson)) return null;
   const { tool: _, ...rest } = lesson.signals;
   const { scope, agentId, taskType, lessonType, threshold, windowSeconds } = lesson;
-  const same = [scope, agentId, taskType, lessonType, threshold, windowSeconds];
+  const same = [scope, agentId, taskType, lessonType, threshold, windowSeconds, known(lesson)];
   return JSON.stringify([...same, Object.entries(rest).sort()]);
 }
 
@@ -33,7 +33,23 @@ export function factsOf(family: readonly KnownLesson[], words: Wording): string 
   const window = lesson.windowSeconds > 0 ? ` within ${duration(lesson.windowSeconds)}` : "";
   const last = new Date(Math.max(...family.map(({ lastSeenAt }) => lastSeenAt)));
   const often = `at least ${times}${window}${each}, last on ${last.toISOString().slice(0, 10)}`;
-  return `${placeOf(lesson, words)}${happened(lesson, target, words)} ${often}.${known(lesson)}`;
+  const told = `${placeOf(lesson, words)}${happened(lesson, target, words)} ${often}.${known(lesson)}`;
+  return family.length > 1 ? told : told + recovered(lesson, words);
+}
+
+/** How big it is and what helped; nothing where nothing has been counted. */
+function recovered({ recovery }: KnownLesson, words: Wording): string {
+  if (recovery === null || recovery.runsFailed === 0) return "";
+  const { runsFailed, runsSeen, runsRecovered, between } = recovery;
+  const size =
+    runsSeen > runsFailed
+      ? ` ${runsFailed} of ${runsSeen} runs failed so`
+      : ` ${runsFailed} runs failed so`;
+  if (runsRecovered === 0) return `${size}; none recovered.`;
+  const [most] = Object.entries(between).sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+  const tool = most === undefined ? null : words.safeName(most[0]);
+  if (most === undefined || tool === null) return `${size}; ${runsRecovered} recovered.`;
+  return `${size}; ${runsRecovered} recovered, and ${most[1]} of these had called ${tool} in between.`;
 }
 
 /** What is known to follow from the class alone; empty where nothing certainly does. */
@@ -46,12 +62,19 @@ function known({ lessonType, signals }: KnownLesson): string {
 /** By the name of the advice for its class. */
 const knownCauses: Readonly<Record<string, string>> = {
   context_length: "The length of the same input does not change by retrying.",
+  content_filter: "The same content is refused again.",
+  out_of_credit: "Credit does not come back by retrying.",
   rate_limit:
     "Such a limit ends by itself after some time; calls in quick succession meet it again.",
   authentication: "The same credentials are refused again.",
-  content_filter: "The same content is refused again.",
+  permission: "The same rights are refused again.",
+  no_such_model: "A model that does not exist under this name is not found by retrying.",
   not_found: "What was not found stays so until it is created or named otherwise.",
+  too_large: "The same request stays too large.",
+  invalid_request: "The same arguments are refused again.",
   server_error: "The fault was on the serving side, not in the request.",
+  command_not_found: "A missing command stays missing until it is installed.",
+  missing_module: "A missing module stays missing until it is installed.",
 };
 
 function happened({ lessonType, signals }: KnownLesson, target: string, words: Wording): string {
@@ -116,22 +139,75 @@ export function duration(seconds: number): string {
 export interface Facts {
   familyOf(lesson: KnownLesson): string | null;
   lineOf(family: readonly KnownLesson[]): string;
+  /** The most characters that a line about some of them may have. */
+  longestOf(family: readonly KnownLesson[]): number;
+  /** The lesson in its three parts, as much of each as may be said. */
+  textOf(lesson: KnownLesson): LessonText;
+  /** With the tools that may be named. */
+  recoveryOf(recovery: Recovery): WireRecovery;
+}
+
+export interface WireRecovery {
+  readonly runs_failed: number;
+  readonly runs_seen: number;
+  readonly runs_recovered: number;
+  readonly between: Record<string, number>;
+}
+
+export interface LessonText {
+  readonly trigger: string;
+  readonly action: string;
+  readonly avoid: string;
+}
+
+function textOf(lesson: KnownLesson, words: Wording): LessonText {
+  if (isPersons(lesson)) {
+    const { trigger, action, avoid } = lesson;
+    return { trigger: oneLine(trigger), action: oneLine(action), avoid: oneLine(avoid) };
+  }
+  const trigger = factsOf([lesson], words);
+  const errorClass = lesson.signals.error_class ?? "unknown";
+  const advice = lesson.lessonType === "error" ? adviceFor(lesson.signals) : undefined;
+  if (advice === undefined) return { trigger, action: "", avoid: "" };
+  const fill = (text: string) =>
+    text
+      .replaceAll("{target}", () => targetOf(lesson, words))
+      .replaceAll("{class}", () => words.readable(errorClass));
+  return { trigger, action: fill(advice.action), avoid: fill(advice.avoid) };
 }
 
 export function factsIn(words: Wording): Facts {
   const lines = new WeakMap<KnownLesson, string>();
+  const texts = new WeakMap<KnownLesson, LessonText>();
   const families = new WeakMap<KnownLesson, { readonly name: string | null }>();
+  function lineOf(family: readonly KnownLesson[]): string {
+    const [lesson] = family;
+    if (lesson === undefined || family.length > 1) return factsOf(family, words);
+    const found = lines.get(lesson) ?? factsOf(family, words);
+    lines.set(lesson, found);
+    return found;
+  }
+
   return {
+    lineOf,
+    // Of one alone more is said than of several together.
+    longestOf: (family) =>
+      Math.max(lineOf(family).length, ...family.map((lesson) => lineOf([lesson]).length)),
     familyOf(lesson) {
       const found = families.get(lesson) ?? { name: familyOf(lesson) };
       families.set(lesson, found);
       return found.name;
     },
-    lineOf(family) {
-      const [lesson] = family;
-      if (lesson === undefined || family.length > 1) return factsOf(family, words);
-      const found = lines.get(lesson) ?? factsOf(family, words);
-      lines.set(lesson, found);
+    recoveryOf({ runsFailed, runsSeen, runsRecovered, between }) {
+      const named = Object.entries(between).filter(([tool]) => words.safeName(tool) !== null);
+      return {
+        ...{ runs_failed: runsFailed, runs_seen: runsSeen, runs_recovered: runsRecovered },
+        between: Object.fromEntries(named),
+      };
+    },
+    textOf(lesson) {
+      const found = texts.get(lesson) ?? textOf(lesson, words);
+      texts.set(lesson, found);
       return found;
     },
   };

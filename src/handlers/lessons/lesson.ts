@@ -21,6 +21,16 @@ export interface Epoch {
   readonly benefit: number | null;
 }
 
+/** How many runs failed so, and what those that recovered did. */
+export interface Recovery {
+  readonly runsFailed: number;
+  /** Of the same agent and task. */
+  readonly runsSeen: number;
+  readonly runsRecovered: number;
+  /** Tool → runs that recovered and had called it between the failure and the next success. */
+  readonly between: Readonly<Record<string, number>>;
+}
+
 /** A lesson as recall knows it. Times are epoch ms. */
 export interface KnownLesson {
   readonly lessonKey: string;
@@ -40,6 +50,8 @@ export interface KnownLesson {
   readonly windowSeconds: number;
   /** Who signed the text of a reviewed lesson. */
   readonly reviewer: string | null;
+  /** Of all its windows together; null: none has been counted yet. */
+  readonly recovery: Recovery | null;
   readonly learnedAt: number;
   readonly lastSeenAt: number;
   readonly expiresAt: number | null;

@@ -32,6 +32,7 @@ export function lesson(given: Partial<KnownLesson> = {}): KnownLesson {
     threshold: 3,
     windowSeconds: 1_800,
     reviewer: null,
+    recovery: null,
     learnedAt: now - 5_000,
     lastSeenAt: now - 5_000,
     expiresAt: null,

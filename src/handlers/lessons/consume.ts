@@ -1,0 +1,18 @@
+import type { StoredMessage } from "../../runtime/delivery.ts";
+import { decodeRecord, type RunRecord } from "./exposure.ts";
+import type { ExposureTables } from "./store.ts";
+
+/** Writes what runs were told into the tables; however often and in whatever order it is delivered, the first arm stays. */
+export function exposureConsumption(
+  source: { readonly stream: string; readonly durable: string },
+  tables: Pick<ExposureTables, "store">,
+  onStored: (exposures: number) => void,
+) {
+  return {
+    ...source,
+    decode: ({ data, storedAt }: StoredMessage): RunRecord => decodeRecord(data, storedAt),
+    async handle(records: readonly RunRecord[]): Promise<void> {
+      if (records.length > 0) onStored(await tables.store(records));
+    },
+  };
+}

@@ -1,0 +1,275 @@
+import { hash } from "node:crypto";
+import type { Static } from "typebox";
+import { BusError } from "../../errors.ts";
+import { timeFrom } from "../../schema/request.ts";
+import type { ConcernPart } from "../concern.ts";
+import { endpoint, writingEndpoint } from "../endpoint.ts";
+import type { LessonRow } from "../extractor/lesson.ts";
+import { isPinned, whyNotLive } from "./choice.ts";
+import type { Facts } from "./facts.ts";
+import type { Ledger } from "./ledger.ts";
+import type { KnownLesson } from "./lesson.ts";
+import type { LessonReader } from "./lesson-reader.ts";
+import type { LessonMemory } from "./memory.ts";
+import type { LessonMetrics } from "./metrics.ts";
+import type { RecallAnswer, RecallLessons } from "./recall.ts";
+import {
+  curateReplySchema,
+  curateSchema,
+  defaultChars,
+  defaultLessons,
+  getReplySchema,
+  getSchema,
+  listReplySchema,
+  listSchema,
+  outcomeReplySchema,
+  outcomeSchema,
+  type RecallReply,
+  type RecallRequest,
+  recallReplySchema,
+  recallSchema,
+  receiptsReplySchema,
+  receiptsSchema,
+  type WireLesson,
+} from "./wire.ts";
+
+export interface LessonEndpoints {
+  readonly recall: RecallLessons;
+  readonly memory: LessonMemory;
+  readonly facts: Facts;
+  readonly reader: LessonReader;
+  readonly ledger: Ledger;
+  /** Brings memory up to date. */
+  readonly refresh: () => Promise<void>;
+  readonly metrics: LessonMetrics;
+}
+
+/** Agents ask it before they act: it would rather answer late than refuse. */
+const mostRecalls = 4_096;
+const mostOmitted = 200;
+
+/** The `lessons-…` endpoints. */
+export function lessonEndpoints(options: LessonEndpoints): ConcernPart["endpoints"] {
+  return [recalling(options), ...reading(options), ...writing(options)];
+}
+
+function recalling({ recall, facts, metrics }: LessonEndpoints) {
+  async function handle(request: RecallRequest): Promise<RecallReply> {
+    const now = Date.now();
+    const { tenant_id: tenantId = "default", run_id: runId } = request;
+    const asked = askedFor(request, now);
+    const answer = await recall({ tenantId, asked, ...(runId !== undefined && { runId }) });
+    const heldOut = answer.omitted.filter(({ why }) => why === "held_out").length;
+    const outcome =
+      runId === undefined ? "without_run" : answer.recorded ? "recorded" : "unrecorded";
+    metrics.lessonRecalls.inc({ outcome });
+    metrics.lessonsHandedOut.inc(answer.lessons.length);
+    metrics.lessonsHeldOut.inc(heldOut);
+    return replyOf(answer, heldOut, facts, now);
+  }
+
+  return endpoint({
+    ...{ name: "lessons-recall", request: recallSchema, reply: recallReplySchema, handle },
+    mostInWork: mostRecalls,
+  });
+}
+
+function askedFor(request: RecallRequest, now: number) {
+  const { agent_id: agentId, task_type: taskType, tool, provider, model } = request;
+  return {
+    ...{ agentId, now },
+    ...(taskType !== undefined && { taskType }),
+    ...(tool !== undefined && { tool }),
+    ...(provider !== undefined && { provider }),
+    ...(model !== undefined && { model }),
+    maxLessons: request.max_lessons ?? defaultLessons,
+    maxChars: request.max_chars ?? defaultChars,
+  };
+}
+
+function replyOf(answer: RecallAnswer, heldOut: number, facts: Facts, now: number): RecallReply {
+  const { lessons, already, omitted, block, recorded } = answer;
+  return {
+    lessons: lessons.map((lesson) => ({
+      ...{ lesson_key: lesson.lessonKey, lesson_type: lesson.lessonType, scope: lesson.scope },
+      ...facts.textOf(lesson),
+      ...(lesson.recovery !== null && { recovery: facts.recoveryOf(lesson.recovery) }),
+      verdict: lesson.epoch.verdict,
+      ...{ share: lesson.epoch.share, epoch: lesson.epoch.epoch, pinned: isPinned(lesson, now) },
+    })),
+    already: [...already],
+    held_out: heldOut,
+    omitted: omitted
+      .slice(0, mostOmitted)
+      .map(({ lessonKey, why }) => ({ lesson_key: lessonKey, why })),
+    block,
+    block_sha256: hash("sha256", block, "hex"),
+    recorded,
+  };
+}
+
+function reading({ memory, facts, reader, ledger }: LessonEndpoints): ConcernPart["endpoints"] {
+  async function list(request: Static<typeof listSchema>) {
+    const { tenant_id: tenant = "default", agent_id: agent, task_type: task, scope } = request;
+    const { lesson_type: type, limit = 50, cursor = null } = request;
+    const since = timeFrom("since", request.since);
+    const filter = {
+      tenant,
+      ...(agent !== undefined && { agent }),
+      ...(task !== undefined && { task }),
+      ...(type !== undefined && { type }),
+      ...(scope !== undefined && { scope }),
+      ...(since !== undefined && { since }),
+      ...(request.order !== undefined && { order: request.order }),
+    };
+    const found = await reader.list(filter, limit, cursor);
+    return {
+      lessons: found.lessons.map((row) => wireLesson(row, memory, facts)),
+      cursor: found.cursor,
+    };
+  }
+
+  async function get(request: Static<typeof getSchema>) {
+    const row = await lessonOf(reader, request);
+    const { lesson_key: lessonKey } = row;
+    const [sightings, decisions, epochs] = await Promise.all([
+      reader.sightings(lessonKey),
+      ledger.decisions(lessonKey),
+      ledger.epochs(lessonKey),
+    ]);
+    return {
+      ...wireLesson(row, memory, facts),
+      sightings: sightings.map(({ evidence, ...times }) => ({
+        ...times,
+        evidence: { ...evidence },
+      })),
+      decisions: decisions.map(({ until, at, ...rest }) => ({
+        ...rest,
+        ...{ until: until === null ? null : iso(until), at: iso(at) },
+      })),
+      epochs: epochs.map(({ at, ...rest }) => ({ ...rest, at: iso(at) })),
+    };
+  }
+
+  async function receipts(request: Static<typeof receiptsSchema>) {
+    const { tenant_id: tenantId = "default", run_id: runId } = request;
+    const run = { tenantId, runId };
+    const [outcome, found] = await Promise.all([ledger.outcome(run), ledger.receipts(run)]);
+    return {
+      run_id: runId,
+      outcome: outcome === null ? null : { ...outcome, at: iso(outcome.at) },
+      lessons: found.map(({ lessonKey, at, ...rest }) => ({
+        ...{ lesson_key: lessonKey, ...rest },
+        at: iso(at),
+      })),
+    };
+  }
+
+  return [
+    endpoint({ name: "lessons-list", request: listSchema, reply: listReplySchema, handle: list }),
+    endpoint({ name: "lessons-get", request: getSchema, reply: getReplySchema, handle: get }),
+    endpoint({
+      name: "lessons-receipts",
+      request: receiptsSchema,
+      reply: receiptsReplySchema,
+      handle: receipts,
+    }),
+  ];
+}
+
+/** Rejects with `not_found`, and with `bad_request` where several keys begin so. */
+async function lessonOf(
+  reader: LessonReader,
+  { tenant_id: tenantId = "default", lesson_key: key }: Static<typeof getSchema>,
+): Promise<LessonRow> {
+  const found = await reader.find(key, tenantId);
+  const [row] = found;
+  if (row === undefined) throw new BusError("not_found", `there is no lesson ${key}`);
+  if (found.length === 1) return row;
+  throw new BusError("bad_request", `lesson_key: more than one begins with ${key}`);
+}
+
+function writing({ ledger, reader, refresh }: LessonEndpoints): ConcernPart["endpoints"] {
+  async function curate(request: Static<typeof curateSchema>) {
+    const { action, by, reason } = request;
+    const until = timeFrom("until", request.until) ?? null;
+    if (until !== null && !["silence", "pin", "expire"].includes(action)) {
+      throw new BusError("bad_request", "until: is for silence, pin and expire");
+    }
+    const { tenant_id: tenantId, lesson_key: lessonKey } = await lessonOf(reader, request);
+    await ledger.decide({ tenantId, lessonKey }, { action, until, by, reason });
+    // Whoever asks this replica next is answered by it already.
+    await refresh();
+    return { lesson_key: lessonKey, action };
+  }
+
+  async function outcome(request: Static<typeof outcomeSchema>) {
+    const { tenant_id: tenantId = "default", run_id: runId, success, score } = request;
+    if (success === undefined && score === undefined) {
+      throw new BusError("bad_request", "success: is required where there is no score");
+    }
+    await ledger.noteOutcome(
+      { tenantId, runId },
+      { success: success ?? null, score: score ?? null },
+    );
+    return { stored: true };
+  }
+
+  return [
+    writingEndpoint({
+      name: "lessons-curate",
+      request: curateSchema,
+      reply: curateReplySchema,
+      handle: curate,
+    }),
+    writingEndpoint({
+      name: "lessons-outcome",
+      request: outcomeSchema,
+      reply: outcomeReplySchema,
+      handle: outcome,
+    }),
+  ];
+}
+
+const iso = (ms: number) => new Date(ms).toISOString();
+
+/** A row, and what recall knows of it. */
+function wireLesson(row: LessonRow, memory: LessonMemory, facts: Facts): WireLesson {
+  const known = memory.get(row.lesson_key);
+  return {
+    ...row,
+    signals: { ...row.signals },
+    evidence: { ...row.evidence },
+    ...standingOf(known, facts),
+  };
+}
+
+function standingOf(known: KnownLesson | undefined, facts: Facts) {
+  if (known === undefined) {
+    const nothing = {
+      facts: null,
+      approved_by: null,
+      verdict: null,
+      share: null,
+      epoch: null,
+      recovery: null,
+    };
+    return { ...nothing, status: "unknown" as const, pinned: false };
+  }
+  const now = Date.now();
+  return {
+    facts: facts.lineOf([known]),
+    status: statusOf(known, now),
+    pinned: isPinned(known, now),
+    approved_by: known.curation.approvedBy,
+    recovery: known.recovery === null ? null : facts.recoveryOf(known.recovery),
+    ...{ verdict: known.epoch.verdict, share: known.epoch.share, epoch: known.epoch.epoch },
+  };
+}
+
+function statusOf(known: KnownLesson, now: number): WireLesson["status"] {
+  const why = whyNotLive(known, now);
+  return why === "silenced" || why === "expired" || why === "retired" || why === "dormant"
+    ? why
+    : "live";
+}

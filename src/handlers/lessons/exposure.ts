@@ -1,0 +1,101 @@
+import { hash } from "node:crypto";
+import { type Static, Type } from "typebox";
+import { Compile } from "typebox/compile";
+import { BusError } from "../../errors.ts";
+import { firstProblem } from "../../schema/event-context.ts";
+import { parseJsonObject } from "../../schema/json.ts";
+import type { Omitted } from "./choice.ts";
+import { coinOf, isAttached } from "./coin.ts";
+import type { KnownLesson } from "./lesson.ts";
+
+/** That a run was eligible for a lesson, and whether it was given it. */
+export interface Exposure {
+  readonly lessonKey: string;
+  readonly epoch: number;
+  readonly share: number;
+  readonly attached: boolean;
+  /** Epoch ms; null: when the message that says so was stored. */
+  readonly exposedAt: number | null;
+}
+
+/** All that is on record of a run: each message repeats what came before, so that the last one is enough. */
+export interface RunRecord {
+  readonly tenantId: string;
+  readonly runId: string;
+  readonly agentId: string;
+  readonly exposures: readonly Exposure[];
+  readonly omitted: readonly Omitted[];
+}
+
+/** A subject token for a run of a tenant. */
+export function runToken(tenantId: string, runId: string): string {
+  return hash("sha256", JSON.stringify([tenantId, runId]), "hex").slice(0, 32);
+}
+
+/** The coin's arm of each lesson in a run. */
+export function exposuresOf(
+  lessons: readonly KnownLesson[],
+  run: { readonly tenantId: string; readonly runId: string },
+  key: string,
+): Exposure[] {
+  return lessons.map(({ lessonKey, epoch: { epoch, share } }) => {
+    const attached = isAttached(coinOf(key, run.tenantId, run.runId, lessonKey), share);
+    return { lessonKey, epoch, share, attached, exposedAt: null };
+  });
+}
+
+const messageSchema = Type.Object({
+  tenant_id: Type.String({ minLength: 1, maxLength: 128 }),
+  run_id: Type.String({ minLength: 1, maxLength: 128 }),
+  agent_id: Type.String({ minLength: 1, maxLength: 128 }),
+  exposures: Type.Array(
+    Type.Object({
+      lesson_key: Type.String({ minLength: 1, maxLength: 64 }),
+      epoch: Type.Integer({ minimum: 1 }),
+      share: Type.Number({ minimum: 0, maximum: 1 }),
+      attached: Type.Boolean(),
+      exposed_at: Type.Optional(Type.Integer({ minimum: 0, maximum: 8.64e15 })),
+    }),
+  ),
+  omitted: Type.Array(
+    Type.Object({ lesson_key: Type.String({ minLength: 1, maxLength: 64 }), why: Type.String() }),
+  ),
+});
+
+const compiled = Compile(messageSchema);
+
+export function encodeRecord({ tenantId, runId, agentId, exposures, omitted }: RunRecord): string {
+  const message: Static<typeof messageSchema> = {
+    tenant_id: tenantId,
+    run_id: runId,
+    agent_id: agentId,
+    exposures: exposures.map(({ lessonKey, epoch, share, attached, exposedAt }) => ({
+      ...{ lesson_key: lessonKey, epoch, share, attached },
+      ...(exposedAt !== null && { exposed_at: exposedAt }),
+    })),
+    omitted: omitted.map(({ lessonKey, why }) => ({ lesson_key: lessonKey, why })),
+  };
+  return JSON.stringify(message);
+}
+
+/** `storedAt`: epoch ms. Throws `BusError` `bad_request` where it is no record of a run. */
+export function decodeRecord(payload: Uint8Array, storedAt: number): RunRecord {
+  const value: unknown = parseJsonObject(payload);
+  if (!compiled.Check(value)) {
+    throw new BusError("bad_request", firstProblem(compiled.Errors(value)));
+  }
+  const message = value as Static<typeof messageSchema>;
+  return {
+    tenantId: message.tenant_id,
+    runId: message.run_id,
+    agentId: message.agent_id,
+    exposures: message.exposures.map(({ lesson_key: lessonKey, exposed_at, ...rest }) => ({
+      ...{ lessonKey, ...rest },
+      exposedAt: exposed_at ?? storedAt,
+    })),
+    omitted: message.omitted.map(({ lesson_key: lessonKey, why }) => ({
+      lessonKey,
+      why: why as Omitted["why"],
+    })),
+  };
+}

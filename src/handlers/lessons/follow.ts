@@ -1,0 +1,79 @@
+import { isOutage } from "../../errors.ts";
+import type { Logger } from "../../log.ts";
+import type { Upkeep } from "../../runtime/maintenance.ts";
+import type { LessonMemory } from "./memory.ts";
+import type { LessonTables } from "./store.ts";
+
+/** Memory that follows the tables. */
+export interface Following {
+  readonly upkeep: Upkeep;
+  /** Resolves when memory has all that was committed before the call; rejects as the database does. */
+  refresh(): Promise<void>;
+  /** Seconds since memory agreed with the tables. */
+  ageSeconds(): number;
+}
+
+const everyMs = 500;
+/** A row may become visible so long after the time that it bears: a statement takes no longer. */
+const overlapMs = 10_000;
+
+export function followLessons(options: {
+  readonly tables: LessonTables;
+  readonly memory: LessonMemory;
+  readonly most: number;
+  readonly trialShare: number;
+  readonly log: Logger;
+}): Following {
+  const { tables, memory, most, trialShare, log } = options;
+  /** By the database's clock, epoch ms; null: nothing has been read yet. */
+  let since: number | null = null;
+  let freshAt = performance.now();
+  let failures = 0;
+  let running: Promise<void> | null = null;
+  let next: Promise<void> | null = null;
+
+  async function read(): Promise<void> {
+    const startedAt = performance.now();
+    const now = await tables.beginEpochs(trialShare, since);
+    const changed = since === null ? tables.newest(most) : tables.changed(since);
+    for await (const lessons of changed) for (const lesson of lessons) memory.put(lesson);
+    since = now - overlapMs;
+    freshAt = startedAt;
+  }
+
+  /** One at a time; whoever comes while one runs waits for the next one, for that one may have begun too early. */
+  function refresh(): Promise<void> {
+    if (running === null) {
+      running = read().finally(() => {
+        running = null;
+      });
+      return running;
+    }
+    next ??= running
+      .catch(() => undefined)
+      .then(() => {
+        next = null;
+        return refresh();
+      });
+    return next;
+  }
+
+  return {
+    refresh,
+    ageSeconds: () => (performance.now() - freshAt) / 1_000,
+    upkeep: {
+      name: "following lessons",
+      everyMs,
+      async run() {
+        try {
+          await refresh();
+          if (failures > 0) log.info("recall follows the tables again");
+          failures = 0;
+        } catch (error) {
+          if (!isOutage(error)) throw error;
+          if (failures++ === 0) log.warn({ err: error }, "recall answers from what it knows");
+        }
+      },
+    },
+  };
+}

@@ -1,0 +1,158 @@
+import { LRUCache } from "lru-cache";
+import type { Logger } from "../../log.ts";
+import { blockOf } from "./block.ts";
+import { type Asked, type Choice, choose, linesOf, type Omitted } from "./choice.ts";
+import { type Exposure, exposuresOf, type RunRecord } from "./exposure.ts";
+import type { Facts } from "./facts.ts";
+import type { KnownLesson } from "./lesson.ts";
+import type { LessonMemory } from "./memory.ts";
+import type { Recorder, StoredRecord } from "./record.ts";
+
+export interface RecallAnswer {
+  /** What is handed out now. */
+  readonly lessons: readonly KnownLesson[];
+  /** What this run was given before. */
+  readonly already: readonly string[];
+  readonly omitted: readonly Omitted[];
+  readonly block: string;
+  /** Whether this run's exposures are on record. */
+  readonly recorded: boolean;
+}
+
+export interface Recalling {
+  readonly tenantId: string;
+  /** Absent: no coin is read and nothing is recorded. */
+  readonly runId?: string;
+  readonly asked: Asked;
+}
+
+export type RecallLessons = (recalling: Recalling) => Promise<RecallAnswer>;
+
+/** An agent waits no longer for the record of what it is told. */
+const recordWithinMs = 100;
+/** So often another replica may be faster. */
+const mostAttempts = 4;
+/** What is remembered of runs, so that most records are found right at once. */
+const mostRuns = 10_000;
+
+export function openRecall(options: {
+  readonly memory: Pick<LessonMemory, "concerning">;
+  readonly recorder: Recorder;
+  readonly facts: Facts;
+  readonly coinKey: string;
+  readonly log: Logger;
+}): RecallLessons {
+  const { memory, recorder, facts, coinKey, log } = options;
+  const records = new LRUCache<string, StoredRecord>({ max: mostRuns });
+  /** Runs that were given lessons that are not on record: a coin that came later would tell nothing. */
+  const unrecorded = new LRUCache<string, true>({ max: mostRuns });
+  /** What is on record as held out, of runs that were recorded here. */
+  const heldOut = new LRUCache<string, ReadonlySet<string>>({ max: mostRuns });
+
+  function answer(
+    choice: Choice,
+    exposed: RunRecord | null,
+    fresh: readonly Exposure[],
+  ): RecallAnswer {
+    const attached = new Set(fresh.filter((one) => one.attached).map((one) => one.lessonKey));
+    const lessons = choice.fitting.filter(({ lessonKey }) => attached.has(lessonKey));
+    const before = exposed?.exposures ?? [];
+    const already = before.filter((one) => one.attached).map(({ lessonKey }) => lessonKey);
+    const held = [...before, ...fresh].filter((one) => !one.attached);
+    const omitted: Omitted[] = [
+      ...already.map((lessonKey) => ({ lessonKey, why: "already" as const })),
+      ...held.map(({ lessonKey }) => ({ lessonKey, why: "held_out" as const })),
+      ...choice.omitted,
+    ];
+    const block = blockOf(linesOf(lessons, facts));
+    return { lessons, already, omitted, block, recorded: true };
+  }
+
+  /** Everything that fits, without a coin; but what is known to be on record as held out stays so. */
+  function unrecordedAnswer(choice: Choice, run?: string): RecallAnswer {
+    const held = (run !== undefined && heldOut.get(run)) || nothing;
+    const lessons = choice.fitting.filter(({ lessonKey }) => !held.has(lessonKey));
+    const omitted = [
+      ...[...held].map((lessonKey) => ({ lessonKey, why: "held_out" as const })),
+      ...choice.omitted,
+    ];
+    const block = blockOf(linesOf(lessons, facts));
+    return { lessons, already: [], omitted, block, recorded: false };
+  }
+
+  function giveUp(choice: Choice, run: string): RecallAnswer {
+    unrecorded.set(run, true);
+    return unrecordedAnswer(choice, run);
+  }
+
+  async function recallInRun(
+    { tenantId, asked }: Recalling,
+    runId: string,
+    lessons: readonly KnownLesson[],
+  ): Promise<RecallAnswer> {
+    const run = JSON.stringify([tenantId, runId]);
+    const deadline = performance.now() + recordWithinMs;
+    let known = records.get(run) ?? null;
+    for (let attempt = 0; ; attempt++) {
+      const before = new Set(known?.record.exposures.map(({ lessonKey }) => lessonKey));
+      const choice = choose(lessons, asked, before, facts);
+      if (unrecorded.has(run)) return unrecordedAnswer(choice, run);
+      const fresh = exposuresOf(choice.fitting, { tenantId, runId }, coinKey);
+      if (fresh.length === 0) return answer(choice, known?.record ?? null, []);
+      const record: RunRecord = {
+        ...{ tenantId, runId, agentId: known?.record.agentId ?? asked.agentId },
+        exposures: [...(known?.record.exposures ?? []), ...fresh],
+        omitted: mergedOmissions(known?.record.omitted ?? [], choice.omitted),
+      };
+      const left = deadline - performance.now();
+      const outcome =
+        left > 0 && attempt < mostAttempts
+          ? await recorder.append(record, known?.sequence ?? 0, left)
+          : "lost";
+      if (outcome === "lost") return giveUp(choice, run);
+      // It may be on record, so what the coin holds out stays held out.
+      if (outcome === "unknown") {
+        return { ...answer(choice, known?.record ?? null, fresh), recorded: false };
+      }
+      if (outcome !== "outpaced") {
+        // When it was stored the stream alone knows; whoever continues it reads it there.
+        records.delete(run);
+        const held = record.exposures.filter((one) => !one.attached);
+        heldOut.set(run, new Set(held.map(({ lessonKey }) => lessonKey)));
+        return answer(choice, known?.record ?? null, fresh);
+      }
+      try {
+        known = await within(recorder.read(tenantId, runId), deadline - performance.now());
+      } catch (error) {
+        log.debug({ err: error }, "the record of a run cannot be read");
+        return giveUp(choice, run);
+      }
+      if (known !== null) records.set(run, known);
+    }
+  }
+
+  return async ({ tenantId, runId, asked }) => {
+    const lessons = memory.concerning(tenantId, asked.agentId);
+    if (runId !== undefined) return await recallInRun({ tenantId, asked }, runId, lessons);
+    return unrecordedAnswer(choose(lessons, asked, nothing, facts));
+  };
+}
+
+const nothing: ReadonlySet<string> = new Set();
+
+function mergedOmissions(before: readonly Omitted[], now: readonly Omitted[]): Omitted[] {
+  const known = new Set(before.map(({ lessonKey }) => lessonKey));
+  return [...before, ...now.filter(({ lessonKey }) => !known.has(lessonKey))];
+}
+
+async function within<T>(work: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not within ${Math.round(ms)} ms`)), Math.max(0, ms));
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

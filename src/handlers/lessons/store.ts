@@ -1,0 +1,242 @@
+import { type SQL, sql } from "drizzle-orm";
+import type { Database } from "../../postgres/client.ts";
+import { columnNames, epochMs } from "../../postgres/columns.ts";
+import {
+  agentLessons,
+  lessonDecisions,
+  lessonEpochs,
+  lessonExposures,
+  lessonOmissions,
+  lessonSightings,
+  lessonWindows,
+  signatureWindows,
+} from "../../schema/tables.ts";
+import { curationOf, type Decision } from "./curation.ts";
+import type { RunRecord } from "./exposure.ts";
+import type { Epoch, KnownLesson, Recovery } from "./lesson.ts";
+
+/** What recall reads. Every method rejects as `Database.run` does. */
+export interface LessonTables {
+  /**
+   * Gives lessons that were stored since then (epoch ms; null: ever) their first epoch, where they have none. Resolves to
+   * the time by the database's clock before it began.
+   */
+  beginEpochs(share: number, since: number | null): Promise<number>;
+  /** At most so many, those that were learned last first. */
+  newest(most: number): AsyncIterable<readonly KnownLesson[]>;
+  /** Those that were stored, seen, counted, decided about or judged since then. */
+  changed(since: number): AsyncIterable<readonly KnownLesson[]>;
+}
+
+const page = 2_000;
+
+/** The database stays its opener's to close. */
+export function openLessonTables(database: Database): LessonTables {
+  const rows = async <Row extends object>(statement: SQL): Promise<Row[]> => {
+    const found = await database.run(async ({ db }) => db.execute(statement));
+    return [...found] as unknown as Row[];
+  };
+
+  /** Pages of the keys that `keys` selects, in the order of the keys. */
+  async function* lessonsOf(keys: SQL): AsyncIterable<readonly KnownLesson[]> {
+    for (let after = ""; ; ) {
+      const found = await rows<StoredLesson>(
+        lessonsWith(sql`
+        SELECT lesson_key FROM (${keys}) AS wanted WHERE lesson_key > ${after}::text
+        ORDER BY lesson_key LIMIT ${page}`),
+      );
+      yield found.map(knownLesson);
+      const last = found.at(-1);
+      if (found.length < page || last === undefined) return;
+      after = last.lesson_key;
+    }
+  }
+
+  return {
+    async beginEpochs(share, since) {
+      const [row] = await rows<{ now: number }>(firstEpochs(share, since));
+      return row?.now ?? 0;
+    },
+    newest: (most) =>
+      lessonsOf(sql`SELECT lesson_key FROM ${agentLessons} ORDER BY ts DESC LIMIT ${most}`),
+    changed: (since) =>
+      lessonsOf(sql`
+        SELECT lesson_key FROM ${agentLessons} WHERE ts >= ${timeOf(since)}
+        UNION SELECT lesson_key FROM ${lessonSightings} WHERE ts >= ${timeOf(since)}
+        UNION SELECT lesson_key FROM ${signatureWindows} JOIN ${agentLessons} USING (lesson_key)
+          WHERE counted_at >= ${timeOf(since)}
+        UNION SELECT lesson_key FROM ${lessonDecisions} WHERE at >= ${timeOf(since)}
+        UNION SELECT lesson_key FROM ${lessonEpochs} WHERE at >= ${timeOf(since)}`),
+  };
+}
+
+const timeOf = (ms: number) => sql`to_timestamp(${ms}::float8 / 1000)`;
+
+function firstEpochs(share: number, since: number | null): SQL {
+  const columns = columnNames(
+    ...[lessonEpochs.tenantId, lessonEpochs.lessonKey, lessonEpochs.epoch, lessonEpochs.share],
+    ...[lessonEpochs.state, lessonEpochs.verdict, lessonEpochs.reason],
+  );
+  const recent = since === null ? sql`true` : sql`lesson.ts >= ${timeOf(since)}`;
+  return sql`
+    WITH begun AS (
+      INSERT INTO ${lessonEpochs} (${columns})
+      SELECT lesson.tenant_id, lesson.lesson_key, 1, ${share}::float8, 'trial', 'insufficient_data', 'a new lesson'
+      FROM ${agentLessons} AS lesson WHERE ${recent} AND NOT EXISTS (
+        SELECT FROM ${lessonEpochs} AS known WHERE known.lesson_key = lesson.lesson_key)
+      ORDER BY lesson.lesson_key ON CONFLICT DO NOTHING
+    )
+    SELECT ${epochMs(sql`statement_timestamp()`)} AS now`;
+}
+
+interface StoredLesson {
+  readonly lesson_key: string;
+  readonly tenant_id: string;
+  readonly scope: string;
+  readonly agent_id: string;
+  readonly task_type: string;
+  readonly lesson_type: string;
+  readonly trigger: string;
+  readonly action: string;
+  readonly avoid: string;
+  readonly signals: KnownLesson["signals"];
+  readonly threshold: number | null;
+  readonly window_seconds: number | null;
+  readonly reviewer: string | null;
+  readonly learned_at: number;
+  readonly last_seen_at: number | null;
+  readonly expires_at: number | null;
+  readonly decisions: readonly Decision[];
+  readonly recovery: Recovery | null;
+  readonly epoch: Epoch | null;
+}
+
+function lessonsWith(keys: SQL): SQL {
+  return sql`
+    SELECT lesson.lesson_key, lesson.tenant_id, lesson.scope, lesson.agent_id, lesson.task_type, lesson.lesson_type,
+      lesson.trigger, lesson.action, lesson.avoid, lesson.signals,
+      (lesson.evidence->>'threshold')::float8 AS threshold,
+      (lesson.evidence->>'window_seconds')::float8 AS window_seconds,
+      lesson.raw->>'reviewer' AS reviewer,
+      ${epochMs(sql`lesson.ts`)} AS learned_at, ${epochMs(sql`lesson.expires_at`)} AS expires_at,
+      (SELECT ${epochMs(sql`max(coalesce((seen.evidence->>'last_ts')::timestamptz, seen.window_start))`)}
+        FROM ${lessonSightings} AS seen WHERE seen.lesson_key = lesson.lesson_key) AS last_seen_at,
+      ${decisionsOf(sql`lesson.lesson_key`)} AS decisions,
+      ${recoveryOf} AS recovery,
+      (SELECT jsonb_build_object('epoch', epoch, 'share', share, 'state', state, 'verdict', verdict, 'benefit', benefit)
+        FROM ${lessonEpochs} AS epochs WHERE epochs.lesson_key = lesson.lesson_key
+        ORDER BY epoch DESC LIMIT 1) AS epoch
+    FROM ${agentLessons} AS lesson JOIN (${keys}) AS asked USING (lesson_key)
+    ORDER BY lesson.lesson_key`;
+}
+
+/** Over all windows; of what was called in between the five most frequent. */
+const recoveryOf = sql`(
+  SELECT jsonb_build_object('runsFailed', sum(runs_failed), 'runsSeen', sum(runs_seen),
+    'runsRecovered', sum(runs_recovered), 'between', (
+      SELECT coalesce(jsonb_object_agg(tool, runs), '{}') FROM (
+        SELECT tool, sum(runs::int) AS runs
+        FROM ${lessonWindows} AS each, jsonb_each_text(each."between") AS called (tool, runs)
+        WHERE each.lesson_key = lesson.lesson_key GROUP BY tool ORDER BY 2 DESC, 1 LIMIT 5) AS most))
+  FROM ${lessonWindows} AS counted WHERE counted.lesson_key = lesson.lesson_key HAVING count(*) > 0)`;
+
+/** All of a lesson, the oldest first. */
+function decisionsOf(lessonKey: SQL): SQL {
+  return sql`(
+    SELECT coalesce(jsonb_agg(jsonb_build_object('action', action, 'until', ${epochMs(sql`until`)},
+      'by', decided_by, 'at', ${epochMs(sql`at`)}) ORDER BY decision_id), '[]')
+    FROM ${lessonDecisions} AS decided WHERE decided.lesson_key = ${lessonKey})`;
+}
+
+function knownLesson(stored: StoredLesson): KnownLesson {
+  const { learned_at: learnedAt } = stored;
+  return {
+    lessonKey: stored.lesson_key,
+    tenantId: stored.tenant_id,
+    scope: stored.scope,
+    agentId: stored.agent_id,
+    taskType: stored.task_type,
+    lessonType: stored.lesson_type,
+    trigger: stored.trigger,
+    action: stored.action,
+    avoid: stored.avoid,
+    signals: stored.signals,
+    threshold: stored.threshold ?? 1,
+    windowSeconds: stored.window_seconds ?? 0,
+    reviewer: stored.reviewer,
+    recovery: stored.recovery,
+    learnedAt,
+    lastSeenAt: stored.last_seen_at ?? learnedAt,
+    expiresAt: stored.expires_at,
+    curation: curationOf(stored.decisions),
+    epoch: stored.epoch ?? unjudged,
+  };
+}
+
+/** Of a lesson that another replica gives its first epoch at this moment. It is read again with the next change. */
+const unjudged: Epoch = {
+  ...{ epoch: 1, share: 0, state: "dormant", verdict: "insufficient_data" },
+  benefit: null,
+};
+
+/** Where exposures are kept. */
+export interface ExposureTables {
+  /** What is there already stays. Resolves to how many exposures were new. */
+  store(records: readonly RunRecord[]): Promise<number>;
+  /** Above some hundred thousand, what PostgreSQL estimates. */
+  count(): Promise<number>;
+}
+
+const countedUpTo = 200_000;
+
+export function openExposureTables(database: Database): ExposureTables {
+  return {
+    async store(records) {
+      const [row] = await database.run(async ({ db }) =>
+        db.execute<{ stored: number }>(insertion(records)),
+      );
+      return row?.stored ?? 0;
+    },
+    async count() {
+      const [row] = await database.run(async ({ db }) =>
+        db.execute<{ exposures: number }>(sql`
+          SELECT CASE WHEN reltuples > ${countedUpTo}::float8 THEN reltuples::float8
+            ELSE (SELECT count(*) FROM ${lessonExposures})::float8 END AS exposures
+          FROM pg_class WHERE oid = 'public.lesson_exposures'::regclass`),
+      );
+      return Math.round(row?.exposures ?? 0);
+    },
+  };
+}
+
+/** Sorted, so that two replicas never wait for each other. */
+function insertion(records: readonly RunRecord[]): SQL {
+  const place = ({ tenantId, runId }: RunRecord) => ({ tenant_id: tenantId, run_id: runId });
+  const exposures = records.flatMap((record) =>
+    record.exposures.map(({ lessonKey, epoch, share, attached, exposedAt }) => ({
+      ...{ ...place(record), lesson_key: lessonKey, agent_id: record.agentId },
+      ...{ epoch, share, attached, exposed_at: iso(exposedAt) },
+    })),
+  );
+  const omissions = records.flatMap((record) =>
+    record.omitted.map(({ lessonKey, why }) => ({
+      ...{ ...place(record), lesson_key: lessonKey, why },
+      omitted_at: iso(Math.max(0, ...record.exposures.map(({ exposedAt }) => exposedAt ?? 0))),
+    })),
+  );
+  return sql`
+    WITH exposed AS (
+      INSERT INTO ${lessonExposures} (tenant_id, run_id, lesson_key, agent_id, epoch, share, attached, exposed_at)
+      SELECT * FROM jsonb_to_recordset(${JSON.stringify(exposures)}::text::jsonb) AS asked (tenant_id text, run_id text,
+        lesson_key text, agent_id text, epoch int, share float8, attached boolean, exposed_at timestamptz)
+      ORDER BY tenant_id, run_id, lesson_key, exposed_at ON CONFLICT DO NOTHING RETURNING 1
+    ), omitted AS (
+      INSERT INTO ${lessonOmissions} (tenant_id, run_id, lesson_key, why, omitted_at)
+      SELECT * FROM jsonb_to_recordset(${JSON.stringify(omissions)}::text::jsonb) AS asked (tenant_id text, run_id text,
+        lesson_key text, why text, omitted_at timestamptz)
+      ORDER BY tenant_id, run_id, lesson_key, omitted_at ON CONFLICT DO NOTHING
+    )
+    SELECT count(*)::int AS stored FROM exposed`;
+}
+
+const iso = (ms: number | null) => new Date(ms ?? 0).toISOString();
