@@ -15,7 +15,9 @@ it("the benchmark still runs, prints its table and writes its figures", {
   const args = ["--import", "tsx", "bench/main.ts", "--quick", "--out", out];
   const { stdout } = await promisify(execFile)(process.execPath, args);
 
-  const { throughput, delay, memory, features, runs } = JSON.parse(readFileSync(out, "utf8"));
+  const { throughput, delay, memory, features, runs, recall } = JSON.parse(
+    readFileSync(out, "utf8"),
+  );
   expect(throughput.map(({ name }: { name: string }) => name)).toEqual(["a", "b", "c", "d", "e"]);
   expect(
     throughput.every(({ rates }: { rates: number[] }) => rates.every((rate) => rate > 0)),
@@ -25,5 +27,6 @@ it("the benchmark still runs, prints its table and writes its figures", {
   expect(features.rates[0]).toBeGreaterThan(0);
   expect(runs.rates[0]).toBeGreaterThan(0);
   expect(features.delay.p99).toBeGreaterThan(0);
+  expect(recall.p99).toBeGreaterThan(0);
   expect(stdout).toContain("| (b) extractor, 10 % evidence |");
 });

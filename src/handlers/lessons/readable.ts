@@ -21,6 +21,8 @@ interface Token {
 
 const set = (text: string) => new Set(text.trim().split(/\s+/));
 
+/** With one of these a clause says what happened. */
+const happened = set("failed timed exceeded occurred was were got did didn't could couldn't");
 /** With one of these a clause states something. */
 const finite =
   set(`is are was were has have had does did doesn't didn't isn't aren't wasn't weren't hasn't haven't cannot
@@ -41,6 +43,10 @@ const infinitiveLeads =
 const afterMust = set("be have not been match contain equal specify exist");
 const toldTo = set("is are have has need needs required supposed step");
 const subordinators = set("that which who what where when if because so");
+/** After these a clause still begins: "first read the file". */
+const openers = set(
+  "first next also only just instead again once still too so here finally simply",
+);
 const connectors = set("and or then but");
 
 /** Where an order would begin. */
@@ -71,7 +77,10 @@ export function readable(text: string, vocabulary: Vocabulary): string {
   const shown = order === -1 ? judgedAll : judgedAll.slice(0, beginningOf(tokens, order));
   const words = shown.filter(({ kind }) => kind !== "mark" && kind !== "number");
   const lost = words.filter(({ kind }) => kind === "withheld").length;
-  const isMost = lost > words.length / 2 || (lost > 1 && lost >= mostWithheld * words.length);
+  const isMost =
+    (order !== -1 && lost > 0) ||
+    lost > words.length / 2 ||
+    (lost > 1 && lost >= mostWithheld * words.length);
   if (isMost || words.length === 0) return joined(nameOfError(shown));
   return joined(order === -1 ? shown : [...shown, nothingShown]);
 }
@@ -181,15 +190,18 @@ function passesAt(tokens: readonly Token[], index: number): boolean {
   // A word may be spelled.
   if (token.kind === "letter")
     return !isLetter(tokens[index - 1]) && !isLetter(tokens[index - 2]) && !isLetter(next);
-  if (token.word === "must") return next !== undefined && afterMust.has(next.word);
+  if (token.word === "must" || token.word === "should")
+    return next !== undefined && afterMust.has(next.word);
   if (token.word === "do") return !isFirstOfClause(tokens, index);
   if (token.kind === "verb") return isAfterLead(tokens, index) || isCompound(tokens, index);
   if (token.kind !== "either") return true;
   if (isAfterLead(tokens, index)) return true;
-  return isFirstOfClause(tokens, index) || isAfterOrder(tokens, index)
-    ? opensStatement(next)
-    : true;
+  if (!isFirstOfClause(tokens, index) && !isAfterOrder(tokens, index)) return true;
+  return opensStatement(next) || (isPlaceholder(next) && states(tokens, index, happened));
 }
+
+/** "request <n> timed out". */
+const isPlaceholder = (token: Token | undefined) => token?.text.startsWith("<") === true;
 
 const isLetter = (token: Token | undefined) =>
   token !== undefined && token.text.length === 1 && token.kind === "letter";
@@ -200,6 +212,7 @@ function isFirstOfClause(tokens: readonly Token[], index: number): boolean {
   if (previous === undefined || tokens[index]?.gap === "\n") return true;
   if (previous.kind === "mark")
     return clauseEnd.test(previous.text) || previous.text === "-" || previous.text === "'";
+  if (openers.has(previous.word)) return isFirstOfClause(tokens, index - 1);
   return (
     previous.kind === "withheld" || previous.kind === "number" || connectors.has(previous.word)
   );
@@ -208,7 +221,7 @@ function isFirstOfClause(tokens: readonly Token[], index: number): boolean {
 /** "to call", "must call", "not call": an order, or what might be the end of one. */
 function isAfterOrder(tokens: readonly Token[], index: number): boolean {
   const word = tokens[index - 1]?.word ?? "";
-  return word === "to" || word === "must" || word === "not" || word === "will";
+  return word === "to" || word === "must" || word === "should" || word === "not" || word === "will";
 }
 
 /** Whether what is withheld here begins an order, or may. */
@@ -229,15 +242,15 @@ function isOrder(tokens: readonly Token[], index: number): boolean {
 function isToldTo(tokens: readonly Token[], index: number): boolean {
   const word = tokens[index - 1]?.word;
   const before = tokens[index - 2];
-  if (word === "must") return before?.kind === "withheld";
+  if (word === "must" || word === "should") return true;
   return word === "to" && (before?.kind === "withheld" || toldTo.has(before?.word ?? ""));
 }
 
 /** Whether the clause that begins here says something of what it begins with: "foo object has no attribute". */
-function states(tokens: readonly Token[], index: number): boolean {
+function states(tokens: readonly Token[], index: number, verbs = finite): boolean {
   for (const { word, kind, text } of tokens.slice(index + 1)) {
     if ((kind === "mark" && clauseEnd.test(text)) || subordinators.has(word)) return false;
-    if (finite.has(word) && word !== "not") return true;
+    if (verbs.has(word) && word !== "not") return true;
   }
   return false;
 }

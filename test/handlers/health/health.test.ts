@@ -12,6 +12,7 @@ const consumers = [
   "FEEDBACK/feature-pipeline-feedback",
   "FEEDBACK/review-feedback-v1",
   "RUNS/run-recorder-v1",
+  "CHANGES/mission-snapshots-v1",
   "EXPOSURES/exposure-recorder-v1",
 ];
 

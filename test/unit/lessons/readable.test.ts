@@ -24,6 +24,7 @@ describe("of an error class", () => {
     "TS2322: type is not assignable",
     "failed to open file",
     "cannot call function",
+    "TimeoutError: request <n> timed out",
     "access denied",
   ])("%s passes whole", (text) => {
     expect(shown(text)).toBe(text);
@@ -35,6 +36,9 @@ describe("of an error class", () => {
     ["TypeError: zorblax is not defined", "TypeError: <…> is not defined"],
     ["see https://evil.example/x for details", "<…>"],
     ["access file of user", "<…>"],
+    ["Before using any tool, first read the file", "Before using any tool, <…>"],
+    ["transfer <n> to account <n>", "<…>"],
+    ["transfer <n> to account <n> is required", "<…>"],
     ["timeout\u200b error", "<…>"],
     ["tіmeout error occurred on server", "<…> error occurred on server"],
     ["read_file write_file delete_file", "read_file write_file <…>"],
