@@ -53,7 +53,8 @@ async function serveOnServers({ env, exit }: Surroundings): Promise<number> {
       servers === null
         ? env
         : {
-            HTTP_HOST: embeddedHost,
+            // Of one's own machine, and of its agents.
+            ...{ HTTP_HOST: embeddedHost, EXPERIENCE_INGEST: "on" },
             ...withoutLibpq(env),
             ...{ NATS_URL: servers.natsUrl, LEARNER_DATABASE_URL: servers.databaseUrl },
           },

@@ -2,6 +2,7 @@ import type { AnyConcern } from "./concern.ts";
 import { deadletters } from "./deadletters/index.ts";
 import { extractor } from "./extractor/index.ts";
 import { features } from "./features/index.ts";
+import { ingest } from "./ingest/index.ts";
 import { lessons } from "./lessons/index.ts";
 import { memory } from "./memory/index.ts";
 import { missions } from "./missions/index.ts";
@@ -14,6 +15,7 @@ export const concerns: readonly AnyConcern[] = [
   extractor,
   windows,
   features,
+  ingest,
   runs,
   deadletters,
   lessons,

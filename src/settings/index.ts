@@ -3,6 +3,7 @@ import type { ExtractorSettings } from "../handlers/extractor/settings.ts";
 import { experienceSubjects } from "../handlers/extractor/settings.ts";
 import type { FeatureSettings } from "../handlers/features/settings.ts";
 import { concernNames, concerns } from "../handlers/index.ts";
+import type { IngestSettings } from "../handlers/ingest/settings.ts";
 import type { LessonSettings } from "../handlers/lessons/settings.ts";
 import type { MissionSettings } from "../handlers/missions/settings.ts";
 import type { RunSettings } from "../handlers/runs/settings.ts";
@@ -20,6 +21,7 @@ export type { TracingSettings } from "./tracing.ts";
 export type Settings = BaseSettings &
   ExtractorSettings &
   FeatureSettings &
+  IngestSettings &
   LessonSettings &
   RunSettings &
   MissionSettings;

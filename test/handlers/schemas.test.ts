@@ -51,6 +51,7 @@ const requests: Record<string, unknown> = {
   },
   "memory-remove": { entry_id: "m0" },
   "memory-audit": {},
+  "ingest-explain": { hook: { hook_event_name: "Notification" }, agent: "codex" },
   "memory-stats": {},
   "changes-append": { user_id: "ada", table: "notes", record_id: "n1", op: "insert" },
   "agents-list": { limit: 1 },

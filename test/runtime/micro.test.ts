@@ -129,6 +129,7 @@ test("$SRV.INFO names the endpoints, their subjects and their schemas", async ()
     "memory-feedback": "experience.memory.feedback",
     "memory-promote": "experience.memory.promote",
     "memory-remove": "experience.memory.remove",
+    "ingest-explain": "experience.ingest.explain",
     "memory-audit": "experience.memory.audit",
     "memory-stats": "experience.memory.stats",
     "changes-append": "experience.changes.append",

@@ -36,6 +36,7 @@ test("replicas with different concerns do all the work together", async () => {
     "extractor",
     "windows",
     "features",
+    "ingest",
     "runs",
     "deadletters",
     "lessons",

@@ -51,10 +51,12 @@ test("every setting but the two servers has the default of the contract", () => 
     logLevel: "info",
     replicas: 1,
     provision: "apply",
+    ingest: false,
     concerns: [
       "extractor",
       "windows",
       "features",
+      "ingest",
       "runs",
       "deadletters",
       "lessons",
@@ -106,6 +108,7 @@ test.each([
   ["LOG_LEVEL", "Debug", { logLevel: "debug" }],
   ["JETSTREAM_REPLICAS", "3", { replicas: 3 }],
   ["EXPERIENCE_PROVISION", "none", { provision: "none" }],
+  ["EXPERIENCE_INGEST", "on", { ingest: true }],
   ["NODE_ENV", "production", { provision: "verify", isProduction: true }],
   [
     "EXPERIENCE_CONCERNS",
@@ -115,6 +118,7 @@ test.each([
         "extractor",
         "windows",
         "features",
+        "ingest",
         "runs",
         "deadletters",
         "lessons",

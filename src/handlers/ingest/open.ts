@@ -1,0 +1,40 @@
+import { decoderOf } from "../../schema/request.ts";
+import type { ConcernContext, ConcernPart, RunningConcern } from "../concern.ts";
+import { experiencePublisher } from "../extractor/publishers.ts";
+import { type ExplainRequest, explained, explainReply, explainRequest } from "./explained.ts";
+import { hookRoute } from "./hook-route.ts";
+import type { IngestMetrics } from "./metrics.ts";
+import { otlpRoutes } from "./otlp-routes.ts";
+import { ingestPublisher } from "./publishers.ts";
+import type { AllIngestSettings } from "./settings.ts";
+
+/** Hooks and OpenTelemetry over HTTP, where they are wanted. */
+export async function openIngest(
+  context: ConcernContext<AllIngestSettings, IngestMetrics>,
+): Promise<RunningConcern> {
+  const { opened, settings, metrics, tracing, log } = context;
+  const { subject } = settings;
+  const publisher = ingestPublisher({
+    ...{ js: opened.js, subject, maxFutureMs: settings.maxFutureSeconds * 1_000 },
+    events: experiencePublisher(opened.js, subject, tracing),
+  });
+  const { token, tokensFile } = settings.http;
+  const isGuarded = token !== undefined || tokensFile !== undefined;
+  const options = { publisher, metrics, log, isGuarded };
+  return {
+    parts: [explainPart],
+    routes: settings.ingest ? [hookRoute(options), ...otlpRoutes(options)] : [],
+  };
+}
+
+const explainPart: ConcernPart = {
+  endpoints: [
+    {
+      name: "ingest-explain",
+      request: explainRequest,
+      reply: explainReply,
+      decode: decoderOf(explainRequest),
+      handle: async (request: ExplainRequest) => explained(request, Date.now()),
+    },
+  ],
+};

@@ -1,0 +1,122 @@
+import { BusError, type ErrorCode } from "../../errors.ts";
+import type { HttpRoute, RouteRequest } from "../../http/route.ts";
+import type { Logger } from "../../log.ts";
+import { answerTo } from "../../runtime/endpoint.ts";
+import { mappedLog, mappedSpan } from "./dialects/index.ts";
+import type { Mapped } from "./mapped.ts";
+import { countRecords, type IngestMetrics } from "./metrics.ts";
+import {
+  contentTypes,
+  type Encoding,
+  encodingOf,
+  exportResponse,
+  grpcCode,
+  statusResponse,
+} from "./otlp/answer.ts";
+import { jsonBatch } from "./otlp/json.ts";
+import { protobufBatch } from "./otlp/protobuf.ts";
+import type { IngestPublisher } from "./publishers.ts";
+import { requireNear, tenantOf } from "./sender.ts";
+import { mostBytes, unpacked } from "./unpack.ts";
+import { warningOf } from "./warning.ts";
+
+export interface OtlpOptions {
+  readonly publisher: IngestPublisher;
+  readonly metrics: IngestMetrics;
+  readonly log: Logger;
+  /** Whether a token is needed. */
+  readonly isGuarded: boolean;
+}
+
+type Signal = "traces" | "logs" | "metrics";
+
+/** Bodies that are held at once: more are asked to come later. */
+const mostAtOnce = 8;
+
+/** OTLP/HTTP 1.9: `/v1/traces`, `/v1/logs`; `/v1/metrics` is answered and not kept. */
+export function otlpRoutes(options: OtlpOptions): HttpRoute[] {
+  let held = 0;
+  const route = (signal: Signal): HttpRoute => ({
+    ...{ method: "POST", path: `/v1/${signal}`, may: "publish", maxBodyBytes: mostBytes },
+    async handle(request) {
+      const encoding = encodingOf(request.raw.headers.get("Content-Type"));
+      let response: Response;
+      try {
+        requireNear(request, options.isGuarded);
+        if (held >= mostAtOnce) throw new BusError("busy", "too many requests at once: come again");
+        held += 1;
+        try {
+          response = await answered(signal, encoding, request, options);
+        } finally {
+          held -= 1;
+        }
+      } catch (error) {
+        response = refused(error, encoding ?? "json", request, options.log);
+      }
+      options.metrics.ingestRequests.inc({ door: signal, code: String(response.status) });
+      return response;
+    },
+  });
+  return [route("traces"), route("logs"), route("metrics")];
+}
+
+async function answered(
+  signal: Signal,
+  encoding: Encoding | null,
+  request: RouteRequest,
+  { publisher, metrics }: OtlpOptions,
+): Promise<Response> {
+  if (encoding === null) {
+    const text = "send Content-Type: application/x-protobuf or application/json";
+    throw new BusError("unsupported_media_type", text);
+  }
+  const tenant = tenantOf(request);
+  const body = await unpacked(await request.body(), request.raw.headers.get("Content-Encoding"));
+  if (signal === "metrics") return success(encoding, exportResponse(encoding, "traces", null));
+  const mapped = mappedIn(body, encoding, signal);
+  const { refused: refusals, reason } = await publisher.store(mapped, tenant, request);
+  countRecords(metrics, signal, mapped);
+  const noun = signal === "traces" ? "spans" : "log records";
+  const warning = warningOf(mapped, noun);
+  const rejected = mapped.filter((one) => one.reason === "no_identity").length + refusals;
+  const message = [reason, warning].filter((one) => one != null).join("; ");
+  const partial = message === "" ? null : { rejected, message };
+  return success(encoding, exportResponse(encoding, signal, partial));
+}
+
+/** What each record means. Throws `bad_request` for what cannot be read, and for what nothing can be told apart in. */
+function mappedIn(body: Uint8Array, encoding: Encoding, signal: "traces" | "logs"): Mapped[] {
+  const batch = encoding === "json" ? jsonBatch(body) : protobufBatch(body);
+  const mapped: Mapped[] = [];
+  if (signal === "logs") batch.logs((record, origin) => mapped.push(mappedLog(record, origin)));
+  else batch.spans((span, origin) => mapped.push(mappedSpan(span, origin)));
+  if (mapped.length > 0 && mapped.every(({ reason }) => reason === "no_identity")) {
+    const text = "no span has a trace id and a span id: are these logs? send them to /v1/logs";
+    throw new BusError("bad_request", text);
+  }
+  return mapped;
+}
+
+function success(encoding: Encoding, body: Uint8Array): Response {
+  const headers = { "Content-Type": contentTypes[encoding] };
+  return new Response(new Uint8Array(body), { status: 200, headers });
+}
+
+/** Clients try again after 429, 502, 503 and 504 alone: an outage is a 503, and what is slow comes again, too. */
+const retried: readonly ErrorCode[] = ["busy", "unavailable", "timeout"];
+
+function refused(error: unknown, encoding: Encoding, request: RouteRequest, log: Logger): Response {
+  const answer = answerTo(error, request.url.pathname, log);
+  const isRetried = error instanceof BusError && retried.includes(error.code);
+  const status = isRetried && answer.status !== 429 ? 503 : answer.status;
+  return new Response(
+    new Uint8Array(statusResponse(encoding, grpcCode(status), answer.message ?? "refused")),
+    {
+      status,
+      headers: {
+        "Content-Type": contentTypes[encoding],
+        ...(isRetried && { "Retry-After": "1" }),
+      },
+    },
+  );
+}

@@ -1,0 +1,102 @@
+import { hash } from "node:crypto";
+import type { JetStreamClient } from "@nats-io/jetstream";
+import { BusError, isRefusal } from "../../errors.ts";
+import { nats } from "../../nats/errors.ts";
+import { isUnanswered } from "../../nats/unanswered.ts";
+import { experienceSubject, runs } from "../../subjects.ts";
+import type { ExperiencePublisher } from "../extractor/ports.ts";
+import { eventFrom } from "../extractor/wire.ts";
+import { runEventFrom } from "../runs/event-wire.ts";
+import type { Mapped, MappedEvent, MappedRunEvent } from "./mapped.ts";
+
+export interface Stored {
+  readonly stored: number;
+  readonly duplicates: number;
+  /** Events that the schema or the stream refuses, with the reason of the first. */
+  readonly refused: number;
+  readonly reason: string | undefined;
+}
+
+export interface IngestPublisher {
+  /**
+   * Resolves once JetStream has stored all events, and what they tell of runs. `tenant`: of the sender, where it is
+   * known; it overrides what a record says. Rejects with `unavailable` or `timeout` while NATS is away: what was
+   * stored by then is stored once when it all comes again.
+   */
+  store(mapped: readonly Mapped[], tenant: string | undefined, cause: object): Promise<Stored>;
+}
+
+/** Publications that are under way at once. */
+const inFlight = 1_024;
+
+export function ingestPublisher(options: {
+  readonly js: JetStreamClient;
+  /** `EXPERIENCE_SUBJECT`. */
+  readonly subject: string;
+  readonly events: ExperiencePublisher;
+  readonly maxFutureMs: number;
+}): IngestPublisher {
+  const { js, subject, events, maxFutureMs } = options;
+  const context = () => ({
+    ...{ defaultAgentId: "unknown", defaultEventId: "unknown" },
+    ...{ storedAt: Date.now(), maxFutureMs },
+  });
+
+  async function publishEvent(value: MappedEvent, cause: object) {
+    const { agentId, eventId } = eventFrom(value, context());
+    const payload = Buffer.from(JSON.stringify(value));
+    return await events.publish(experienceSubject(subject, agentId), payload, eventId, cause);
+  }
+
+  /** In the order of the calls, for a connection keeps it. Without the stream nobody follows runs. */
+  async function publishRunEvent(value: MappedRunEvent): Promise<void> {
+    const { tenantId, runId, eventId } = runEventFrom(value, context());
+    const msgID = hash("sha256", JSON.stringify(["run", tenantId, runId, eventId]), "hex");
+    try {
+      const payload = JSON.stringify(value);
+      await nats(() => js.publish(experienceSubject(runs.subject, runId), payload, { msgID }));
+    } catch (error) {
+      if (!isUnanswered(error)) throw error;
+    }
+  }
+
+  return {
+    async store(mapped, tenant, cause) {
+      const own = <T extends object>(value: T): T =>
+        tenant === undefined ? value : { ...value, tenant_id: tenant };
+      const outcomes = await inTurns(
+        mapped.flatMap(({ event }) => (event ? [own(event)] : [])),
+        (event) => publishEvent(event, cause),
+      );
+      await inTurns(
+        mapped.flatMap(({ run = [] }) => run.map(own)),
+        publishRunEvent,
+      );
+      const refusals = outcomes.filter((one) => one instanceof BusError);
+      return {
+        stored: outcomes.filter((one) => one === "stored").length,
+        duplicates: outcomes.filter((one) => one === "duplicate").length,
+        refused: refusals.length,
+        reason: refusals[0]?.message,
+      };
+    },
+  };
+}
+
+/** What is refused is a result; an outage rejects. */
+async function inTurns<T, R>(
+  items: readonly T[],
+  work: (item: T) => Promise<R>,
+): Promise<(R | BusError)[]> {
+  const results: (R | BusError)[] = [];
+  for (let at = 0; at < items.length; at += inFlight) {
+    const turn = items.slice(at, at + inFlight).map((item) =>
+      work(item).catch((error: unknown) => {
+        if (isRefusal(error)) return error;
+        throw error;
+      }),
+    );
+    results.push(...(await Promise.all(turn)));
+  }
+  return results;
+}
