@@ -29,6 +29,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   lessons: async () => (await import("./lessons.ts")).addLessonCommands,
   report: async () => (await import("./report.ts")).addReportCommand,
   publish: async () => (await import("./publish.ts")).addPublishCommand,
+  hook: async () => (await import("./hook.ts")).addHookCommand,
   import: async () => (await import("./import.ts")).addImportCommand,
   review: async () => (await import("./review.ts")).addReviewCommands,
   memory: async () => (await import("./memory.ts")).addMemoryCommands,

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { Match } from "@nats-io/transport-node";
 import { Type } from "typebox";
 import { BusError, isRefusal } from "../../errors.ts";
 import { defaultEventIdOf, type StoredMessage } from "../../runtime/delivery.ts";
@@ -6,6 +7,7 @@ import { inspectJson, parseJsonItems } from "../../schema/json.ts";
 import { experienceSubject } from "../../subjects.ts";
 import type { ConcernPart } from "../concern.ts";
 import { canPassOver } from "./batch.ts";
+import { cloudEventIn, fromCloudEvent } from "./cloud-event.ts";
 import type { ExperienceEvent, OkGlance } from "./event.ts";
 import type { Extraction, Report } from "./extraction.ts";
 import type { ExtractorMetrics } from "./metrics.ts";
@@ -98,6 +100,7 @@ export function messageDecoder(options: {
   const bringsOnlyV1 = subject.startsWith("agent.experience.v1.");
   // One context for all messages, each read at once: what it says is rarely asked for.
   let message: StoredMessage;
+  let hasOwnId = true;
   const context: EventContext = {
     maxFutureMs,
     onUnsetTime,
@@ -108,15 +111,36 @@ export function messageDecoder(options: {
       return message.subject.slice(message.subject.lastIndexOf(".") + 1);
     },
     get defaultEventId() {
+      hasOwnId = false;
       return defaultEventIdOf(message);
     },
   };
+  const asCloudEvent = () => {
+    const { headers } = message;
+    const event = cloudEventIn(message.data, (name) => headers?.get(name, Match.IgnoreCase) ?? "");
+    return event === null
+      ? null
+      : decodeUnless(Buffer.from(JSON.stringify(event)), context, passOver);
+  };
   return (next) => {
     message = next;
+    hasOwnId = true;
     if (!bringsOnlyV1) checkVersion(message.subject);
-    return decodeUnless(message.data, context, passOver);
+    try {
+      const event = decodeUnless(message.data, context, passOver);
+      // A binary CloudEvent reads like an event without an id.
+      return hasOwnId || event === null ? event : (asCloudEvent() ?? event);
+    } catch (error) {
+      // A structured one reads like an event without a result.
+      const event = isRefusal(error) && holds(message.data, "specversion") ? asCloudEvent() : null;
+      if (event === null) throw error;
+      return event;
+    }
   };
 }
+
+const holds = (payload: Uint8Array, text: string) =>
+  Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).includes(text);
 
 /** The subject's version token is the schema version, and this code reads version 1. */
 function checkVersion(subject: string): void {
@@ -144,8 +168,9 @@ async function publishValid(
     maxFutureMs,
   }: { subject: string; publisher: ExperiencePublisher; maxFutureMs: number },
 ): Promise<ExtractorReply> {
-  const publish = async (value: unknown) => {
-    inspectJson(value);
+  const publish = async (given: unknown) => {
+    inspectJson(given);
+    const value = fromCloudEvent(given) ?? given;
     const payload = Buffer.from(JSON.stringify(value));
     if (payload.length > maxEventBytes) {
       throw new BusError("too_large", `has ${payload.length} bytes, at most ${maxEventBytes}`);

@@ -18,7 +18,7 @@ export function ingestMetrics(make: MetricFactory) {
   };
 }
 
-export type Door = "hooks" | "traces" | "logs" | "metrics";
+export type Door = "hooks" | "runs" | "traces" | "logs" | "metrics";
 
 /** Once a request is stored: what is sent again was not counted before. */
 export function countRecords(

@@ -6,6 +6,7 @@ import { hookRoute } from "./hook-route.ts";
 import type { IngestMetrics } from "./metrics.ts";
 import { otlpRoutes } from "./otlp-routes.ts";
 import { ingestPublisher } from "./publishers.ts";
+import { runRoute } from "./run-route.ts";
 import type { AllIngestSettings } from "./settings.ts";
 
 /** Hooks and OpenTelemetry over HTTP, where they are wanted. */
@@ -23,7 +24,7 @@ export async function openIngest(
   const options = { publisher, metrics, log, isGuarded };
   return {
     parts: [explainPart],
-    routes: settings.ingest ? [hookRoute(options), ...otlpRoutes(options)] : [],
+    routes: settings.ingest ? [hookRoute(options), runRoute(options), ...otlpRoutes(options)] : [],
   };
 }
 

@@ -1,4 +1,5 @@
 import { gzipSync } from "node:zlib";
+import { headers } from "@nats-io/transport-node";
 import type { ExportResult } from "@opentelemetry/core";
 import { OTLPTraceExporter as JsonExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { OTLPTraceExporter as ProtobufExporter } from "@opentelemetry/exporter-trace-otlp-proto";
@@ -227,6 +228,49 @@ test("hooks are stored under the identity that logs and sessions have, and answe
   const runs = () =>
     stack.database.sql`SELECT status, agent_id FROM agent_runs WHERE run_id = 's1'`;
   await eventually(async () => (await runs())[0]?.["status"] === "completed");
+});
+
+test("tasks of A2A are runs, and CloudEvents are events, on the subject and by request", async () => {
+  const stack = await openStack();
+  const service = await stack.start(on);
+  const state = (name: string) => ({
+    statusUpdate: { taskId: "t1", contextId: "c1", status: { state: `TASK_STATE_${name}` } },
+  });
+  const sent = await post(
+    service,
+    "/ingest/runs/a2a?agent_id=booker",
+    JSON.stringify([state("WORKING"), state("FAILED")]),
+    { "Content-Type": "application/json" },
+  );
+  expect(await sent.json()).toEqual({ events: 2, refused: 0 });
+  const runs = () =>
+    stack.database.sql`SELECT status, agent_id FROM agent_runs WHERE run_id = 't1'`;
+  await eventually(async () => (await runs())[0]?.["status"] === "failed");
+  expect(await runs()).toMatchObject([{ agent_id: "booker" }]);
+
+  const { nc, js } = stack.broker;
+  const data = { tool: { name: "book" }, result: { ok: false, error_class: "seat is taken" } };
+  const cloudEvent = (id: string) => ({
+    ...{ specversion: "1.0", id, source: "/agents/airline", type: "agent.experience.v1", data },
+  });
+  const structured = headers();
+  structured.set("Content-Type", "application/cloudevents+json");
+  await js.publish("agent.experience.v1.airline", JSON.stringify(cloudEvent("1")), {
+    headers: structured,
+  });
+  const binary = headers();
+  for (const [name, value] of Object.entries({ ...cloudEvent("2"), data: "" })) {
+    if (value !== "") binary.set(`ce-${name}`, String(value));
+  }
+  await js.publish("agent.experience.v1.airline", JSON.stringify(data), { headers: binary });
+  await nc.request("experience.extractor", JSON.stringify(cloudEvent("3")));
+  const learned = () => stack.database.sql`SELECT agent_id, evidence FROM agent_lessons`;
+  await eventually(async () => (await learned()).length === 1);
+  const [lesson] = await learned();
+  expect(lesson?.["agent_id"]).toBe("airline");
+  expect(lesson?.["evidence"].event_ids.toSorted()).toEqual(
+    [1, 2, 3].map((id) => `/agents/airline#${id}`),
+  );
 });
 
 test("a span, a log record or a hook is explained, and nothing is stored", async () => {

@@ -1,0 +1,95 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { messageOf } from "../errors.ts";
+import type { Environment } from "../settings/environment.ts";
+import { appendTo, type Spooled, takeFrom } from "./hook-spool.ts";
+import { printable } from "./table.ts";
+
+/** Of the 300 ms; the start of the process has taken its own part, and ending takes some. */
+const limitMs = 270;
+const leastMs = 60;
+/** What an agent gives to a hook; more is no hook. */
+const mostBytes = 8 * 1_024 * 1_024;
+
+const remainingMs = () => Math.round(Math.max(leastMs, limitMs - performance.now()));
+
+/** Sends one hook, and then what waits, until the time is over. Never rejects. */
+export async function passOn(agent: string, env: Environment): Promise<void> {
+  const deadline = AbortSignal.timeout(remainingMs());
+  const debug = (error: unknown) => {
+    if (env["EXPERIENCE_HOOK_DEBUG"])
+      console.error(`experience-bus: ${printable(messageOf(error))}`);
+  };
+  const spool = env["EXPERIENCE_SPOOL"] || join(homedir(), ".experience-bus", "hooks.jsonl");
+  try {
+    const body = await readInput(deadline);
+    JSON.parse(body);
+    const hook: Spooled = { agent, receivedAt: Date.now(), body };
+    try {
+      const answer = await send(hook, env, deadline);
+      if (answer.trim() !== "" && answer.trim() !== "{}") console.log(answer);
+    } catch (error) {
+      if (!(error instanceof Refused)) await appendTo(spool, hook);
+      throw error;
+    }
+    await sendWaiting(spool, env, deadline);
+  } catch (error) {
+    debug(error);
+  }
+}
+
+async function readInput(signal: AbortSignal): Promise<string> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  // An agent that never closes it must not keep us.
+  signal.addEventListener("abort", () => process.stdin.destroy());
+  for await (const part of process.stdin) {
+    bytes += part.length;
+    if (bytes > mostBytes) throw new Error(`a hook has at most ${mostBytes} bytes`);
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString("utf8");
+}
+
+/** The answer. Throws `Refused` for what is refused for ever; whatever else it throws, the hook is to come again later. */
+async function send(
+  { agent, receivedAt, body }: Spooled,
+  env: Environment,
+  signal: AbortSignal,
+): Promise<string> {
+  const base = env["EXPERIENCE_URL"] || "http://127.0.0.1:9109";
+  const token = env["EXPERIENCE_TOKEN"];
+  const response = await fetch(new URL(`/ingest/hooks/${encodeURIComponent(agent)}`, base), {
+    method: "POST",
+    headers: {
+      "Content-Type": "application/json",
+      "X-Hook-Time": String(receivedAt),
+      ...(token && { Authorization: `Bearer ${token}` }),
+    },
+    ...{ body, signal },
+  });
+  const text = await response.text();
+  if (response.ok) return text;
+  // A service that does not take hooks yet, or a token to be mended: keep it.
+  const isFinal = response.status === 400 || response.status === 413;
+  if (isFinal) throw new Refused(`refused with ${response.status}: ${text}`);
+  throw new Error(`answered ${response.status}: ${text}`);
+}
+
+class Refused extends Error {}
+
+/** The oldest first; what cannot be sent goes back. */
+async function sendWaiting(spool: string, env: Environment, signal: AbortSignal): Promise<void> {
+  const waiting = await takeFrom(spool);
+  while (waiting.length > 0 && !signal.aborted) {
+    const [next] = waiting;
+    if (next === undefined) break;
+    try {
+      await send(next, env, signal);
+    } catch (error) {
+      if (!(error instanceof Refused)) break;
+    }
+    waiting.shift();
+  }
+  for (const one of waiting) await appendTo(spool, one);
+}
