@@ -6,10 +6,12 @@ export function recallFor(
   tenant: string | undefined,
 ): Record<string, unknown> | null {
   if (event === undefined || event.result.ok || reason !== undefined) return null;
-  const { agent_id, task_type, tool, llm } = event;
+  const { agent_id, task_type, run_id, tool, llm } = event;
   return {
     ...(tenant !== undefined && { tenant_id: tenant }),
     ...{ agent_id, task_type, max_lessons: 3, max_chars: 800 },
+    // So that the coin decides, and that one session is told once.
+    ...(run_id !== undefined && { run_id }),
     ...(tool && { tool: tool.name }),
     ...(llm?.model && { model: llm.model }),
   };

@@ -230,6 +230,33 @@ test("hooks are stored under the identity that logs and sessions have, and answe
   await eventually(async () => (await runs())[0]?.["status"] === "completed");
 });
 
+test("the answer to a failure brings back the lesson about it, as facts", async () => {
+  const stack = await openStack();
+  const service = await stack.start({ ...on, LESSON_TRIAL_SHARE: "1" });
+  const fail = async (session: number) => {
+    const hook = {
+      ...{ session_id: `s${session}`, cwd: "/home/ana/shop", tool_name: "Bash" },
+      ...{ hook_event_name: "PostToolUseFailure", tool_use_id: `toolu_${session}` },
+      error: "Exit code 1\nError: request timed out",
+    };
+    const answer = await post(service, "/ingest/hooks/claude-code", JSON.stringify(hook), {
+      "Content-Type": "application/json",
+    });
+    return (await answer.json()) as { hookSpecificOutput?: Record<string, string> };
+  };
+  let session = 0;
+  let told: Record<string, string> | undefined;
+  // Recall follows the tables, and a slow machine may take longer than an agent waits: then another session asks.
+  await eventually(async () => {
+    session += 1;
+    told = (await fail(session)).hookSpecificOutput;
+    return told !== undefined;
+  }, 20_000);
+  expect(session).toBeGreaterThan(3);
+  expect(told?.["hookEventName"]).toBe("PostToolUseFailure");
+  expect(told?.["additionalContext"]).toContain("Bash");
+});
+
 test("tasks of A2A are runs, and CloudEvents are events, on the subject and by request", async () => {
   const stack = await openStack();
   const service = await stack.start(on);
