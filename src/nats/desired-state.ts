@@ -93,8 +93,8 @@ export function jetStreamBuilder(settings: BaseSettings) {
     compared: Compared,
     rooms: Rooms<StreamConfig> = {},
   ): NeededStream => ({ stream: wanted, compared, rooms, optional: false, isSource: false });
-  // Room for many replicas: each holds three batches at most.
-  const maxPending = Math.max(20_000, settings.fetchBatch * 3 * 16);
+  // Room for sixteen replicas: each holds three batches at most, and each of these may have grown sixteenfold.
+  const maxPending = Math.max(200_000, settings.fetchBatch * 3 * 16 * 16);
   const roomsOf = (optional: boolean) => {
     // A pull request above these limits is refused whole.
     const allows = (least: number): Room => ({ least, breaksBelow: optional ? 0 : least });

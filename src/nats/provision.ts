@@ -91,6 +91,8 @@ export async function ensureDurable(
     stream: stream.name,
     durable,
     streamCreated: created,
+    // 0 and -1: as many as there are.
+    ...((config.max_ack_pending ?? 0) > 0 && { maxAckPending: config.max_ack_pending ?? 0 }),
     ackWaitMs: (config.ack_wait ?? nanos(defaultAckWaitMs)) / nanos(1),
   };
 }

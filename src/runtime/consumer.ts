@@ -167,6 +167,8 @@ export function startConsumer<T>(
     nc: options.nc,
     inboxPrefix: options.inboxPrefix,
     batch: options.batch,
+    // Whoever takes over after a crash suspects as many messages as one batch may hold.
+    grows: consumption.inOrder === undefined,
     expiresMs: options.expiresMs,
     log,
     deliveries: tracing?.deliveries,

@@ -13,6 +13,8 @@ export interface OpenedDurable {
   readonly ackWaitMs: number;
   /** Aborts when this replica may read it no more. */
   readonly until?: AbortSignal;
+  /** So many messages the server hands out to all replicas together before it waits for acks. */
+  readonly maxAckPending?: number;
   /** It delivers in order, from 1 on, and none of that may be missing. */
   readonly inOrder?: boolean;
   /** So many of its first deliveries are suspected of killing the process. */
@@ -28,7 +30,10 @@ export interface PullOptions<T> {
    * is not possible, and when aborted.
    */
   readonly open: (stop: AbortSignal) => Promise<OpenedDurable>;
+  /** Messages of one pull request. */
   readonly batch: number;
+  /** Whether batches grow where more waits; default: true. */
+  readonly grows?: boolean;
   /** How long one pull request stays at the server. */
   readonly expiresMs: number;
   readonly log: Logger;
@@ -44,7 +49,7 @@ export interface PullOptions<T> {
 export interface Pulling<T> {
   /** What waits for `nextBatch`. */
   readonly waiting: readonly T[];
-  /** The next ones, at most `batch`; whatever has arrived, at least one; none when it is over. */
+  /** Whatever has arrived, at least one, as far as a batch may grow; none when it is over. */
   nextBatch(): Promise<T[]>;
   /** Asks for nothing more until `resume`. */
   hold(): void;
@@ -58,11 +63,50 @@ export interface Pulling<T> {
   stop(hurry: AbortSignal): Promise<void>;
 }
 
-/** At most so many batches are asked for or waiting, so that the server never waits for a request. */
-const batchesAhead = 2;
+/** At least so many requests' worth is asked for or waiting, so that the server never waits for a request. */
+const requestsAhead = 2;
+/** Where more waits, batches grow up to so many requests' worth (4,096 messages by default). */
+const requestsInBatch = 16;
+/** And up to so many bytes, as far as the size of what came lately tells. */
+const bytesInBatch = 8 * 1_024 * 1_024;
+/** So many replicas can hold all the credit that they want. */
+const replicasWithCredit = 16;
 const heartbeatMs = 500;
 /** The server says something every heartbeat while a request is open; after this much silence, ask anew. */
 const silenceMs = 4 * heartbeatMs;
+
+/**
+ * How much may be asked for ahead, and taken at once. It doubles while all that was asked for is there when the next batch
+ * is taken, and halves while little is: an idle replica keeps few requests open, and nobody waits for a
+ * batch to fill.
+ */
+function createCredit(request: number, grows: boolean) {
+  const least = requestsAhead * request;
+  const most = grows ? 2 * requestsInBatch * request : least;
+  let wanted = least;
+  let allowed = most;
+  let meanBytes = 0;
+  const mostOfSize = () => Math.max(least, Math.floor((2 * bytesInBatch) / Math.max(1, meanBytes)));
+  const room = () => Math.max(least, Math.min(wanted, allowed, mostOfSize()));
+  return {
+    room,
+    batch: () => Math.max(request, Math.floor(room() / 2)),
+    /** A larger message counts at once, smaller ones little by little. */
+    arrived(bytes: number) {
+      meanBytes = Math.max(
+        meanBytes + (bytes - meanBytes) / 256,
+        bytes > 4 * meanBytes ? bytes : 0,
+      );
+    },
+    taken(count: number, left: number) {
+      if (count + left >= room() - request) wanted = Math.min(most, 2 * wanted);
+      else if (count + left < wanted / 8) wanted = Math.max(least, wanted / 2);
+    },
+    limitTo(maxAckPending: number) {
+      allowed = Math.floor(maxAckPending / replicasWithCredit);
+    },
+  };
+}
 
 /**
  * Pulls with credit (ADR-13, ADR-37): never more is asked for than there is room to hold, so every
@@ -71,7 +115,7 @@ const silenceMs = 4 * heartbeatMs;
  */
 export function startPulling<T>(options: PullOptions<T>): Pulling<T> {
   const { nc, batch, expiresMs, log, deliveries: OneDelivery = Delivery } = options;
-  const room = batchesAhead * batch;
+  const credit = createCredit(batch, options.grows ?? true);
   const stopping = new AbortController();
   const arrived = createSignal();
   const lost = createSignal();
@@ -116,6 +160,7 @@ export function startPulling<T>(options: PullOptions<T>): Pulling<T> {
     }
     problem = null;
     failures = 0;
+    credit.arrived(message.data.length);
     waiting.push(options.accept(delivery));
     if (askedFor % batch === 0) ask();
     if (askedFor === 0) answered.notify();
@@ -146,7 +191,7 @@ export function startPulling<T>(options: PullOptions<T>): Pulling<T> {
   function ask(): void {
     if (opened === undefined || held || stopping.signal.aborted) return;
     const subject = `$JS.API.CONSUMER.MSG.NEXT.${opened.stream}.${opened.durable}`;
-    while (waiting.length + askedFor + batch <= room) {
+    while (waiting.length + askedFor + batch <= credit.room()) {
       const request = {
         batch,
         expires: nanos(expiresMs),
@@ -176,6 +221,7 @@ export function startPulling<T>(options: PullOptions<T>): Pulling<T> {
         source = { nc, stream, durable, streamCreated, suspects, names: `.${stream}.${durable}.` };
         expected = found.inOrder ? 1 : null;
         opened = found;
+        credit.limitTo(found.maxAckPending ?? Number.POSITIVE_INFINITY);
         askedFor = 0;
         failedOpens = 0;
         // A server that permits it no more has ended it.
@@ -221,7 +267,8 @@ export function startPulling<T>(options: PullOptions<T>): Pulling<T> {
     waiting,
     async nextBatch() {
       while (waiting.length === 0 && !over) await arrived.wait();
-      const taken = waiting.splice(0, batch);
+      const taken = waiting.splice(0, credit.batch());
+      credit.taken(taken.length, waiting.length);
       ask();
       return taken;
     },

@@ -252,7 +252,7 @@ for (const [what, fields, told] of [
   ],
   ["that leaves payloads out", { headers_only: true }, ["headers_only", true, undefined, true]],
   ["with another ack_wait", { ack_wait: nanos(5_000) }, ["ack_wait", "5s", "30s", false]],
-  ["that may hold less", { max_ack_pending: 10 }, ["max_ack_pending", 10, 20_000, false]],
+  ["that may hold less", { max_ack_pending: 10 }, ["max_ack_pending", 10, 200_000, false]],
   ["that refuses our requests for their size", { max_batch: 1 }, ["max_batch", 1, 256, true]],
   [
     "that refuses our requests for their length",
@@ -316,7 +316,7 @@ for (const [what, fields] of wideEnough) {
 test("what leaves more room than is needed is no drift", async () => {
   const broker = await openBroker();
   await addStream(broker, "lessons", { duplicate_window: nanos(4 * 3_600_000) });
-  const room = { max_ack_pending: 50_000, max_batch: 1_000, max_expires: nanos(60_000) };
+  const room = { max_ack_pending: 500_000, max_batch: 1_000, max_expires: nanos(60_000) };
   await addDurable(broker, { filter_subject: "agent.experience.v1.>", ...room });
   expect(await provision(broker.jsm, desired())).toEqual([]);
 });

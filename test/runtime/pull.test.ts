@@ -36,3 +36,22 @@ test("a durable that refuses every request is not asked without a pause", async 
   await toy.publish("at last");
   await eventually(toy.isDone);
 });
+
+test("batches grow while much waits, and nobody waits for one to fill", async () => {
+  const toy = await openToy();
+  const sizes: number[] = [];
+  await toy.publish(...Array.from({ length: 6_000 }, (_, i) => `m${i}`));
+  toy.start({
+    handle: async (some) => {
+      sizes.push(some.length);
+      // As long as a round trip takes, in which more arrives.
+      await toy.broker.nc.flush();
+    },
+  });
+  await eventually(toy.isDone, 20_000);
+  const first = sizes[0] ?? 0;
+  expect(Math.max(...sizes)).toBeGreaterThan(first);
+  await toy.publish("alone");
+  await eventually(toy.isDone);
+  expect(sizes.at(-1)).toBe(1);
+});

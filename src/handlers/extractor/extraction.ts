@@ -1,10 +1,8 @@
 import { isRefusal } from "../../errors.ts";
 import { changeDocument } from "../../kv/change.ts";
 import type { Versioned } from "../../kv/document-store.ts";
-import { groupBy } from "../../runtime/grouping.ts";
 import type { Isolated } from "../../runtime/isolated.ts";
 import { type Batch, type Group, groupEvents, isStored, type Outcome } from "./batch.ts";
-import { successesKey } from "./bucket.ts";
 import { type CoverageSettings, isExpired } from "./coverage.ts";
 import type { ExperienceEvent } from "./event.ts";
 import {
@@ -29,10 +27,12 @@ import type {
 } from "./ports.ts";
 import { createRebuild } from "./rebuild.ts";
 import type { Rule } from "./rules/index.ts";
-import { addSuccesses, noSuccesses, workedInstead } from "./successes.ts";
+import type { SuccessMemory } from "./success-memory.ts";
+import { workedInstead } from "./successes.ts";
 
 export interface ExtractionPorts {
   readonly bucket: EvidenceBucket;
+  readonly successes: Pick<SuccessMemory, "note" | "of">;
   readonly lessons: LessonStore;
   readonly publisher: LessonPublisher;
   readonly history: History;
@@ -91,7 +91,7 @@ export function createExtraction(
   rules: readonly Rule[],
   settings: ExtractionSettings,
 ): Extraction {
-  const { bucket, lessons, publisher, now } = ports;
+  const { bucket, successes, lessons, publisher, now } = ports;
   const { windowMs } = settings;
   const windowSeconds = windowMs / 1000;
   const measureOf = ({ rule: { threshold } }: Subject): Measure => ({ threshold, windowSeconds });
@@ -99,10 +99,7 @@ export function createExtraction(
     threshold: group.subject.rule.threshold,
     windowMs,
   });
-  const forget = () => {
-    bucket.evidence.forget();
-    bucket.successes.forget();
-  };
+  const forget = () => bucket.evidence.forget();
   const rebuild = createRebuild({ ...ports, coverage: bucket.coverage, forget }, settings);
 
   async function handle(events: readonly ExperienceEvent[], isolated?: Isolated): Promise<Report> {
@@ -151,11 +148,8 @@ export function createExtraction(
 
   /** Documents last written before `since` are written again, to start their time to live anew. */
   async function addEvidenceOf(batch: Batch, since: number): Promise<Judged[]> {
-    const [judged] = await Promise.all([
-      settledAll([...batch.groups].map((one) => addTo(one, batch, since))),
-      rememberSuccesses(batch.sampled),
-    ]);
-    return judged;
+    successes.note(batch.sampled);
+    return await settledAll([...batch.groups].map((one) => addTo(one, batch, since)));
   }
 
   async function addTo(group: Group, batch: Batch, since: number): Promise<Judged> {
@@ -186,20 +180,6 @@ export function createExtraction(
     return document && !isExpired(document.writtenAt, now(), settings) ? document : undefined;
   }
 
-  async function rememberSuccesses(sampled: readonly ExperienceEvent[]): Promise<void> {
-    await settledAll(
-      [...groupBy(sampled, successesKey)].map(([key, events]) =>
-        changeDocument(
-          bucket.successes,
-          key,
-          bucket.successes.cached(key),
-          noSuccesses,
-          (successes) => addSuccesses(successes, events, windowMs),
-        ),
-      ),
-    );
-  }
-
   async function storeDue(judged: readonly Judged[]): Promise<Effects> {
     const due = judged.filter((one) => isDue(one.due));
     const extracted = await Promise.all(
@@ -227,15 +207,9 @@ export function createExtraction(
   }
 
   async function lessonOf(group: Group, entries: NonNullable<Due["lesson"]>) {
-    const key = successesKey(group.subject);
-    const successes = bucket.successes.cached(key) ?? (await bucket.successes.get(key));
+    const known = await successes.of(group.subject);
     const lastTs = entries.at(-1)?.[1] ?? 0;
-    const worked = workedInstead(
-      successes?.value ?? noSuccesses,
-      group.subject.signals,
-      lastTs,
-      windowMs,
-    );
+    const worked = workedInstead(known, group.subject.signals, lastTs, windowMs);
     return lessonFrom(group.subject, entries, worked, measureOf(group.subject));
   }
 

@@ -13,6 +13,10 @@ import { experiencePublisher, lessonPublisher } from "./publishers.ts";
 import { rulesFor } from "./rules/index.ts";
 import type { ExtractorSettings } from "./settings.ts";
 import { openLessonStore } from "./store.ts";
+import { createSuccessMemory } from "./success-memory.ts";
+
+/** What lately worked is shared with other replicas so often. */
+const flushMs = 2_000;
 
 /** Lessons from events, and why there are none. */
 export async function openExtractor(
@@ -43,8 +47,9 @@ export async function openExtractor(
     ...{ attempts, maxDeliver, log },
   });
   const publisher = lessonPublisher(js, settings.lessonSubject, tracing);
+  const successes = createSuccessMemory(bucket.successes, windowMs);
   const extraction = createExtraction(
-    { bucket, lessons, publisher, history, now: Date.now },
+    { bucket, successes, lessons, publisher, history, now: Date.now },
     rules,
     { windowMs, ttlMs: settings.evidenceTtlSeconds * 1_000, maxFutureMs, okSamplePercent, countBy },
   );
@@ -57,6 +62,13 @@ export async function openExtractor(
       explain({ rules, windowSeconds, maxFutureMs, okSamplePercent, bucket, lessons }),
     ],
     durables: desired.durables.map((wanted) => ({ wanted, maxDeliver, attempts })),
+    maintenance: [{ name: "sharing what worked", everyMs: flushMs, run: () => successes.flush() }],
+    async stop() {
+      // It shapes wording alone: while the bucket is away, nothing waits for it.
+      await successes
+        .flush()
+        .catch((err: unknown) => log.debug({ err }, "what worked is not shared"));
+    },
     async probeKv() {
       await bucket.coverage.get(coverageKey);
     },

@@ -26,16 +26,16 @@ function refreshMs(windowMs: number): number {
   return windowMs / 16;
 }
 
-/** Adds sampled OK events; the same object when nothing changed, which is nearly always. */
+/** Adds sampled OK events, or successes; the same object when nothing changed, which is nearly always. */
 export function addSuccesses(
   successes: Successes,
-  events: readonly ExperienceEvent[],
+  additions: readonly (ExperienceEvent | Success)[],
   windowMs: number,
 ): Successes {
   const latest = [...successes.latest];
   let changed = false;
-  for (const event of events) {
-    const by = servedBy(event);
+  for (const event of additions) {
+    const by = "by" in event ? event.by : servedBy(event);
     const name = nameOf(by);
     if (name === "") continue;
     const index = latest.findIndex((success) => nameOf(success.by) === name);

@@ -8,6 +8,7 @@ import {
 } from "../../../src/handlers/extractor/extraction.ts";
 import { reference } from "../../../src/handlers/extractor/reference.ts";
 import { type Rule, rulesFor } from "../../../src/handlers/extractor/rules/index.ts";
+import { createSuccessMemory } from "../../../src/handlers/extractor/success-memory.ts";
 import {
   bucketView,
   type Cache,
@@ -119,8 +120,10 @@ class World {
     };
     const call: Call = (effect) => this.#call(replica, effect);
     const tables = this.#tables.view(call);
+    const bucket = bucketView(this.#bucket, replica.cache, call);
     const own: ExtractionPorts = {
-      bucket: bucketView(this.#bucket, replica.cache, call),
+      bucket,
+      successes: createSuccessMemory(bucket.successes, windowMs),
       lessons: tables,
       publisher: tables,
       history: this.#stream.history(call),
