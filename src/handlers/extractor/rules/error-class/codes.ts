@@ -59,7 +59,7 @@ export const keptCodes: readonly Kept[] = [
   {
     what: "SQLSTATE, and the driver's number behind it",
     pattern:
-      /\b(?:SQLSTATE|sqlstate)(?: code)?[ :=(['"]{0,3}([0-9A-Z]{5})\b['")\]]{0,2}(?::?\s?\[(\d{1,6})\])?/g,
+      /\bSQL[ _-]?STATE(?: code)?[ :=(['"]{0,3}(?=\w{0,4}\d)([0-9A-Z]{5})\b['")\]]{0,2}(?::?\s?\[(\d{1,6})\])?/gi,
     as: (_, code, number) => `SQLSTATE ${code}${number ? ` ${number}` : ""}`,
   },
   {

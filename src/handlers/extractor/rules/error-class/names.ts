@@ -15,7 +15,7 @@ export interface KeptName {
 const before: readonly (readonly [what: string, before: string])[] = [
   [
     "a module or package",
-    "(?:no module named|cannot find (?:module|package)|can't (?:resolve|find module)|could not (?:resolve|find) (?:module|package|import|a version for|gem)|module not found(?:: error)?:? ?(?:can't resolve)?|failed to resolve import|unresolved import|no matching distribution found for|could not find a version that satisfies the requirement|unable to locate package|no matching package named|(?:cannot|can't) find crate for|unresolved module|cannot load such file --|no required module provides package|ClassNotFoundException:|NoClassDefFoundError:|class not found:?|undefined reference to|cannot import name|libraries:)",
+    "(?:no module named|cannot find (?:module|package)|can't (?:resolve|find module)|could not (?:resolve|find) (?:module|package|import|a version for|gem)|module not found(?:: error)?:? ?(?:can't resolve)?|failed to resolve import|unresolved import|no matching distribution found for|could not find a version that satisfies the requirement|unable to locate package|no matching package named|(?:cannot|can't) find crate for|unresolved module|cannot load such file --|no required module provides package|declaration file for module|ClassNotFoundException:|NoClassDefFoundError:|class not found:?|undefined reference to|cannot import name|libraries:)",
   ],
   [
     "a table, a column or another object of a database",
@@ -43,11 +43,11 @@ const beforeQuoted =
 const behind: readonly (readonly [what: string, behind: string])[] = [
   [
     "a command",
-    "(?:: (?:command )?not found(?= *$|:)| is not recognized as an internal| is not a (?:\\w+ )?command|: not a valid command)",
+    "(?:: command not found| is not recognized as (?:an internal|the name)|: executable file not found| is not a (?:\\w+ )?command|: not a valid command)",
   ],
   [
     "a name",
-    "(?: (?:object )?has no (?:attribute|member|method|field|property)| is not defined| is not a function| is not a constructor| was not declared in this scope| undeclared| is not iterable| is undefined| is not a type| is not callable| is not subscriptable| referenced before assignment| used before| is used prior to| is not a known| is not installed| (?:is|package is) required| does not (?:provide an export named|implement)| cannot be used as| got an unexpected keyword argument| missing \\d+ required| takes \\d+ positional| clashes with)",
+    "(?: (?:object )?has no (?:attribute|member|method|field|property)| is not defined| is not a function| is not a constructor| was not declared in this scope| undeclared| is not iterable| is undefined| is not a type| is not callable| is not subscriptable| referenced before assignment| used before| is used prior to| is not a known| is not installed| is (?:a )?required| package is required| does not (?:provide an export named|implement)| cannot be used as| got an unexpected keyword argument| missing \\d+ required| takes \\d+ positional| clashes with)",
   ],
 ];
 

@@ -202,14 +202,22 @@ export const masked: readonly Masked[] = [
   },
   { what: "a key and a value as databases print them", pattern: /\)=\([^)]*\)/g, by: ")=(<s>)" },
   {
+    what: "a character that a parser did not expect",
+    pattern: /(\bunexpected (?:token|character|symbol|string) )[^\s\w<'"]{1,3}(?= |$)/gi,
+    by: (_, head = "") => `${head}<s>`,
+  },
+  { what: "a telephone number", pattern: /\+\d[\d ()-]{6,20}\d(?!\w)/g, by: "<n>" },
+  { what: "a seat, a row and its letter", pattern: /(?<![\w.<-])\d{1,3}[A-K](?!\w)/g, by: "<n>" },
+  {
     what: "a short mix of letters and digits",
     pattern:
       /(?<![\w<-])#?(?:[A-Z]{1,6}-?\d{2,}[A-Z]?|[A-Z]{1,3}\d[A-Z0-9]{2,}|\d{1,3}[A-Z]{1,3}\d[A-Z0-9]{1,8}|(?=[A-Za-z0-9]*[a-z])(?=[A-Za-z0-9]*[A-Z])(?=[A-Za-z0-9]*\d)[A-Za-z0-9]{6,})(?![\w])/g,
     by: "<id>",
   },
   {
-    what: "a name that ends in a number",
-    pattern: /(?<![\w.<-])[A-Za-z][A-Za-z]*(?:[_-][A-Za-z]+)*[_-]?\d{3,}(?![\w])/g,
+    what: "a name with a long number in it",
+    pattern:
+      /(?<![\w.<-])[A-Za-z][A-Za-z]*(?:[_-][A-Za-z]+)*[_-]?\d{3,}(?:[_-][A-Za-z0-9]+)*(?![\w])/g,
     by: "<id>",
   },
   {
