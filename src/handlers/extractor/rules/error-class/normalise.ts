@@ -15,7 +15,7 @@ const longestLine = 1_700;
 export const errorClassVersion = 2;
 
 /** What nothing has to be done to; most classes are so. */
-const plainName = /^[a-z]+(?:_[a-z]+)*$/;
+const plainName = /^(?:[a-z]+(?:_[a-z]+)*|http_[1-5]\d\d)$/;
 
 /**
  * An error class with what varies from one occurrence to the next taken out, so that one cause is one signature, and two
