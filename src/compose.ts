@@ -7,6 +7,7 @@ import { openGauges } from "./handlers/stats/gauges.ts";
 import { stats } from "./handlers/stats/index.ts";
 import type { ServedEndpoint } from "./http/api.ts";
 import { nats } from "./nats/errors.ts";
+import { type FindSchemas, openCatalogue } from "./runtime/catalogue.ts";
 import type { RunningConsumer } from "./runtime/consumer.ts";
 import { namesOf, startConsumers } from "./runtime/consumers.ts";
 import { type Dependencies, waitFor } from "./runtime/dependencies.ts";
@@ -87,7 +88,7 @@ export async function mount(
   const forward = forwardBy(nc, log);
   return {
     instance,
-    endpoints: servedEndpoints(endpoints, forward, known),
+    endpoints: servedEndpoints(endpoints, { forward, find: openCatalogue(nc, log) }, known),
     forward,
     routes: hosted.flatMap(({ routes = [] }) => routes),
     runStreams: hosted.map(({ runStreams }) => runStreams).find((one) => one !== undefined) ?? null,
@@ -126,11 +127,18 @@ function mountEndpoints(
 /** Every endpoint that there is: asked here where it is hosted, of another replica where it is not. */
 function servedEndpoints(
   endpoints: RunningEndpoints,
-  forward: Forward,
+  others: { readonly forward: Forward; readonly find: FindSchemas },
   known: readonly AnyConcern[],
 ): ServedEndpoint[] {
   return endpointsOf(known, endpoints.instance).map((one) => {
-    const { request, reply, call } = endpoints.find(one.name) ?? {};
-    return { ...one, request, reply, call: call ?? ((asked) => forward(one.subject, asked)) };
+    const { name, subject } = one;
+    const here = endpoints.find(name);
+    return here === undefined
+      ? {
+          ...one,
+          schemas: () => others.find(name),
+          call: (asked) => others.forward(subject, asked),
+        }
+      : { ...one, schemas: async () => here, call: here.call };
   });
 }

@@ -13,6 +13,9 @@ export function endpointSubject(name: string): string {
   return `experience.${name.replaceAll("-", ".")}`;
 }
 
+/** Where every replica tells its endpoints and their schemas (ADR-32). */
+export const infoSubject = `$SRV.INFO.${serviceName}`;
+
 /** Health of one replica, by its instance id; `*` stands for any. */
 export function healthSubject(instance: string): string {
   return `${endpointSubject("health")}.${instance}`;

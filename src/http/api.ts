@@ -1,8 +1,8 @@
 import { headers, type MsgHdrs } from "@nats-io/transport-node";
-import type { TSchema } from "typebox";
 import { BusError } from "../errors.ts";
 import type { NamedEndpoint } from "../handlers/derived.ts";
 import type { Logger } from "../log.ts";
+import type { Schemas } from "../runtime/catalogue.ts";
 import { type Answer, answerTo, type Call } from "../runtime/endpoint.ts";
 import { requireEndpoint } from "./access.ts";
 import { requestFrom } from "./query.ts";
@@ -12,9 +12,8 @@ import { payloadFor } from "./tenant.ts";
 
 /** An endpoint that can be asked from here, hosted here or elsewhere. */
 export interface ServedEndpoint extends NamedEndpoint {
-  /** Undefined: it is hosted elsewhere, and its schemas are not known here. */
-  readonly request: TSchema | null | undefined;
-  readonly reply: TSchema | undefined;
+  /** Null: no replica that hosts it has told them. */
+  readonly schemas: () => Promise<Schemas | null>;
   /** Never rejects: errors are answers. */
   readonly call: (call: Call) => Promise<Answer>;
 }
@@ -32,10 +31,17 @@ export function apiPath({ name }: Pick<NamedEndpoint, "name">): string {
   return `/api/v1/${name.replaceAll("-", "/")}`;
 }
 
+/** Who asks, and under which id. */
+export interface Asking {
+  readonly caller: Caller;
+  readonly requestId: string;
+  readonly raw?: Request;
+}
+
 export type AskEndpoint = (
   endpoint: ServedEndpoint,
   payload: Uint8Array,
-  from: { readonly caller: Caller; readonly requestId: string; readonly raw?: Request },
+  from: Asking,
 ) => Promise<Answer>;
 
 /** Asks an endpoint as `caller`. Never rejects: a right that is lacking is an answer, too. */
@@ -71,13 +77,13 @@ export async function get(
   ask: AskEndpoint,
 ): Promise<Response> {
   const { searchParams } = new URL(request.raw.url);
-  const { request: schema } = endpoint;
-  if (schema === undefined && searchParams.size > 0) {
-    const text = "this replica does not host that endpoint: send the fields by POST, as JSON";
-    throw new BusError("method_not_allowed", text);
+  requireEndpoint(request.caller, endpoint);
+  const schemas = await endpoint.schemas();
+  if (schemas === null && searchParams.size > 0) {
+    throw new BusError("unavailable", "no replica that hosts this endpoint has told its schema");
   }
-  const fields = schema ? requestFrom(searchParams, schema) : {};
-  const payload = schema ? Buffer.from(JSON.stringify(fields)) : new Uint8Array();
+  const fields = requestFrom(searchParams, schemas?.request ?? null);
+  const payload = schemas?.request ? Buffer.from(JSON.stringify(fields)) : new Uint8Array();
   return responseOf(await ask(endpoint, payload, request));
 }
 

@@ -20,13 +20,11 @@ const securityHeaders = {
   "Cross-Origin-Resource-Policy": "same-origin",
 } as const;
 
-export function secured(response: Response, requestId: string): Response {
-  const { headers } = response;
+export function secured({ headers }: Response, requestId: string): void {
   headers.set("X-Request-Id", requestId);
   for (const [name, value] of Object.entries(securityHeaders)) {
     if (!headers.has(name)) headers.set(name, value);
   }
-  return response;
 }
 
 /** Counts and logs what was answered; `path` is the route, never the URL. */

@@ -1,10 +1,16 @@
 import type { TSchema } from "typebox";
 import { errorStatus } from "../errors.ts";
+import type { Schemas } from "../runtime/catalogue.ts";
 import { version } from "../version.ts";
 import { apiPath, type ServedEndpoint } from "./api.ts";
 
+type Described = ServedEndpoint & Partial<Schemas>;
+
 /** OpenAPI 3.1 of every endpoint, from the schemas by which its requests are read. */
-export function openApi(endpoints: readonly ServedEndpoint[]): object {
+export async function openApi(served: readonly ServedEndpoint[]): Promise<object> {
+  const endpoints = await Promise.all(
+    served.map(async (one) => ({ ...one, ...(await one.schemas()) })),
+  );
   return {
     openapi: "3.1.0",
     info: {
@@ -45,12 +51,12 @@ const errorSchema = {
   },
 };
 
-const tagOf = ({ name }: ServedEndpoint) => name.split("-")[0] ?? name;
+const tagOf = ({ name }: Pick<ServedEndpoint, "name">) => name.split("-")[0] ?? name;
 
 const pathOf = (endpoint: ServedEndpoint) =>
   endpoint.name === "health-instance" ? "/api/v1/health/{instance}" : apiPath(endpoint);
 
-function operations(endpoint: ServedEndpoint): object {
+function operations(endpoint: Described): object {
   const { name, request, get } = endpoint;
   const parameters =
     name === "health-instance"
@@ -69,11 +75,11 @@ function operations(endpoint: ServedEndpoint): object {
   };
 }
 
-function operation({ does, may, fleet, reply, ...rest }: ServedEndpoint, operationId: string) {
+function operation({ name, does, may, fleet, reply }: Described, operationId: string) {
   const needed = `Needs the right \`${may}\`${fleet ? " and a token for all tenants" : ""}.`;
   return {
     operationId,
-    tags: [tagOf({ does, may, reply, ...rest })],
+    tags: [tagOf({ name })],
     summary: does,
     description: needed,
     responses: {

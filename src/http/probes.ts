@@ -1,11 +1,7 @@
-import type { Context } from "hono";
-import type { HttpSources } from "./app.ts";
+import type { HttpSources, On } from "./app.ts";
 
 /** Health and metrics, for probes and Prometheus: served from the start, to everybody. */
-export function addProbes(
-  on: (method: string, path: string, handler: (c: Context) => Response | Promise<Response>) => void,
-  sources: HttpSources,
-): void {
+export function addProbes(on: On, sources: HttpSources): void {
   /** Undefined also when it began to stop while this was asked: a probe must not learn that it is ready. */
   const currentHealth = async () => {
     const health = await sources.served()?.health();

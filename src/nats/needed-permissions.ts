@@ -3,6 +3,8 @@ import {
   bucketStream,
   deadLetterSubject,
   deadLettersStream,
+  endpointSubject,
+  infoSubject,
   queueGroup,
   serviceName,
 } from "../subjects.ts";
@@ -36,6 +38,8 @@ export function neededPermissions(needs: ServiceNeeds): Permission[] {
   return distinct([
     ...connecting(settings),
     ...answering(subjects),
+    publish(endpointSubject(">"), "asks other replicas for what comes by HTTP"),
+    publish(infoSubject, "learns what other replicas answer"),
     ...streams.map(({ stream }) => call("STREAM.INFO", [stream.name], "looks whether it is there")),
     ...streams.flatMap(({ stream }) => keeping(stream)),
     call("STREAM.MSG.GET", [deadLettersStream], "finds dead letters"),

@@ -16,6 +16,7 @@ export function lessonsConcern(handed: {
     summary: "hands a lesson back",
     endpoints: {
       "lessons-recall": { does: "hands a lesson back", may: "recall" },
+      "lessons-list": { does: "lists the lesson", may: "read" },
       "lessons-outcome": { does: "hears how a run ended", may: "publish" },
     },
     async open() {
@@ -43,6 +44,21 @@ export function lessonsConcern(handed: {
                     ? { lessons: [], already: ["k"], block: "", recorded: true }
                     : { lessons: [lesson], already: [], block: handed.block, recorded: true };
                 },
+              }),
+              endpoint({
+                name: "lessons-list",
+                request: Type.Object({ tenant_id: Type.Optional(Type.String()) }),
+                reply: shape,
+                handle: async () => ({
+                  lessons: [
+                    {
+                      ...{ lesson_key: "k", lesson_type: "error", agent_id: "scout" },
+                      ...{ task_type: "triage", status: "live", trigger: "words of an event" },
+                      ...{ facts: handed.block, ts: "2026-11-01T08:00:00Z" },
+                    },
+                  ],
+                  cursor: null,
+                }),
               }),
               endpoint({
                 name: "lessons-outcome",

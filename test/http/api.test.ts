@@ -41,6 +41,11 @@ test("a concern that this replica does not host is asked of one that does", asyn
   const event = { run_id: "r1", type: "run_started" };
   expect(await post(service, "runs/append", event)).toMatchObject({ body: { stored: 1 } });
   expect((await post(service, "runs/get", { run_id: "r0" })).status).toBe(404);
+  expect((await service.http("/api/v1/runs/get?run_id=r1")).status).toBe(200);
+  expect((await service.http("/api/v1/runs/list?limit=none")).status).toBe(400);
+  const { paths } = JSON.parse((await service.http("/api/v1/openapi.json")).text);
+  const { requestBody } = paths["/api/v1/runs/get"].post;
+  expect(requestBody.content["application/json"].schema.required).toContain("run_id");
   expect(await post(service, "features/get", { user_id: "ada" })).toMatchObject({
     status: 503,
     body: { message: expect.stringContaining("EXPERIENCE_CONCERNS") },

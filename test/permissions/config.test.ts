@@ -61,7 +61,7 @@ const refused: Record<User, { publish: readonly string[]; subscribe: readonly st
       "$KV.other.key",
       "agent.lesson.v2",
       "dead.EXPERIENCE.other",
-      "experience.health",
+      "$SRV.STATS",
       "_INBOX_agent.unasked",
       "$SYS.REQ.SERVER.PING",
     ],
