@@ -64,15 +64,6 @@ function endpointRows(): string[] {
   return ["| endpoint | subject | what it does |", "|---|---|---|", ...rows];
 }
 
-/** What each endpoint needs over HTTP. */
-function pathRows(): string[] {
-  const rows = endpointsOf(concerns, "<instance id>").map(({ subject, may, get, fleet }) => {
-    const path = `/api/v1/${subject.replace("experience.", "").replaceAll(".", "/")}`;
-    return `| \`${path}\` | ${get ? "GET, POST" : "POST"} | \`${may}\`${fleet ? ", all tenants" : ""} |`;
-  });
-  return ["| path | by | right |", "|---|---|---|", ...rows];
-}
-
 const parts: Record<string, Record<string, () => string[]>> = {
   "deploy/nats/nats-server.conf": {
     "service publishes": () => allowList(permissionsOf(settingsOf("service")), "publish"),
@@ -82,7 +73,6 @@ const parts: Record<string, Record<string, () => string[]>> = {
   },
   "deploy/postgres/roles.sql": { "service grants": grants, "owned tables": ownedTables },
   "README.md": { endpoints: endpointRows },
-  "docs/http.md": { rights: pathRows },
 };
 
 /** Replaces what is between the markers of a part, at the indentation of the first one. */

@@ -12,7 +12,7 @@ PostgreSQL, exactly once. Settings come from the environment; README.md lists th
 
   NATS_URL               for example nats://127.0.0.1:4222
   LEARNER_DATABASE_URL   for example postgres://user:password@127.0.0.1:5432/experience_bus
-  HTTP_PORT              health and metrics (9109)
+  HTTP_PORT              the HTTP API, health and metrics (9109)
   LOG_LEVEL              trace, debug, info, warn, error, fatal or silent (info)
 
 Without NATS_URL and LEARNER_DATABASE_URL, and outside NODE_ENV=production, embedded servers

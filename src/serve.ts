@@ -141,6 +141,7 @@ Experience Bus ${version} is running on embedded servers; their data is in ${emb
     node ${cliPath} status
   With the nats command: nats --server ${servers.natsUrl} sub agent.lesson.v1; nats --server ${servers.natsUrl} micro ls
   Health, metrics:  http://127.0.0.1:${service.httpPort}/health  http://127.0.0.1:${service.httpPort}/metrics
+  HTTP API:         http://127.0.0.1:${service.httpPort}/api/v1/openapi.json  MCP: http://127.0.0.1:${service.httpPort}/mcp
   Database:         psql ${servers.databaseUrl}
   From elsewhere:   export NATS_URL=${servers.natsUrl} LEARNER_DATABASE_URL=${servers.databaseUrl}
   Stop with Ctrl-C.

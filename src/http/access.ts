@@ -44,7 +44,7 @@ export function openAccess(
 
   async function unlimited(authorization: string | undefined): Promise<Caller> {
     if (!isGuarded) return anyone;
-    const given = /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
+    const given = /^bearer +(.*\S) *$/i.exec(authorization ?? "")?.[1];
     if (given === undefined) throw new BusError("unauthorized", "a bearer token is needed");
     const caller = holderOf(await tokens(), given);
     if (caller === null) throw new BusError("unauthorized", "this token is not known");

@@ -32,6 +32,18 @@ test("the document is valid OpenAPI 3.1", async () => {
   expect([valid, validator.version]).toEqual([true, "3.1"]);
 });
 
+interface Shape {
+  readonly properties?: Readonly<Record<string, unknown>>;
+  readonly anyOf?: readonly Shape[];
+  readonly items?: Shape;
+}
+
+/** In the request, or in each item of it, however it is written. */
+function takesTenant({ properties, anyOf, items }: Shape): boolean {
+  if (anyOf !== undefined) return anyOf.every(takesTenant);
+  return items === undefined ? properties?.["tenant_id"] !== undefined : takesTenant(items);
+}
+
 test("every endpoint is in the document, and answers as it says there", async () => {
   const stack = await openStack();
   const service = await stack.start();
@@ -47,11 +59,16 @@ test("every endpoint is in the document, and answers as it says there", async ()
   const answered: Record<string, number> = {};
   for (const path of documented) {
     const { post: described, get } = paths[path];
-    const { may, get: isRead } =
-      endpoints.find(({ name }) => name === described.operationId) ?? expect.fail(path);
+    const {
+      may,
+      get: isRead,
+      fleet,
+    } = endpoints.find(({ name }) => name === described.operationId) ?? expect.fail(path);
     expect(described.description, path).toContain(`\`${may}\``);
     expect(get !== undefined, path).toBe(isRead === true);
     const schema = described.requestBody?.content["application/json"].schema;
+    // Otherwise a token of one tenant could not be kept to it.
+    expect(fleet === true || takesTenant(schema), path).toBe(true);
     const body = sampleOf(schema, { cursor: undefined, since: 0, until: undefined });
     const { status, reply } = await post(
       service,

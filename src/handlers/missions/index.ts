@@ -59,7 +59,11 @@ export const missions: ConcernDeclaration<MissionSettings, MissionMetrics> = {
       may: "read",
       get: true,
     },
-    "missions-tick": { does: "looks for missions that are due at once", may: "admin" },
+    "missions-tick": {
+      does: "looks for missions that are due at once",
+      may: "admin",
+      fleet: true,
+    },
   },
   tables: {
     "public.agent_snapshots": ["SELECT", "INSERT", "UPDATE"],
