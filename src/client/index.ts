@@ -32,7 +32,10 @@ export interface ExperienceBus {
   ): AsyncGenerator<RunEvent, void, undefined>;
 }
 
-const noLessons: Recalled = { lessons: [], already: [], block: "", recorded: false };
+const noLessons: Recalled = {
+  ...{ lessons: [], already: [], held_out: 0, omitted: [] },
+  ...{ block: "", block_sha256: "", recorded: false },
+};
 
 /** A client of the HTTP API. It never stops an agent: what goes wrong is handed back as `error`, unless asked otherwise. */
 export function createClient(options: ClientOptions): ExperienceBus {

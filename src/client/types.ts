@@ -1,5 +1,11 @@
 import type { Static } from "typebox";
 import type { experienceEventSchema } from "../handlers/extractor/wire.ts";
+import type {
+  outcomeSchema,
+  recalledSchema,
+  recallReplySchema,
+  recallSchema,
+} from "../handlers/lessons/wire.ts";
 import type { storedEventSchema } from "../handlers/runs/wire.ts";
 
 /** What happened to an agent; `agent_id` and `result` are what makes it worth something. */
@@ -8,38 +14,13 @@ export type ExperienceEvent = Static<typeof experienceEventSchema>;
 /** One event of a run, as it is stored. */
 export type RunEvent = Static<typeof storedEventSchema>;
 
-/** What an agent is about to do. */
-export interface RecallRequest {
-  readonly agent_id: string;
-  readonly task_type?: string;
-  readonly tool?: string;
-  readonly provider?: string;
-  readonly model?: string;
-  /** With it, what is handed out is on record, so that its effect can be measured. */
-  readonly run_id?: string;
-  readonly max_lessons?: number;
-  readonly max_chars?: number;
-  readonly tenant_id?: string;
-}
+/** What an agent is about to do; with a `run_id` what is handed out is on record, so that its effect can be measured. */
+export type RecallRequest = Static<typeof recallSchema>;
 
-export interface Lesson {
-  readonly lesson_key: string;
-  readonly lesson_type: string;
-  readonly scope: string;
-  readonly trigger: string;
-  readonly [field: string]: unknown;
-}
+export type Lesson = Static<typeof recalledSchema>;
 
-/** Lessons for a prompt. Where the bus could not be asked in time: none, and `error`. */
-export interface Recalled {
-  readonly lessons: readonly Lesson[];
-  /** Keys of those that this run was given before. */
-  readonly already: readonly string[];
-  /** Text for a prompt, empty where there is nothing to say. */
-  readonly block: string;
-  readonly recorded: boolean;
-  readonly error?: ClientError;
-}
+/** Lessons for a prompt (`block`). Where the bus could not be asked in time: none, and `error`. */
+export type Recalled = Static<typeof recallReplySchema> & { readonly error?: ClientError };
 
 export interface Published {
   readonly stored: number;
@@ -49,13 +30,8 @@ export interface Published {
   readonly error?: ClientError;
 }
 
-export interface Outcome {
-  readonly run_id: string;
-  readonly success?: boolean;
-  /** From 0 to 1. */
-  readonly score?: number;
-  readonly tenant_id?: string;
-}
+/** How a run ended. */
+export type Outcome = Static<typeof outcomeSchema>;
 
 export interface ClientError {
   /** As the service has it; `unavailable` and `timeout` where it did not answer. */

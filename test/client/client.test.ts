@@ -7,6 +7,7 @@ import { createClient, type RunEvent, withLessons } from "../../src/client/index
 import { concerns } from "../../src/handlers/index.ts";
 import { startService } from "../../src/service.ts";
 import { readSettings } from "../../src/settings/index.ts";
+import { eventually } from "../rig/eventually.ts";
 import { freePort } from "../rig/ports.ts";
 import { openStack, recordingLog } from "../rig/service.ts";
 import { ask } from "../rig/traffic.ts";
@@ -72,6 +73,23 @@ test("events are published, and lessons come back, for the client's tenant", asy
   ]);
   const stored = await stack.broker.jsm.streams.getMessage("EXPERIENCE", { seq: 1 });
   expect(stored?.json()).toMatchObject({ event_id: "e1", tenant_id: "acme" });
+});
+
+test("a lesson that three runs made is told to the next one, and how that ended is on record", async () => {
+  const stack = await openStack();
+  const { httpPort } = await stack.start({ LESSON_TRIAL_SHARE: "1" });
+  const bus = createClient({ url: `http://127.0.0.1:${httpPort}`, deadlineMs: { recall: 5_000 } });
+  const failed = ["r1", "r2", "r3"].map((run_id) => ({ ...failure, run_id, task_type: "triage" }));
+  expect(await bus.publish(failed)).toMatchObject({ stored: 3 });
+  const recall = () => bus.recall({ agent_id: "scout", task_type: "triage", run_id: "r4" });
+  let told = await recall();
+  await eventually(async () => {
+    if (told.block === "") told = await recall();
+    return told.block !== "";
+  });
+  expect(told.lessons).toMatchObject([{ lesson_type: "error", scope: "agent" }]);
+  expect((await recall()).already).toEqual([told.lessons[0]?.lesson_key]);
+  expect(await bus.outcome({ run_id: "r4", success: true })).toEqual({ stored: true });
 });
 
 test("a run is followed over a replica that stops, from event to event, to its end", async () => {

@@ -80,7 +80,14 @@ async function fill(stack: Stack, service: TestService): Promise<void> {
   }
   const signal = { tenant_id: "acme", user_id: "v-1", type: marker };
   await stack.broker.js.publish("signals.page.opened", JSON.stringify(signal));
-  await eventually(async () => Object.keys(await belongings(stack, "acme")).length >= 8);
+  const { sql } = stack.database;
+  await eventually(
+    // The service's own last word on a new lesson.
+    async () => (await sql`SELECT FROM lesson_epochs WHERE tenant_id = 'acme'`).length > 0,
+  );
+  await eventually(
+    async () => (await sql`SELECT FROM user_features WHERE tenant_id = 'acme'`).length > 0,
+  );
 }
 
 /** Every row of a tenant, by table. */
@@ -143,7 +150,9 @@ test("a token of another tenant reads and changes nothing of this one, whichever
   const own = await read("reader", "evil");
   const found = Object.keys(own).filter((name) => own[name]?.text.includes(marker));
   expect(found).toEqual(expect.arrayContaining(["runs-get", "runs-get GET", "runs-events"]));
-  expect(found).toEqual(expect.arrayContaining(["memory-get", "memory-list GET", "review-get"]));
+  expect(found).toEqual(
+    expect.arrayContaining(["memory-get", "memory-list GET", "lessons-list GET"]),
+  );
 }, 60_000);
 
 test("each endpoint is refused without a token, with an unknown one, and without its right", async () => {
@@ -316,13 +325,14 @@ test("pages of other origins are told so by browsers, those that are set are let
 
 test("in production without tokens only probes and metrics are served", async () => {
   const stack = await openStack();
-  const service = await stack.start({ NODE_ENV: "production", EXPERIENCE_PROVISION: "apply" });
+  const production = { NODE_ENV: "production", LESSON_COIN_KEY: "a coin" };
+  const service = await stack.start({ ...production, EXPERIENCE_PROVISION: "apply" });
   for (const path of ["/api/v1/runs/get", "/runs/r1/events", "/api/v1/openapi.json", "/"]) {
     const { status, text } = await ask(service, path, { method: "GET" });
     expect([path, status], text).toEqual([path, 403]);
   }
   expect((await service.http("/readyz")).status).toBe(200);
-  const open = await stack.start({ NODE_ENV: "production", EXPERIENCE_HTTP_OPEN: "true" });
+  const open = await stack.start({ ...production, EXPERIENCE_HTTP_OPEN: "true" });
   expect((await ask(open, "/api/v1/runs/list", { token: "", body: {} })).status).toBe(200);
 });
 
