@@ -147,6 +147,17 @@ describe.each(await serversToTest())("on %s", (_, binary) => {
         failure({ task_type: "first" }),
       );
       expect(explained.error).toBe("");
+      // An agent is told of it, and told again: the record of its run is written, and read.
+      const scout = { agent_id: "scout", task_type: "first", run_id: "told" };
+      const recall = async () => (await ask(agent, "experience.lessons.recall", scout)).body;
+      await eventually(
+        async () => (await recall()).recorded && (await recall()).omitted.length > 0,
+      );
+      await eventually(async () => (await sql`SELECT FROM lesson_exposures`).length > 0);
+      const ended = { run_id: "told", success: true };
+      expect((await ask(agent, "experience.lessons.outcome", ended)).body).toEqual({
+        stored: true,
+      });
       const extracted = await ask(
         operator,
         "experience.extractor",
