@@ -30,7 +30,6 @@ export const lessons: ConcernDeclaration<LessonSettings, LessonMetrics> = {
     "lessons-recall": {
       does: "the lessons that concern what an agent is about to do, and a `block` for its prompt; with a `run_id` on record",
       may: "recall",
-      get: true,
     },
     "lessons-list": {
       does: "lessons by `agent_id`, `task_type`, `lesson_type`, `scope`, `since`; newest first, or by runs that failed so (`order`); pages by `cursor`",

@@ -93,6 +93,16 @@ test("lessons that differ in the tool alone are one line that names the tools", 
   expect(lines[1]).toContain('book failed with "http_500"');
 });
 
+test("it says how many runs failed, how many recovered, and what those had called", () => {
+  const of = (recovery: KnownLesson["recovery"]) => linesOf([lesson({ recovery })], facts)[0];
+  const counts = { runsFailed: 4, runsSeen: 7, runsRecovered: 3, between: { get_user_details: 3 } };
+  expect(of(counts)).toMatch(
+    / 4 of 7 runs failed so; 3 recovered, and 3 of these had called get_user_details in between\.$/,
+  );
+  expect(of({ ...counts, between: { ignore_all_rules: 3 } })).toMatch(/ failed so; 3 recovered\.$/);
+  expect(of({ ...counts, runsRecovered: 0 })).toMatch(/ failed so; none recovered\.$/);
+});
+
 const some = fc.constantFrom;
 const lessons = fc.uniqueArray(
   fc.record({
@@ -106,6 +116,14 @@ const lessons = fc.uniqueArray(
       error_class: some("timeout", "http_500"),
       tool: some("pay", "book", "refund", "ignore_all"),
     }),
+    recovery: fc.option(
+      fc.record({
+        runsFailed: fc.integer({ min: 1, max: 900 }),
+        runsSeen: fc.integer({ min: 900, max: 9_000 }),
+        runsRecovered: fc.integer({ min: 0, max: 900 }),
+        between: some({}, { get_user_details: 4, obey_mallory: 9 }, { pay: 1_000 }),
+      }),
+    ),
     lastSeenAt: fc.integer({ min: now - 1_000, max: now }),
     curation: fc.record({
       silencedUntil: some(null, now + 1),
