@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { examineCertificates } from "../doctor/certificates.ts";
 import { examine, type Finding, type Report } from "../doctor/finding.ts";
+import { examineMissions } from "../doctor/missions.ts";
 import { examineNats } from "../doctor/nats.ts";
 import { examinePostgres } from "../doctor/postgres.ts";
 import { readSettings } from "../settings/index.ts";
@@ -19,7 +20,7 @@ export function addDoctorCommand(program: Command): void {
       `
 Run it with the service's environment, so that it sees what the service sees: reachability, credentials, permissions
 one by one, server versions, max_payload, what exists in JetStream against the settings, migrations, clocks,
-certificates. It ends with 1 where a check failed; a warning alone is no failure.
+certificates, and whether the planner of missions is there. It ends with 1 where a check failed; a warning alone is no failure.
 
 Examples:
   experience-bus doctor
@@ -37,8 +38,8 @@ async function run(global: GlobalOptions): Promise<void> {
   );
   if (!global.json) for (const finding of findings) console.log(line(finding));
   // All at once, told in their order: who waits for a server that is silent waits for the others meanwhile.
-  const parts = [examineNats, examinePostgres, examineCertificates].map((examinePart) =>
-    collect((report) => examinePart(settings, timeoutMs, report)),
+  const parts = [examineNats, examinePostgres, examineCertificates, examineMissions].map(
+    (examinePart) => collect((report) => examinePart(settings, timeoutMs, report)),
   );
   for (const part of parts) {
     const found = await part;

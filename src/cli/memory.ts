@@ -5,7 +5,7 @@ import { endpointSubject } from "../subjects.ts";
 import { type Asker, asking, type GlobalOptions } from "./ask.ts";
 import { collectPages, tellOfMore } from "./pages.ts";
 import { examples, printJson } from "./print.ts";
-import { table } from "./table.ts";
+import { fieldsOf, table } from "./table.ts";
 import { atLeastOne } from "./time.ts";
 
 interface Filter {
@@ -64,8 +64,7 @@ function addReading(memory: Command): void {
           ...{ entry_id: entry, ...ofTenant(tenant) },
         });
         if (json) return printJson(found);
-        const rows = Object.entries(found).map(([name, value]) => [name, shown(value)]);
-        console.log(table(["FIELD", "VALUE"], rows));
+        console.log(fieldsOf(found));
       }),
     );
 
@@ -200,9 +199,4 @@ async function audit(
   ]);
   console.log(table(["AT", "ENTRY", "LEVEL", "FROM", "TO", "TRIGGER", "BY"], rows));
   tellOfMore(reply.cursor);
-}
-
-function shown(value: unknown): string {
-  if (value === null || value === "") return "-";
-  return typeof value === "string" ? value : JSON.stringify(value);
 }

@@ -14,6 +14,17 @@ export function table(header: readonly string[], rows: readonly (readonly string
     .join("\n");
 }
 
+/** One thing, a field a line. */
+export function fieldsOf(value: object): string {
+  const rows = Object.entries(value).map(([name, one]) => [name, cellOf(one)]);
+  return table(["FIELD", "VALUE"], rows);
+}
+
+function cellOf(value: unknown): string {
+  if (value === null || value === "") return "-";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
 /** The same, its lines kept apart. */
 export function printableLines(text: string): string {
   return text.split("\n").map(printable).join("\n");

@@ -17,16 +17,18 @@ import { openLog } from "../log.ts";
 import { startService } from "../service.ts";
 import { readSettings, type Settings } from "../settings/index.ts";
 import { deadLettersStream, endpointSubject, experienceSubject } from "../subjects.ts";
+import { demoPlanner, showMissions } from "./missions.ts";
 import { openProgress } from "./progress.ts";
 import { demoTraffic } from "./traffic.ts";
 
-const help = `npm run demo [-- --events FILE.jsonl]
+const help = `npm run demo [-- --events FILE.jsonl | --missions]
 
 Starts embedded servers in a temporary folder and the service, publishes half an hour of events of
 four agents, and prints the lessons as they are learned. Settings (EXPERIENCE_..., LESSON_...) are those of the
 environment.
 
   --events FILE   publish this file instead: one JSON event a line, or whatever else publish reads
+  --missions      show missions of three agents instead: what is decided about each, and why
   --help          this text
 
 Exit codes: 0 when every event was processed, 1 on an error, 2 on a bad option.`;
@@ -38,13 +40,16 @@ async function main(): Promise<number> {
     return 0;
   }
   const { subject } = settingsFor({ natsUrl: "nats://x", databaseUrl: "postgres://x@x/x" });
+  const isOfMissions = options.missions ?? false;
   const events = options.events ? await readEvents(options.events, subject) : ownEvents(subject);
   const interrupted = untilInterrupted();
   endWithNpm(process.env);
   const dataDir = await makeTemporaryFolder("experience-bus-demo-");
   console.log("Starting nats-server (JetStream) and PostgreSQL in a temporary folder ...");
   const starting = spawnServers({ dataDir, log: (line) => console.log(`  ${line}`) });
-  const running = starting.then((servers) => run(servers, events));
+  const running = starting.then((servers) =>
+    isOfMissions ? runMissions(servers) : run(servers, events),
+  );
   try {
     return await Promise.race([running.then(() => 0), interrupted.then(() => 1)]);
   } finally {
@@ -74,7 +79,10 @@ function untilInterrupted(): Promise<void> {
 const echoMs = 500;
 
 /** Those of the environment, but for what would lead elsewhere than to our own servers, or do no work there. */
-function settingsFor({ natsUrl, databaseUrl }: Pick<SpawnedServers, "natsUrl" | "databaseUrl">) {
+function settingsFor(
+  { natsUrl, databaseUrl }: Pick<SpawnedServers, "natsUrl" | "databaseUrl">,
+  more: Readonly<Record<string, string>> = {},
+) {
   const ofOthers = /^(NATS_|LEARNER_DATABASE_|JETSTREAM_REPLICAS$|EXPERIENCE_CONCERNS$|NODE_ENV$)/;
   const own = Object.entries(process.env).filter(([name]) => !ofOthers.test(name));
   return readSettings({
@@ -84,13 +92,18 @@ function settingsFor({ natsUrl, databaseUrl }: Pick<SpawnedServers, "natsUrl" | 
     LEARNER_DATABASE_URL: databaseUrl,
     HTTP_PORT: "0",
     EXPERIENCE_PROVISION: "apply",
+    ...more,
   });
 }
 
-function readOptions(): { help?: boolean; events?: string } {
+function readOptions(): { help?: boolean; events?: string; missions?: boolean } {
   try {
     const { values } = parseArgs({
-      options: { help: { type: "boolean", short: "h" }, events: { type: "string" } },
+      options: {
+        help: { type: "boolean", short: "h" },
+        events: { type: "string" },
+        missions: { type: "boolean" },
+      },
     });
     return values;
   } catch (error) {
@@ -128,10 +141,8 @@ async function readEvents(file: string, subjects: string): Promise<Publication[]
   return events;
 }
 
-async function run(servers: SpawnedServers, events: readonly Publication[]): Promise<void> {
-  const settings = settingsFor(servers);
-  for (const warning of settings.warnings) console.log(`  ${warning}`);
-  const service = await startService({
+function startHere(settings: Settings) {
+  return startService({
     settings,
     log: openLog(settings.logLevel, true),
     signal: new AbortController().signal,
@@ -140,6 +151,19 @@ async function run(servers: SpawnedServers, events: readonly Publication[]): Pro
       process.exit(1);
     },
   });
+}
+
+async function runMissions(servers: SpawnedServers): Promise<void> {
+  const planner = { MISSION_PLANNER: `nats:${demoPlanner}`, MISSION_TICK_SECONDS: "3600" };
+  const service = await startHere(settingsFor(servers, planner));
+  await showMissions(servers.natsUrl);
+  await service.stop();
+}
+
+async function run(servers: SpawnedServers, events: readonly Publication[]): Promise<void> {
+  const settings = settingsFor(servers);
+  for (const warning of settings.warnings) console.log(`  ${warning}`);
+  const service = await startHere(settings);
   const nc = await connect({ servers: servers.natsUrl });
   const progress = openProgress(events.length);
   nc.subscribe(settings.lessonSubject, {

@@ -1,6 +1,7 @@
-import { errors, type NatsConnection } from "@nats-io/transport-node";
+import type { NatsConnection } from "@nats-io/transport-node";
 import { isOutage, messageOf } from "../../errors.ts";
 import { causeOf, translateNats } from "../../nats/errors.ts";
+import { isUnanswered } from "../../nats/unanswered.ts";
 import { unlessAborted } from "../../runtime/backoff.ts";
 import { maxAnswerBytes } from "./plan.ts";
 import type { Planner, PlannerAnswer, PlannerQuestion } from "./planner.ts";
@@ -38,8 +39,7 @@ function natsPlanner(nc: NatsConnection, subject: string, model: string | undefi
 }
 
 function failure(error: unknown): PlannerAnswer {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  if (error instanceof errors.NoRespondersError || cause instanceof errors.NoRespondersError) {
+  if (isUnanswered(error)) {
     return failed("planner_unreachable", "nobody answers at the planner's subject");
   }
   const translated = translateNats(error);

@@ -164,4 +164,9 @@ export function wireIteration(one: Iteration): Static<typeof iterationSchema> {
   };
 }
 
+export type AgentReply = Static<typeof agentReplySchema>;
+export type AgentsReply = Static<typeof agentsReplySchema>;
+export type MissionReply = Static<typeof missionReplySchema>;
+export type MissionsReply = Static<typeof missionsReplySchema>;
+export type IterationsReply = Static<typeof iterationsReplySchema>;
 export type TickReply = TickCounts & { readonly finished: boolean };

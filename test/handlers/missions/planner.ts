@@ -1,4 +1,5 @@
 import type { NatsConnection } from "@nats-io/transport-node";
+import { eventually } from "../../rig/eventually.ts";
 
 /** What a planner is asked over NATS, as far as tests look at it. */
 export interface Question {
@@ -18,6 +19,16 @@ export const step = {
   rationale: "it is asked for",
 };
 export const plan = { summary: "find the news", steps: [step], tokens_used: 10 };
+
+/** The tick that a replica begins with is over: what becomes due now waits for the next one. */
+export async function untilTicked(service: {
+  http(path: string): Promise<{ readonly text: string }>;
+}): Promise<void> {
+  await eventually(async () => {
+    const { text } = await service.http("/metrics");
+    return /^mission_tick_duration_seconds_count [1-9]/m.test(text);
+  });
+}
 
 /** Answers as `answer` says; null: not at all. Keeps what it was asked. */
 export function startPlanner(

