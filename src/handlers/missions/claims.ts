@@ -129,7 +129,10 @@ export function openClaims(database: Database): Claims {
   };
 }
 
-/** The agents once, beside their missions: a prompt of a thousand missions is read when it is needed. */
+/**
+ * `now()`, of the statement: no index answers for a clock that goes on meanwhile.
+ * The agents once, beside their missions: a prompt of a thousand missions is read when it is needed.
+ */
 function dueQuery(after: DueMission | null, limit: number): SQL {
   const isAfter =
     after &&
@@ -140,7 +143,7 @@ function dueQuery(after: DueMission | null, limit: number): SQL {
       SELECT m.tenant_id, m.user_id, m.record_id, m.agent_id, m.due_at FROM ${missionSnapshots} AS m
       LEFT JOIN ${missionClaims} AS c ON c.tenant_id = m.tenant_id AND c.user_id = m.user_id
         AND c.mission_id = m.record_id
-      WHERE m.due_at <= ${now} AND (c.mission_id IS NULL OR ${isFree(sql`c`)}) ${isAfter ?? sql``}
+      WHERE m.due_at <= now() AND (c.mission_id IS NULL OR ${isFree(sql`c`)}) ${isAfter ?? sql``}
       ORDER BY m.due_at, m.tenant_id, m.user_id, m.record_id LIMIT ${limit}::int
     ), asked AS MATERIALIZED (
       SELECT DISTINCT tenant_id, user_id, agent_id FROM due WHERE agent_id IS NOT NULL

@@ -60,7 +60,7 @@ export const missions: ConcernDeclaration<MissionSettings, MissionMetrics> = {
       get: true,
     },
     "missions-tick": {
-      does: "looks for missions that are due at once",
+      does: "looks for missions that are due, at once",
       may: "admin",
       fleet: true,
     },

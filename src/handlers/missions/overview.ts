@@ -71,7 +71,7 @@ export function openOverview(database: Database): Overview {
     async scopeViolations() {
       const [found] = await rows<{ violations: number }>(sql`
         SELECT count(*)::float8 AS violations FROM ${missionDecryptAudit}
-        WHERE outcome = 'scope-violation' AND at > clock_timestamp() - interval '1 hour'`);
+        WHERE outcome = 'scope-violation' AND at > now() - interval '1 hour'`);
       return found?.violations ?? 0;
     },
 
@@ -85,11 +85,11 @@ export function openOverview(database: Database): Overview {
 /** The oldest first, so that it ends at the first one that may run. */
 const dueFigures = sql`
   SELECT
-    (SELECT count(*)::int FROM ${missionSnapshots} WHERE due_at <= clock_timestamp()) AS missions,
+    (SELECT count(*)::int FROM ${missionSnapshots} WHERE due_at <= now()) AS missions,
     (SELECT extract(epoch FROM clock_timestamp() - m.due_at)::float8
       FROM ${missionSnapshots} AS m LEFT JOIN ${agentSnapshots} AS a
         ON a.tenant_id = m.tenant_id AND a.user_id = m.user_id AND a.record_id = m.agent_id
-      WHERE m.due_at <= clock_timestamp() AND (m.agent_id IS NULL OR (
+      WHERE m.due_at <= now() AND (m.agent_id IS NULL OR (
         NOT a.deleted AND coalesce(a.record->>'state', 'active') = 'active'
         AND CASE coalesce(jsonb_typeof(a.record->'max_tokens_per_day'), 'null')
           WHEN 'null' THEN true
