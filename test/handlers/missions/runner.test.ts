@@ -155,6 +155,29 @@ test("a planner that answers nonsense is asked again after a pause, and ends not
   expect(service.fatal).toEqual([]);
 }, 120_000);
 
+test("what an agent has learned about missions is in its prompts", async () => {
+  const stack = await openStack();
+  const service = await stack.start({ ...settings, LESSON_TRIAL_SHARE: "1" });
+  await untilTicked(service);
+  const asked = startPlanner(stack.broker.nc);
+  const failure = { agent_id: "a", task_type: "mission", tool: { name: "search" } };
+  const failures = Array.from({ length: 3 }, (_, i) => ({
+    ...{ ...failure, event_id: `e-${i}`, run_id: `r-${i}` },
+    result: { ok: false, error_class: "http_429", http_status: 429 },
+  }));
+  await request(stack, "experience.extractor", failures);
+  let block = "";
+  await eventually(async () => {
+    const of = { agent_id: "a", task_type: "mission" };
+    block = String((await request(stack, "experience.lessons.recall", of))["block"]);
+    return block.includes("search");
+  }, 20_000);
+  await know(stack, [agent("a"), mission("m", "a")]);
+  await request(stack, "experience.missions.tick");
+  await eventually(() => asked.length === 1);
+  expect(asked[0]?.prompt).toContain(`</agent_context>\n\n${block}`);
+}, 60_000);
+
 test("a chat completions endpoint plans with encrypted inputs, as far as the grant allows", async () => {
   const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2_048 });
   const file = join(tmpdir(), `mission-key-${process.pid}.pem`);
