@@ -1,4 +1,5 @@
 import { Empty, type NatsConnection } from "@nats-io/transport-node";
+import { LRUCache } from "lru-cache";
 import type { Logger } from "../../log.ts";
 import { causeOf } from "../../nats/errors.ts";
 import { endpointSubject } from "../../subjects.ts";
@@ -17,8 +18,15 @@ export interface LessonQuestion {
 /** Text for a prompt about what an agent has learned; empty where nobody answers in time, or there is nothing. */
 export type RecallLessons = (question: LessonQuestion) => Promise<string>;
 
-/** Asks `lessons-recall`, whichever replica hosts it. */
+/** Blocks of plans that may be asked for again. */
+const mostBlocks = 1_000;
+
+/**
+ * Asks `lessons-recall`, whichever replica hosts it. A run is given each lesson once, and a plan that failed is the same
+ * run: this replica keeps what it was given, for the next attempt.
+ */
 export function lessonRecall(nc: NatsConnection, log: Logger): RecallLessons {
+  const given = new LRUCache<string, string>({ max: mostBlocks });
   return async ({ tenantId, agentId, taskType, runId }) => {
     const question = { tenant_id: tenantId, agent_id: agentId, task_type: taskType, run_id: runId };
     try {
@@ -27,7 +35,10 @@ export function lessonRecall(nc: NatsConnection, log: Logger): RecallLessons {
       });
       if (reply.headers?.get("Nats-Service-Error-Code") || reply.data === Empty) return "";
       const { block } = reply.json<{ readonly block?: unknown }>();
-      return typeof block === "string" ? block.slice(0, mostCharacters) : "";
+      if (typeof block !== "string" || block === "") return given.get(runId) ?? "";
+      const text = block.slice(0, mostCharacters);
+      given.set(runId, text);
+      return text;
     } catch (error) {
       // A plan without lessons is better than none.
       log.debug({ reason: causeOf(error) }, "no lessons for a plan");
