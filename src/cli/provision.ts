@@ -5,6 +5,7 @@ import { desiredState } from "../handlers/derived.ts";
 import { nats } from "../nats/errors.ts";
 import { plan, type Step } from "../nats/plan.ts";
 import { readSettings } from "../settings/index.ts";
+import { jetStreamOptions } from "../settings/nats.ts";
 import { connectFor, environmentFor, type GlobalOptions } from "./ask.ts";
 import { Ended, exitCodes } from "./exit.ts";
 import { printJson } from "./print.ts";
@@ -47,7 +48,12 @@ async function provision(global: GlobalOptions, dryRun: boolean): Promise<void> 
   const outcomes: Outcome[] = [];
   try {
     const needed = desiredState(settings);
-    const jsm = await nats(() => jetstreamManager(nc, { timeout: global.timeout * 1_000 }));
+    const jsm = await nats(() =>
+      jetstreamManager(nc, {
+        ...jetStreamOptions(settings.nats),
+        timeout: global.timeout * 1_000,
+      }),
+    );
     for (const step of await plan(jsm, needed)) {
       const outcome = dryRun ? ({ step, state: "to do" } as const) : await carryOut(step);
       if (!global.json) console.log(sentence(outcome));

@@ -8,6 +8,7 @@ import { connectNats } from "../nats/connect.ts";
 import { isUnanswered } from "../nats/unanswered.ts";
 import { backoffMs, pause } from "../runtime/backoff.ts";
 import type { NatsSettings } from "../settings/index.ts";
+import { jetStreamOptions } from "../settings/nats.ts";
 import { experienceSubject } from "../subjects.ts";
 import { cannotConnect } from "./ask.ts";
 import type { Line } from "./lines.ts";
@@ -71,7 +72,7 @@ export async function openEventPublisher(options: Options): Promise<EventPublish
   const patience = startPatience(options);
   const nc = await connected(options, patience);
   const publisher = experiencePublisher(
-    jetstream(nc, { timeout: options.timeoutMs }),
+    jetstream(nc, { ...jetStreamOptions(options.nats), timeout: options.timeoutMs }),
     options.subjects,
     null,
   );

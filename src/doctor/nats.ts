@@ -1,6 +1,6 @@
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { desiredState, permissionsOf } from "../handlers/derived.ts";
+import { costsOf, desiredState, permissionsOf } from "../handlers/derived.ts";
 import { maxEventBytes } from "../handlers/extractor/wire.ts";
 import { connectOnce, serversOf } from "../nats/connect.ts";
 import type { DesiredState } from "../nats/desired-state.ts";
@@ -12,6 +12,9 @@ import { readGranted } from "../nats/permissions.ts";
 import { plan, type Step } from "../nats/plan.ts";
 import { overlapsSubject } from "../nats/subject-pattern.ts";
 import type { Settings } from "../settings/index.ts";
+import { jetStreamOptions } from "../settings/nats.ts";
+import { bucketStream } from "../subjects.ts";
+import { accountObstacles, reportUsage } from "./account.ts";
 import { judgeSkew, skewMs } from "./clock.ts";
 import { examine, type Found, type Report } from "./finding.ts";
 
@@ -75,14 +78,25 @@ async function examineJetStream(
     found.ok(`${judged.length - missing.length} of ${judged.length} are granted`);
     for (const one of missing) found.failed(`missing: ${nameOfPermission(one)}`);
   });
-  const jsm = await jetstreamManager(nc, { timeout: timeoutMs, checkAPI: false });
-  await examine(report, "JetStream", (found) => examineAccount(jsm, found));
+  const jsm = await jetstreamManager(nc, {
+    ...jetStreamOptions(settings.nats),
+    ...{ timeout: timeoutMs, checkAPI: false },
+  });
   const needed = desiredState(settings);
+  await examine(report, "JetStream", (found) => examineAccount(jsm, found));
   await examine(report, "streams and durables", async (found) => {
     const steps = await plan(jsm, needed);
     if (steps.length === 0) found.ok("as the settings want them");
     else if (cannotReplicate(nc, settings)) reportUnreplicated(steps, settings, found);
-    else for (const step of steps) reportStep(step, found);
+    else {
+      const obstacles = accountObstacles(await nats(() => jsm.getAccountInfo()), {
+        ...{ desired: needed, steps, maxBytes: settings.maxBytes },
+        costs: costsOf(settings),
+      });
+      for (const obstacle of obstacles) found.failed(obstacle);
+      for (const step of steps) reportStep(step, found, obstacles.length === 0);
+    }
+    await reportLimits(jsm, needed, found);
     for (const name of await pausedOf(jsm, needed)) {
       found.failed(`${name} is paused: nats consumer resume`);
     }
@@ -100,14 +114,40 @@ async function examineJetStream(
 }
 
 async function examineAccount(jsm: JetStreamManager, found: Found): Promise<void> {
-  const { api, limits, storage } = await nats(() => jsm.getAccountInfo());
+  const account = await nats(() => jsm.getAccountInfo());
+  const { api } = account;
   // Servers from 2.11 on tell it; the client's types do not know it.
   const { level } = api as { level?: number };
   found.ok(level === undefined ? "enabled" : `enabled, API level ${level}`);
-  if (limits.max_storage > 0 && storage > 0.9 * limits.max_storage) {
-    found.warning(`${storage} of the account's ${limits.max_storage} bytes of storage are used`);
-  }
+  reportUsage(account, found);
 }
+
+/** Of each stream that is there, how long it keeps messages and how many bytes: what has no limit fills the disk. */
+async function reportLimits(
+  jsm: JetStreamManager,
+  { streams }: DesiredState,
+  found: Found,
+): Promise<void> {
+  const texts = await Promise.all(
+    streams.map(async ({ stream: { name } }) => {
+      const info = name.startsWith(bucketStream(""))
+        ? null
+        : await orNull(() => jsm.streams.info(name));
+      if (info === null) return [];
+      const { max_age = 0, max_bytes = 0, max_msgs = 0 } = info.config;
+      const limits = [
+        ...(max_age > 0 ? [`${Number((max_age / dayNanos).toFixed(2))} days`] : []),
+        ...(max_bytes > 0 ? [`${max_bytes} bytes`] : []),
+        ...(max_msgs > 0 ? [`${max_msgs} messages`] : []),
+      ];
+      return [`${name} ${limits.length > 0 ? limits.join(", ") : "everything, for ever"}`];
+    }),
+  );
+  const kept = texts.flat();
+  if (kept.length > 0) found.ok(`kept: ${kept.join("; ")}`);
+}
+
+const dayNanos = 86_400e9;
 
 /** The durables that deliver nothing because somebody said so. */
 async function pausedOf(jsm: JetStreamManager, { durables }: DesiredState): Promise<string[]> {
@@ -136,9 +176,10 @@ function reportUnreplicated(steps: readonly Step[], { replicas }: Settings, foun
   }
 }
 
-function reportStep({ what, action, drift, reason }: Step, found: Found): void {
+function reportStep({ what, action, drift, reason }: Step, found: Found, canBeMade = true): void {
   const remedy = reason ?? "experience-bus provision changes it";
-  if (action === "create") found.failed(`${what} is missing: experience-bus provision makes it`);
+  const making = canBeMade ? ": experience-bus provision makes it" : "";
+  if (action === "create") found.failed(`${what} is missing${making}`);
   for (const one of drift)
     found[isFailure(one) ? "failed" : "warning"](`${sentenceOf(one)}; ${remedy}`);
 }

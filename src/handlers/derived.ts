@@ -84,7 +84,33 @@ export function needsOf(settings: BaseSettings, known: readonly AnyConcern[] = c
     subjects: endpointsOf(hosted).map(({ subject }) => subject),
     own: hosted.flatMap((one) => one.permissions?.(settings, everything) ?? []),
   });
-  return { desired, everything, permissions, privileges: privilegesOf(known) };
+  const costs = () => costsOf(settings, known);
+  return { desired, everything, permissions, privileges: privilegesOf(known), costs };
+}
+
+/** Beside the durables: readers of the moment, who read a stream again. */
+const momentaryConsumers = 2;
+
+/** How much of an account's limits these settings need. */
+export function countsOf({ streams, durables }: DesiredState) {
+  return { streams: streams.length, consumers: durables.length + momentaryConsumers };
+}
+
+/** The same in a sentence, with what each concern takes that is hosted. */
+export function costsOf(settings: BaseSettings, known: readonly AnyConcern[] = concerns): string {
+  const all = countsOf(desiredState(settings, settings.concerns, known));
+  const hosted = hostedConcerns(settings, known);
+  const parts = hosted.flatMap((one) => {
+    const others = settings.concerns.filter((name) => name !== one.name);
+    const rest = countsOf(desiredState(settings, others, known));
+    const saved = {
+      streams: all.streams - rest.streams,
+      consumers: all.consumers - rest.consumers,
+    };
+    if (saved.streams === 0 && saved.consumers === 0) return [];
+    return [`without ${one.name} ${saved.streams} and ${saved.consumers} fewer`];
+  });
+  return `${all.streams} streams and ${all.consumers} consumers are needed${parts.map((part) => `; ${part}`).join("")}`;
 }
 
 /** Every right that the service needs of NATS under these settings. */

@@ -14,6 +14,7 @@ import {
 } from "@nats-io/transport-node";
 import type { Logger } from "../log.ts";
 import type { NatsSettings } from "../settings/index.ts";
+import { jetStreamOptions } from "../settings/nats.ts";
 import { serviceName } from "../subjects.ts";
 
 /**
@@ -26,7 +27,7 @@ export async function connectNats(
   log: Pick<Logger, "info" | "warn">,
 ): Promise<NatsConnection> {
   const nc = await connect(await connectionOptions(settings));
-  void rejectUnanswerable(nc);
+  void rejectUnanswerable(nc, jetStreamOptions(settings).apiPrefix);
   void logStatus(nc, log);
   return nc;
 }
@@ -141,8 +142,8 @@ function identityCheck(hosts: readonly string[]): typeof checkServerIdentity {
  * broke waits for its whole timeout. Neither can be answered any more: they are rejected at once, so
  * that whoever asked can ask again.
  */
-async function rejectUnanswerable(nc: NatsConnection): Promise<void> {
-  const request = againUntilLed(nc.request.bind(nc));
+async function rejectUnanswerable(nc: NatsConnection, apiPrefix: string): Promise<void> {
+  const request = againUntilLed(nc.request.bind(nc), apiPrefix);
   const waiting = new Set<(error: Error) => void>();
   const disconnected = () => new errors.ConnectionError("disconnected");
   let isConnected = true;
@@ -162,7 +163,7 @@ async function rejectUnanswerable(nc: NatsConnection): Promise<void> {
 }
 
 /** They change nothing, and only the leader of the stream or consumer answers them. */
-const askedOfLeaders = /^\$JS\.API\.(STREAM\.(INFO|MSG\.GET)|CONSUMER\.INFO)\./;
+const askedOfLeaders = ["STREAM.INFO.", "STREAM.MSG.GET.", "CONSUMER.INFO."] as const;
 const askAgainMs = 1_000;
 
 /**
@@ -170,10 +171,14 @@ const askAgainMs = 1_000;
  * client waits for its answer for 5 s, the most of it when the leader is long there. So it is sent again
  * every second; the first answer counts, and the first request's failure.
  */
-function againUntilLed(request: NatsConnection["request"]): NatsConnection["request"] {
+function againUntilLed(
+  request: NatsConnection["request"],
+  apiPrefix: string,
+): NatsConnection["request"] {
   return (subject, payload, options) => {
     const first = request(subject, payload, options);
-    if (!askedOfLeaders.test(subject)) return first;
+    const isOfLeaders = askedOfLeaders.some((call) => subject.startsWith(`${apiPrefix}.${call}`));
+    if (!isOfLeaders) return first;
     return new Promise((resolve, reject) => {
       const timer = setInterval(() => {
         const again = request(subject, payload, { ...options, timeout: askAgainMs });

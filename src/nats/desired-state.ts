@@ -15,6 +15,14 @@ import type { Room, Rooms } from "./drift.ts";
 const second = 1_000;
 const hour = 3_600 * second;
 const day = 24 * hour;
+const gibibyte = 1_024 ** 3;
+
+/**
+ * Of streams that we create, where the settings name none. Reserved on the server's disk, so where that has no room for
+ * them they are made without (`ensureStream`).
+ */
+export const defaultMaxBytes = { source: 10 * gibibyte, output: gibibyte } as const;
+const defaultMaxAgeDays = { source: 7, output: 30 } as const;
 
 /** How long JetStream remembers a `Nats-Msg-Id` where publishing twice must store once. */
 const duplicateWindowMs = 2 * hour;
@@ -86,7 +94,13 @@ export function jetStreamBuilder(settings: BaseSettings) {
     storage: StorageType.File,
     retention: RetentionPolicy.Limits,
     num_replicas: settings.replicas,
+    ...(settings.maxBytes !== null && { max_bytes: settings.maxBytes }),
     ...config,
+  });
+  /** What a stream forgets, so that no disk fills up for ever. */
+  const limited = (kind: "source" | "output") => ({
+    max_age: nanos((settings.maxAgeDays ?? defaultMaxAgeDays[kind]) * day),
+    max_bytes: settings.maxBytes ?? defaultMaxBytes[kind],
   });
   const needs = (
     wanted: WantedStream,
@@ -106,7 +120,7 @@ export function jetStreamBuilder(settings: BaseSettings) {
   };
 
   return {
-    /** A stream that other systems write to, kept for a week where we create it. */
+    /** A stream that other systems write to, kept for a week where we create it and nothing else is set. */
     source(
       name: string,
       subject: string,
@@ -119,7 +133,7 @@ export function jetStreamBuilder(settings: BaseSettings) {
       const wanted = stream({
         name,
         subjects: [subject],
-        max_age: nanos(7 * day),
+        ...limited("source"),
         allow_direct: true,
       });
       // Whoever owns a source may list its subjects in another way: worth a warning only.
@@ -138,7 +152,7 @@ export function jetStreamBuilder(settings: BaseSettings) {
     ): NeededStream {
       const { keptMs } = options;
       const wanted = stream({
-        ...{ name, subjects, duplicate_window: nanos(duplicateWindowMs) },
+        ...{ name, subjects, ...limited("output"), duplicate_window: nanos(duplicateWindowMs) },
         ...(keptMs !== undefined && { max_age: nanos(keptMs) }),
       });
       const compared = { subjects: true, sealed: true, num_replicas: false, storage: false };

@@ -12,6 +12,7 @@ export const jsCodes = {
   streamNameInUse: 10058,
   streamNotFound: 10059,
   streamSubjectsOverlap: 10065,
+  streamTooLarge: 10122,
   wrongLastSequence: [10071, 10164] as readonly number[],
 } as const;
 

@@ -110,6 +110,19 @@ export function call(name: string, names: readonly string[], why: string): Permi
   return publish(["$JS.API", name, ...names].join("."), why);
 }
 
+/** The same where the JetStream API is asked under another prefix; buckets are written below it, too (ADR-8). */
+export function withApiPrefix(
+  permissions: readonly Permission[],
+  prefix: string | undefined,
+): Permission[] {
+  if (prefix === undefined) return [...permissions];
+  return permissions.map((one) => {
+    const subject = one.subject.replace(/^\$JS\.API\./, () => `${prefix}.`);
+    const written = subject.startsWith("$KV.") ? `${prefix}.${subject}` : subject;
+    return { ...one, subject: written };
+  });
+}
+
 /** A reader of the moment: its name is new for each reading, and a wildcard stands for a whole token only. */
 export function reading(stream: string, filter: readonly string[], why: string): Permission[] {
   return [

@@ -9,7 +9,7 @@ import {
   serviceName,
 } from "../subjects.ts";
 import type { DesiredState, WantedDurable, WantedStream } from "./desired-state.ts";
-import { call, type Permission, publish, subscribe } from "./grants.ts";
+import { call, type Permission, publish, subscribe, withApiPrefix } from "./grants.ts";
 
 /** Where a connection learns what it may do (nats-server 2.10 and later). */
 export const userInfoSubject = "$SYS.REQ.USER.INFO";
@@ -35,7 +35,7 @@ export function neededPermissions(needs: ServiceNeeds): Permission[] {
   const told = everything.streams
     .map(({ stream }) => stream.name)
     .filter((name) => !name.startsWith(bucketStream("")));
-  return distinct([
+  const all = distinct([
     ...connecting(settings),
     ...answering(subjects),
     publish(endpointSubject(">"), "asks other replicas for what comes by HTTP"),
@@ -53,6 +53,7 @@ export function neededPermissions(needs: ServiceNeeds): Permission[] {
       call("CONSUMER.INFO", namesOf(one), "tells the lag in stats"),
     ),
   ]);
+  return withApiPrefix(all, settings.nats.jsApiPrefix);
 }
 
 /** What whoever provisions does: looks what is there, creates what is missing, updates what differs. */
@@ -61,7 +62,7 @@ export function provisionerPermissions(
   desired: DesiredState,
 ): Permission[] {
   const { streams, durables } = desired;
-  return distinct([
+  const all = distinct([
     ...connecting(settings),
     ...streams.map(({ stream }) => call("STREAM.INFO", [stream.name], "looks whether it is there")),
     ...durables
@@ -70,6 +71,7 @@ export function provisionerPermissions(
     ...creating(desired),
     ...streams.map(({ stream }) => call("STREAM.UPDATE", [stream.name], "updates what differs")),
   ]);
+  return withApiPrefix(all, settings.nats.jsApiPrefix);
 }
 
 const namesOf = ({ stream, config }: WantedDurable) => [stream.name, config.durable_name] as const;

@@ -4,10 +4,16 @@ import { BusError, isOutage } from "../errors.ts";
 import type { OpenedDurable } from "../runtime/pull.ts";
 import type { ProvisionMode } from "../settings/index.ts";
 import { bucketStream } from "../subjects.ts";
-import type { DesiredState, WantedDurable, WantedStream } from "./desired-state.ts";
+import {
+  type DesiredState,
+  defaultMaxBytes,
+  type WantedDurable,
+  type WantedStream,
+} from "./desired-state.ts";
 import type { Drift } from "./drift.ts";
 import { hasCode, jsCodes, nats, orNull } from "./errors.ts";
 import { inspect, nameOf } from "./inspect.ts";
+import { asRefusal, noRoomCodes, remedyFor } from "./refusals.ts";
 
 /** What JetStream takes where a consumer names none. */
 const defaultAckWaitMs = 30_000;
@@ -31,7 +37,7 @@ export async function ensureStream(
   }
   return await nats(async () => {
     try {
-      return await jsm.streams.add({ ...wanted, ...firstRevision(wanted) });
+      return await addStream(jsm, wanted);
     } catch (error) {
       if (hasCode(error, jsCodes.streamSubjectsOverlap)) throw await overlap(jsm, wanted, error);
       // Another replica was first, perhaps with other settings: what is there counts.
@@ -39,6 +45,19 @@ export async function ensureStream(
       return await jsm.streams.info(wanted.name);
     }
   });
+}
+
+/** Where there is no room for the size that a stream has by default, it is made without one. */
+async function addStream(jsm: JetStreamManager, wanted: WantedStream): Promise<StreamInfo> {
+  const config = { ...wanted, ...firstRevision(wanted) };
+  try {
+    return await jsm.streams.add(config);
+  } catch (error) {
+    const isDefault = Object.values(defaultMaxBytes).some((bytes) => bytes === wanted.max_bytes);
+    if (!isDefault || !hasCode(error, ...noRoomCodes, jsCodes.streamTooLarge)) throw error;
+    const { max_bytes: _, ...unlimited } = config;
+    return await jsm.streams.add(unlimited);
+  }
 }
 
 /** The server says that there is an overlap, but not with whom. An operator must resolve it. */
@@ -93,8 +112,14 @@ export async function ensureDurable(
     streamCreated: created,
     // 0 and -1: as many as there are.
     ...((config.max_ack_pending ?? 0) > 0 && { maxAckPending: config.max_ack_pending ?? 0 }),
+    ...apiPrefixOf(jsm),
     ackWaitMs: (config.ack_wait ?? nanos(defaultAckWaitMs)) / nanos(1),
   };
+}
+
+function apiPrefixOf(jsm: JetStreamManager): Pick<OpenedDurable, "apiPrefix"> {
+  const { apiPrefix } = jsm.getOptions();
+  return apiPrefix === undefined ? {} : { apiPrefix };
 }
 
 function missing(what: string, mode: ProvisionMode, cause?: unknown): BusError {
@@ -121,7 +146,8 @@ export async function restartDurable(
 /**
  * Makes everything that is missing, with `apply`, in no particular order, and says what differs. With
  * `verify` rejects with `unavailable` while something is missing. What is optional may be missing in
- * both: its consumer waits for it, and says so in health.
+ * both: its consumer waits for it, and says so in health. What JetStream refuses by its limits rejects with
+ * `bad_request`: no waiting cures that.
  */
 export async function provision(
   jsm: JetStreamManager,
@@ -129,7 +155,13 @@ export async function provision(
   mode: ProvisionMode,
 ): Promise<readonly Drift[]> {
   if (mode === "none") return [];
-  if (mode === "apply") await create(jsm, needed);
+  if (mode === "apply") {
+    try {
+      await create(jsm, needed);
+    } catch (error) {
+      throw asRefusal(error);
+    }
+  }
   const { absent, drift } = await inspect(jsm, needed);
   const required = absent.filter(({ optional }) => !optional).map(nameOf);
   if (required.length > 0) throw missing(required.join(", "), mode);
@@ -141,7 +173,7 @@ async function create(jsm: JetStreamManager, { streams, durables }: DesiredState
     try {
       await work();
     } catch (error) {
-      if (!(optional && isOutage(error))) throw error;
+      if (!(optional && isOutage(error)) || remedyFor(error) !== null) throw error;
     }
   };
   await Promise.all(

@@ -9,17 +9,20 @@ import { BusError, isOutage, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { connectNats } from "../nats/connect.ts";
 import type { DesiredState } from "../nats/desired-state.ts";
-import { judgeDrift } from "../nats/drift.ts";
+import { type Drift, judgeDrift } from "../nats/drift.ts";
 import { nats } from "../nats/errors.ts";
 import type { Permission } from "../nats/grants.ts";
 import { openPermissions, type Permissions } from "../nats/permissions.ts";
 import { provision } from "../nats/provision.ts";
+import { isNumberLimit, remedyFor } from "../nats/refusals.ts";
+import { isUnanswered } from "../nats/unanswered.ts";
 import { type Database, openDatabase } from "../postgres/client.ts";
 import { migrate, pendingMigrations } from "../postgres/migrate.ts";
 import { type Privileges, requireWritable } from "../postgres/privileges.ts";
 import { placeOf as databasePlace } from "../postgres/target.ts";
 import { targetOf } from "../postgres/url.ts";
 import type { BaseSettings } from "../settings/base.ts";
+import { jetStreamOptions } from "../settings/nats.ts";
 import { backoffMs, pause, unlessAborted } from "./backoff.ts";
 import { type Metrics, statementDone } from "./metrics.ts";
 
@@ -42,6 +45,8 @@ export interface Needs {
   readonly everything: DesiredState;
   readonly permissions: readonly Permission[];
   readonly privileges: Privileges;
+  /** How many streams and consumers each concern needs, in a sentence. */
+  readonly costs: () => string;
 }
 
 /**
@@ -67,10 +72,16 @@ export async function openDependencies(
     );
     const permissions = openPermissions(nc, needs.permissions, log);
     await untilThere("NATS permissions", () => permissions.check());
+    const patience = apiPatience(settings);
     const jsm = await untilThere("JetStream", async () => {
-      const manager = await nats(() => jetstreamManager(nc));
-      judgeDrift(await nats(() => provision(manager, desired, settings.provision)), log);
-      return manager;
+      try {
+        const manager = await nats(() => jetstreamManager(nc, jetStreamOptions(settings.nats)));
+        judgeDrift(await provisioned(manager, needs, settings), log);
+        return manager;
+      } catch (error) {
+        patience(error);
+        throw error;
+      }
     });
     return { nc, permissions, jsm };
   };
@@ -86,9 +97,51 @@ export async function openDependencies(
   };
   const [{ nc, permissions, jsm }, database] = await Promise.all([openNats(), openPostgres()]);
   const repair = async () => {
-    await nats(() => provision(jsm, desired, settings.provision));
+    try {
+      await nats(() => provision(jsm, desired, settings.provision));
+    } catch (error) {
+      // In the middle of work nothing is refused for it: it is tried again, and a person may see to it meanwhile.
+      if (isOutage(error) || remedyFor(error) === null) throw error;
+      throw new BusError("unavailable", messageOf(error), { cause: error });
+    }
   };
-  return { nc, permissions, js: jetstream(nc), jsm, database, needs, repair };
+  return {
+    nc,
+    permissions,
+    js: jetstream(nc, jetStreamOptions(settings.nats)),
+    jsm,
+    database,
+    needs,
+    repair,
+  };
+}
+
+/** A leaf node may be reaching its hub still; a domain that nobody has looks the same, and does not heal. */
+const apiPatienceMs = 10_000;
+
+/** Throws `bad_request` once nobody has answered under the prefix that the settings name for so long. */
+function apiPatience({ nats: { jsApiPrefix } }: BaseSettings): (error: unknown) => void {
+  const since = performance.now();
+  return (error) => {
+    if (jsApiPrefix === undefined || performance.now() - since < apiPatienceMs) return;
+    if (!isUnanswered(error)) return;
+    const text = `no JetStream answers at ${jsApiPrefix}: does NATS_JS_DOMAIN or NATS_JS_API_PREFIX name it as the server does, and is the leaf node connected to its hub?`;
+    throw new BusError("bad_request", text, { cause: error });
+  };
+}
+
+/** Of the account's limits on their number it is said how many are needed, and for what. */
+async function provisioned(
+  jsm: JetStreamManager,
+  { desired, costs }: Needs,
+  { provision: mode }: BaseSettings,
+): Promise<readonly Drift[]> {
+  try {
+    return await nats(() => provision(jsm, desired, mode));
+  } catch (error) {
+    if (!(error instanceof BusError) || !isNumberLimit(error)) throw error;
+    throw new BusError(error.code, `${error.message}. ${costs()}`, { cause: error });
+  }
 }
 
 /** Somebody else migrates: rejects with `unavailable` until that is done. */

@@ -11,6 +11,8 @@ export interface OpenedDurable {
   readonly durable: string;
   readonly streamCreated: string;
   readonly ackWaitMs: number;
+  /** Where the JetStream API is asked; absent: `$JS.API`. */
+  readonly apiPrefix?: string;
   /** Aborts when this replica may read it no more. */
   readonly until?: AbortSignal;
   /** So many messages the server hands out to all replicas together before it waits for acks. */
@@ -190,7 +192,8 @@ export function startPulling<T>(options: PullOptions<T>): Pulling<T> {
 
   function ask(): void {
     if (opened === undefined || held || stopping.signal.aborted) return;
-    const subject = `$JS.API.CONSUMER.MSG.NEXT.${opened.stream}.${opened.durable}`;
+    const { apiPrefix = "$JS.API", stream, durable } = opened;
+    const subject = `${apiPrefix}.CONSUMER.MSG.NEXT.${stream}.${durable}`;
     while (waiting.length + askedFor + batch <= credit.room()) {
       const request = {
         batch,

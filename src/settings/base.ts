@@ -15,6 +15,10 @@ export interface BaseSettings {
   readonly logLevel: LogLevel;
   /** Of the streams and buckets that the service creates. */
   readonly replicas: number;
+  /** Of each stream and bucket that the service creates; null: some are limited by default. */
+  readonly maxBytes: number | null;
+  /** Of the streams that the service creates, buckets apart; null: each has a default. */
+  readonly maxAgeDays: number | null;
   readonly provision: ProvisionMode;
   /** What this replica hosts, without repetition. */
   readonly concerns: readonly string[];
@@ -64,6 +68,8 @@ export function baseSettings(
     http: httpSettings(read, problems, isProduction),
     logLevel: read.oneOf("LOG_LEVEL", "info", logLevels),
     replicas: read.integer("JETSTREAM_REPLICAS", 1, 1, 5),
+    maxBytes: read.bytes("JETSTREAM_MAX_BYTES"),
+    maxAgeDays: read.integer("JETSTREAM_MAX_AGE_DAYS", 0, 1, 36_500) || null,
     provision: read.oneOf(
       "EXPERIENCE_PROVISION",
       isProduction ? "verify" : "apply",

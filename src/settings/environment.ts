@@ -7,6 +7,9 @@ export const durableName = [
   "1 to 64 of letters, digits, - and _",
 ] as const;
 
+/** No stream is of use with less. */
+const leastBytes = 1_024 ** 2;
+
 /** A variable that was read, and what it amounts to. */
 export interface Reading {
   readonly name: string;
@@ -75,6 +78,16 @@ export function reader(env: Environment, problems: string[], readings: Reading[]
       note(name, readOneOf(name, fallback, values), fallback),
     someOf: <const T extends string>(name: string, values: readonly T[]): readonly T[] =>
       note(name, readSomeOf(name, values), values),
+    /** A size in bytes: `1048576`, `512K`, `10MiB`, `1.5G`; null where it is not set. */
+    bytes: (name: string): number | null => {
+      const text = env[name] || "";
+      const [, count = "", unit = ""] = /^(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?$/i.exec(text) ?? [];
+      const bytes = Math.floor(Number(count) * 1_024 ** "KMGT".indexOf(unit.toUpperCase()) * 1_024);
+      const value = unit === "" ? Math.floor(Number(count)) : bytes;
+      const isUsable = value >= leastBytes;
+      if (text !== "" && !isUsable) refuse(name, "a size of 1M or more, like 512M or 10G", null);
+      return note(name, isUsable ? value : null, null);
+    },
     boolean: (name: string, fallback: boolean): boolean =>
       note(name, readOneOf(name, String(fallback), ["true", "false"]) === "true", fallback),
     matching: (name: string, fallback: string, pattern: RegExp, wanted: string): string => {

@@ -15,6 +15,15 @@ export interface NatsSettings {
   readonly key?: string;
   /** Replies to this connection's requests go to subjects below it. */
   readonly inboxPrefix: string;
+  /** Where the JetStream API is asked; absent: `$JS.API`. */
+  readonly jsApiPrefix?: string;
+}
+
+const defaultApiPrefix = "$JS.API";
+
+/** What the JetStream clients are opened with. */
+export function jetStreamOptions({ jsApiPrefix }: Pick<NatsSettings, "jsApiPrefix">) {
+  return { apiPrefix: jsApiPrefix ?? defaultApiPrefix };
 }
 
 /** Adds a line to `problems` for each thing that is not as it must be. */
@@ -44,7 +53,26 @@ export function natsSettings(env: Environment, read: Reader, problems: string[])
       /^[^\s.*>$]+(\.[^\s.*>$]+)*$/,
       "a subject without wildcards",
     ),
+    ...apiPrefix(read, problems),
   };
+}
+
+/** A domain is another prefix (`$JS.<domain>.API`); an API that is imported from another account has any. */
+function apiPrefix(read: Reader, problems: string[]): Pick<NatsSettings, "jsApiPrefix"> {
+  const named = read.optional({ domain: "NATS_JS_DOMAIN", prefix: "NATS_JS_API_PREFIX" });
+  const { domain, prefix = domain && `$JS.${domain}.API` } = named;
+  if (domain !== undefined && !/^[^\s.*>]+$/.test(domain)) {
+    problems.push(
+      `NATS_JS_DOMAIN=${domain} must be the name of a domain: without dots and wildcards`,
+    );
+  }
+  if (named.prefix !== undefined && !/^[^\s.*>]+(\.[^\s.*>]+)*$/.test(named.prefix)) {
+    problems.push(`NATS_JS_API_PREFIX=${named.prefix} must be a subject without wildcards`);
+  }
+  if (named.domain !== undefined && named.prefix !== undefined) {
+    problems.push("NATS_JS_DOMAIN, NATS_JS_API_PREFIX: a domain is a prefix; set one of them");
+  }
+  return prefix === undefined ? {} : { jsApiPrefix: prefix };
 }
 
 /**

@@ -25,11 +25,20 @@ const present = (fields: object) =>
 
 /** What NACK makes of its resources, as it maps their fields (v1beta2); a field unknown to this is refused. */
 const configOf = {
-  Stream: ({ preventDelete, replicas, maxAge, duplicateWindow, allowDirect, ...same }: Resource) =>
+  Stream: ({
+    preventDelete,
+    replicas,
+    maxAge,
+    maxBytes,
+    duplicateWindow,
+    allowDirect,
+    ...same
+  }: Resource) =>
     present({
       ...same,
       num_replicas: replicas,
       max_age: nanosOf(maxAge),
+      max_bytes: maxBytes,
       duplicate_window: nanosOf(duplicateWindow),
       allow_direct: allowDirect,
     }),

@@ -50,6 +50,8 @@ test("every setting but the two servers has the default of the contract", () => 
     http: { open: true, origins: [], ratePerSecond: 2_000 },
     logLevel: "info",
     replicas: 1,
+    maxBytes: null,
+    maxAgeDays: null,
     provision: "apply",
     ingest: false,
     concerns: [
@@ -107,6 +109,11 @@ test.each([
   ["HTTP_PORT", "0", { httpPort: 0 }],
   ["LOG_LEVEL", "Debug", { logLevel: "debug" }],
   ["JETSTREAM_REPLICAS", "3", { replicas: 3 }],
+  ["JETSTREAM_MAX_BYTES", "1048576", { maxBytes: 1_048_576 }],
+  ["JETSTREAM_MAX_BYTES", "1.5G", { maxBytes: 1_610_612_736 }],
+  ["JETSTREAM_MAX_BYTES", "512 MiB", { maxBytes: 536_870_912 }],
+  ["JETSTREAM_MAX_BYTES", "10mb", { maxBytes: 10_485_760 }],
+  ["JETSTREAM_MAX_AGE_DAYS", "90", { maxAgeDays: 90 }],
   ["EXPERIENCE_PROVISION", "none", { provision: "none" }],
   ["EXPERIENCE_INGEST", "on", { ingest: true }],
   ["NODE_ENV", "production", { provision: "verify", isProduction: true }],
@@ -259,6 +266,12 @@ test.each([
   ["HTTP_PORT", "8080 "],
   ["LOG_LEVEL", "loud"],
   ["JETSTREAM_REPLICAS", "6"],
+  ["JETSTREAM_MAX_BYTES", "1000"],
+  ["JETSTREAM_MAX_BYTES", "much"],
+  ["JETSTREAM_MAX_BYTES", "-1G"],
+  ["JETSTREAM_MAX_AGE_DAYS", "0.5"],
+  ["NATS_JS_DOMAIN", "a.b"],
+  ["NATS_JS_API_PREFIX", "JS.>"],
   ["EXPERIENCE_PROVISION", "destroy"],
   ["EXPERIENCE_CONCERNS", "extractor,lesson"],
   ["NATS_INBOX_PREFIX", "_INBOX.>"],
@@ -313,6 +326,13 @@ describe("authentication", () => {
       password: "p",
     });
     expect(read({ NATS_TOKEN: "t" }).nats).toMatchObject({ token: "t" });
+  });
+
+  test("is asked under the prefix of a domain, or of an imported API", () => {
+    expect(read({ NATS_JS_DOMAIN: "hub" }).nats.jsApiPrefix).toBe("$JS.hub.API");
+    expect(read({ NATS_JS_API_PREFIX: "JS.hub.API" }).nats.jsApiPrefix).toBe("JS.hub.API");
+    const both = { NATS_JS_DOMAIN: "hub", NATS_JS_API_PREFIX: "JS.hub.API" };
+    expect(problemsOf(both).join()).toContain("a domain is a prefix; set one of them");
   });
 
   test("demands TLS of all servers where one asks for it", () => {
