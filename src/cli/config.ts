@@ -56,6 +56,8 @@ function print({ server, json }: GlobalOptions): void {
   settings.sort((a, b) => (a.name < b.name ? -1 : 1));
   if (json) printJson({ settings, problems, warnings });
   else {
+    const folder = printable(process.cwd());
+    console.error(`As serve would read them from this environment, in ${folder}; a service that runs may have others.`); // biome-ignore format: one sentence
     const rows = settings.map(({ name, value, source }) => [name, value ?? "-", source]);
     console.log(table(["NAME", "VALUE", "FROM"], rows));
   }

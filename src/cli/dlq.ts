@@ -116,7 +116,7 @@ function withFilter(command: Command): Command {
 
 async function list(asker: Asker, { json }: GlobalOptions, options: Listing): Promise<void> {
   const { limit, cursor: from, ...filter } = options;
-  const { items: letters, cursor } = await collectPages(asker, {
+  const { items, cursor } = await collectPages(asker, {
     subject: endpointSubject("deadletters-list"),
     filter: wireFilter(filter),
     limit,
@@ -124,6 +124,8 @@ async function list(asker: Asker, { json }: GlobalOptions, options: Listing): Pr
     from,
     itemsOf: (reply: ListReply) => reply.dead_letters,
   });
+  // One that is replayed is written anew, and would be the newest of the stream.
+  const letters = [...items].sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0));
   if (json) return printJson({ dead_letters: letters, cursor });
   if (letters.length === 0) return console.error("No dead letters match.");
   console.log(

@@ -29,7 +29,7 @@ function dateOf(date: Date): string {
 
 /** Certificates in files of ours, and those that the servers show. */
 export async function examineCertificates(
-  { nats: { url, ca, cert }, databaseUrl }: Settings,
+  { nats: { url, ca, cert, tlsFirst }, databaseUrl }: Settings,
   timeoutMs: number,
   report: Report,
 ): Promise<void> {
@@ -40,7 +40,7 @@ export async function examineCertificates(
     const place = { host: hostOf(server), port: Number(port || 4222) };
     return {
       name: `NATS at ${host}`,
-      shown: natsCertificate(place, protocol === "tls:", timeoutMs),
+      shown: natsCertificate(place, tlsFirst ? "first" : protocol === "tls:", timeoutMs),
     };
   });
   const ofPostgres = targetOf(databaseUrl).hosts.flatMap((place) =>

@@ -35,7 +35,7 @@ export async function examine(
 const hungUp = [
   [
     "node provided an undefined error",
-    "the server hung up before it said anything: no nats-server, or one that wants TLS first (handshake_first)",
+    "the server hung up before it said anything: no nats-server, or one that wants TLS first (handshake_first: set NATS_TLS_FIRST=true)",
   ],
   [
     "socket disconnected before secure TLS connection was established",

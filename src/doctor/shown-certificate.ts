@@ -14,10 +14,11 @@ export interface Place {
  */
 export async function natsCertificate(
   place: Place,
-  wantsTls: boolean,
+  wantsTls: boolean | "first",
   timeoutMs: number,
 ): Promise<X509Certificate | null> {
   return await withSocket(place, timeoutMs, async (socket, signal) => {
+    if (wantsTls === "first") return await shownOver(socket, place.host, signal);
     const [greeting] = (await once(socket, "data", { signal })) as [Buffer];
     const info = JSON.parse(
       greeting

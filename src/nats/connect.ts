@@ -107,18 +107,19 @@ function readable(path: string): string | null {
 }
 
 /**
- * Any of `tls://`, NATS_CA and NATS_CERT demands TLS of every server; without, it is used where a server
+ * Any of `tls://`, NATS_CA, NATS_CERT and NATS_TLS_FIRST demands TLS of every server; without, it is used where a server
  * offers it.
  */
-function tlsOf({ url, ca, cert, key }: NatsSettings): ConnectionOptions {
+function tlsOf({ url, ca, cert, key, tlsFirst }: NatsSettings): ConnectionOptions {
   const servers = serversOf(url);
-  const isDemanded = ca || cert || servers.some((server) => server.startsWith("tls:"));
+  const isDemanded = ca || cert || tlsFirst || servers.some((server) => server.startsWith("tls:"));
   if (!isDemanded) return {};
   const checkServerIdentity = identityCheck(servers.map(hostOf));
   const tls = {
     ...(ca && { caFile: ca }),
     ...(cert && { certFile: cert }),
     ...(key && { keyFile: key }),
+    ...(tlsFirst && { handshakeFirst: true }),
     ...{ checkServerIdentity },
   };
   return { tls };

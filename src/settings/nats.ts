@@ -15,6 +15,8 @@ export interface NatsSettings {
   readonly key?: string;
   /** Replies to this connection's requests go to subjects below it. */
   readonly inboxPrefix: string;
+  /** The server says nothing before the TLS handshake (its `handshake_first`). */
+  readonly tlsFirst?: boolean;
   /** Where the JetStream API is asked; absent: `$JS.API`. */
   readonly jsApiPrefix?: string;
 }
@@ -53,6 +55,7 @@ export function natsSettings(env: Environment, read: Reader, problems: string[])
       /^[^\s.*>$]+(\.[^\s.*>$]+)*$/,
       "a subject without wildcards",
     ),
+    ...(read.boolean("NATS_TLS_FIRST", false) && { tlsFirst: true }),
     ...apiPrefix(read, problems),
   };
 }
@@ -92,6 +95,12 @@ function natsServers(
   try {
     const servers = text.split(",").map((server) => server.trim());
     const urls = servers.map((one) => new URL(one.includes("://") ? one : `nats://${one}`));
+    if (urls.some(({ protocol }) => /^wss?:$/.test(protocol))) {
+      problems.push(
+        `NATS_URL: websockets are not spoken here; name the server's port for clients, ${example}`,
+      );
+      return { url: "" };
+    }
     if (!urls.every(({ protocol, host }) => /^(nats|tls):$/.test(protocol) && host !== "")) {
       throw new TypeError("not a NATS server");
     }

@@ -50,7 +50,8 @@ test("status tells of replicas, consumers, streams, lessons and dead letters, an
     dead_letters_by_durable: { "SIGNALS/feature-pipeline-signals": 1 },
   });
   const { out, code } = await status(stack);
-  expect(out).toMatch(/^REPLICAS 2 +VERSION +HOST +UP SINCE\n/);
+  expect(out).toMatch(/^WHAT +NOW\n! dead letters open +1: 1 SIGNALS/);
+  expect(out).toMatch(/\nREPLICAS 2 +VERSION +HOST +UP SINCE\n/);
   for (const { instance } of replicas) expect(out).toContain(`\n${instance}  `);
   expect(out).toMatch(/\nEXPERIENCE\/experience-learner-v1 +0 +0 +0 +0\n/);
   expect(out).toContain("1 error; 0 a minute");
@@ -170,17 +171,17 @@ describe.skipIf(spawnSync("script", ["--version"]).error)("on a terminal", () =>
     await stack.start();
     const { frame } = onTerminal(stack, 0, 0);
     await eventually(() => frame().includes("EXPERIENCE/experience-learner-v1"), 20_000);
-    expect(frame()).toMatch(/^REPLICAS 1 +VERSION +HOST +UP SINCE/);
+    expect(frame()).toMatch(/^WHAT +NOW/);
   });
 
-  test("a problem takes the place of figures that are no longer true", async () => {
+  test("a problem is shown above the last figures, which are greyed", async () => {
     const stack = await openStack();
     await stack.start();
     const { frame } = onTerminal(stack, 40, 100);
     await eventually(() => frame().includes("REPLICAS 1"), 20_000);
     await stack.broker.kill();
     await eventually(() => frame().includes("trying again"), 20_000);
-    expect(frame()).not.toContain("REPLICAS");
+    expect(frame()).toContain("\u001b[2mREPLICAS 1 ");
   });
 });
 

@@ -24,14 +24,17 @@ async function startServer(configOf: (folder: string) => string): Promise<TestSe
 }
 
 /** One that asks for TLS, with a certificate for these names only, which is its own authority. */
-async function startTlsServer(names: readonly { type: 2 | 7; value?: string; ip?: string }[]) {
+async function startTlsServer(
+  names: readonly { type: 2 | 7; value?: string; ip?: string }[],
+  more = "",
+) {
   const { cert, private: key } = await generate([{ name: "commonName", value: "nats" }], {
     extensions: [{ name: "subjectAltName", altNames: [...names] }],
   });
   return await startServer((folder) => {
     writeFileSync(join(folder, "cert.pem"), cert);
     writeFileSync(join(folder, "key.pem"), key);
-    return `tls { cert_file: "${folder}/cert.pem", key_file: "${folder}/key.pem" }`;
+    return `tls { cert_file: "${folder}/cert.pem", key_file: "${folder}/key.pem", ${more} }`;
   });
 }
 
@@ -103,4 +106,11 @@ test("a seed that is rotated is used at the next connection; one half written is
   expect(await userAfterReconnect()).toBe(old.getPublicKey());
   writeFileSync(nkey, next.getSeed());
   expect(await userAfterReconnect()).toBe(next.getPublicKey());
+});
+
+test("a server that wants TLS before it says anything is reached with NATS_TLS_FIRST", async () => {
+  const { url, folder } = await startTlsServer([{ type: 7, ip: "127.0.0.1" }], "handshake_first: true"); // biome-ignore format: one line
+  const ca = join(folder, "cert.pem");
+  expect(await attempt({ url, ca, tlsFirst: true })).toBe("connected");
+  expect(await attempt({ url, ca })).not.toBe("connected");
 });

@@ -357,6 +357,7 @@ describe("authentication", () => {
     [{ NATS_USER: "u", NATS_TOKEN: "t" }, /NATS_USER, NATS_TOKEN: choose one/],
     [{ NATS_CREDS: "/nowhere/at/all" }, /NATS_CREDS must name a file that can be read \(ENOENT\)/],
     [{ NATS_URL: "http://h:1" }, /NATS_URL must be like/],
+    [{ NATS_URL: "wss://h:443" }, /websockets are not spoken here; name the server's port/],
   ])("%j is refused", (env, reason) => {
     expect(problemsOf(env).join("\n")).toMatch(reason);
   });
