@@ -13,6 +13,8 @@ export const jsCodes = {
   streamNotFound: 10059,
   streamSubjectsOverlap: 10065,
   streamTooLarge: 10122,
+  /** In a cluster, also where no server has room. */
+  noPeers: 10005,
   wrongLastSequence: [10071, 10164] as readonly number[],
 } as const;
 

@@ -54,7 +54,8 @@ async function addStream(jsm: JetStreamManager, wanted: WantedStream): Promise<S
     return await jsm.streams.add(config);
   } catch (error) {
     const isDefault = Object.values(defaultMaxBytes).some((bytes) => bytes === wanted.max_bytes);
-    if (!isDefault || !hasCode(error, ...noRoomCodes, jsCodes.streamTooLarge)) throw error;
+    const { streamTooLarge, noPeers } = jsCodes;
+    if (!isDefault || !hasCode(error, ...noRoomCodes, streamTooLarge, noPeers)) throw error;
     const { max_bytes: _, ...unlimited } = config;
     return await jsm.streams.add(unlimited);
   }

@@ -73,6 +73,20 @@ test("an account with too few streams: how many are needed, and which concern co
   await eventually(async () => (await few.health()).status === "ok");
 });
 
+test("where a server has no room for the sizes that streams have by default, they are made without", async () => {
+  const stack = await openStack(configFile("jetstream { max_file_store: 12G }"));
+  const service = await stack.start();
+  await eventually(async () => (await service.health()).status === "ok");
+  const { jsm } = stack.broker;
+  const sizes = await Promise.all(
+    ["EXPERIENCE", "SIGNALS", "FEEDBACK", "RUNS"].map(
+      async (name) => (await jsm.streams.info(name)).config.max_bytes,
+    ),
+  );
+  expect(sizes.filter((bytes) => bytes === 10 * 1_024 ** 3).length).toBeLessThanOrEqual(1);
+  expect(sizes).toContain(-1);
+});
+
 async function start(config: string) {
   const dataDir = mkdtempSync(join(tmpdir(), "experience-bus-nats-"));
   const binary = inject("natsBinary");
