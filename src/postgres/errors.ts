@@ -31,7 +31,7 @@ export function isBrokenConnection(error: unknown): boolean {
 export function refusedConnection(error: unknown): BusError | null {
   const cause = rootOf(error);
   if (!(cause instanceof postgres.PostgresError) || !isFatal(cause)) return null;
-  if (!incurableCodes.has(cause.code)) return null;
+  if (!isIncurable(cause)) return null;
   const text = `PostgreSQL refuses the connection: ${cause.message} (${cause.code}); look at the parameters of LEARNER_DATABASE_URL (options, application_name)`;
   return new BusError("bad_request", text, { cause });
 }
@@ -42,7 +42,7 @@ export function isStartupRefused(error: unknown): boolean {
   return (
     cause instanceof postgres.PostgresError &&
     isFatal(cause) &&
-    incurableCodes.has(cause.code) &&
+    isIncurable(cause) &&
     /startup parameter|statement_timeout|plan_cache_mode|timezone|read_only/i.test(cause.message)
   );
 }
@@ -56,9 +56,14 @@ function rootOf(error: unknown): unknown {
 /** Of the start-up message: a protocol violation, a syntax error, no such setting, a value it cannot have, not supported. */
 const incurableCodes = new Set(["08P01", "42601", "42704", "22023", "0A000"]);
 
-/** It ends the session, or lets none begin. */
-function isFatal({ severity }: postgres.PostgresError): boolean {
-  return /^(FATAL|PANIC)$/.test(severity ?? "");
+/** PgBouncer has 08P01 for all that happens to it, a server that is away as well. */
+function isIncurable({ code, message }: postgres.PostgresError): boolean {
+  return incurableCodes.has(code) && (code !== "08P01" || /startup/i.test(message));
+}
+
+/** It ends the session, or lets none begin. PgBouncer (1.18) says so in the field alone that PostgreSQL translates. */
+function isFatal(error: postgres.PostgresError): boolean {
+  return /^(FATAL|PANIC)$/.test(error.severity ?? error.severity_local ?? "");
 }
 
 function translateServerError(error: postgres.PostgresError): unknown {
