@@ -5,13 +5,15 @@ export function redacted(name: string, value: string): string {
   if (name === "EXPERIENCE_HTTP_TOKENS") return readablePath(value);
   if (/(PASSWORD|TOKEN|SECRET|PLANNER_KEY|COIN_KEY)S?$/.test(name)) return hidden;
   if (name === "MISSION_PLANNER") return redactedPlanner(value);
-  if (/^(NATS_(CREDS|NKEY|CA|CERT|KEY)|MISSION_PRIVATE_KEY)$/.test(name))
-    return readablePath(value);
+  if (namesFile.test(name)) return readablePath(value);
   if (name === "LEARNER_DATABASE_URL") return redactedDatabase(value);
   if (!/_(URL|ENDPOINT)$/.test(name)) return value;
   const servers = value.split(",").map(redactedServer);
   return servers.every((server) => server !== null) ? servers.join(",") : hidden;
 }
+
+const namesFile =
+  /^(NATS_(CREDS|NKEY|CA|CERT|KEY)|MISSION_PRIVATE_KEY|LEARNER_DATABASE_PASSWORD_FILE|PGPASSFILE|PGSSL(ROOTCERT|CERT|KEY|CRL))$/;
 
 const hidden = "(set, not shown)";
 

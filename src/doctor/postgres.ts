@@ -1,5 +1,7 @@
+import { messageOf } from "../errors.ts";
 import { privilegesOf } from "../handlers/derived.ts";
 import { type Database, openDatabase, silentLog } from "../postgres/client.ts";
+import { translate } from "../postgres/errors.ts";
 import { surveyMigrations } from "../postgres/migrate.ts";
 import {
   grantsScript,
@@ -7,9 +9,13 @@ import {
   missingPrivileges,
   missingTables,
 } from "../postgres/privileges.ts";
+import { stateOf, verdictOn } from "../postgres/session.ts";
+import { type DatabaseTarget, nameOf } from "../postgres/target.ts";
+import { targetOf } from "../postgres/url.ts";
+import { databaseAdvice } from "../settings/database.ts";
 import type { Settings } from "../settings/index.ts";
 import { judgeSkew, skewMs } from "./clock.ts";
-import { examine, type Report } from "./finding.ts";
+import { examine, type Found, type Report } from "./finding.ts";
 
 /** The oldest that is tested is the oldest that its makers still maintain. */
 const oldestServer = 14;
@@ -21,13 +27,19 @@ export async function examinePostgres(
   timeoutMs: number,
   report: Report,
 ): Promise<void> {
+  const target = targetOf(url);
   const database = openDatabase({ url, poolSize: 1, deadlineMs: timeoutMs, log: silentLog });
   try {
     let isReached = false;
     await examine(report, "PostgreSQL", async (found) => {
+      for (const advice of databaseAdvice(url)) found.warning(advice);
+      await examineHosts(target, timeoutMs, found);
       const { version, user } = await identify(database);
       isReached = true;
       found.ok(`reached as ${user}, and it takes the credentials`);
+      const [status, text] = judgeEncryption(target);
+      found[status](text);
+      if (database.isPooled()) found.ok("behind a pooler: limits are set in each transaction");
       if (Number.parseInt(version, 10) < oldestServer) {
         found.failed(`PostgreSQL ${version} is too old: ${oldestServer} or later is needed`);
       } else found.ok(`PostgreSQL ${version}`);
@@ -63,6 +75,45 @@ export async function examinePostgres(
   } finally {
     await database.close();
   }
+}
+
+/** Of several: which would be taken, and why others would not. */
+async function examineHosts(
+  target: DatabaseTarget,
+  timeoutMs: number,
+  found: Found,
+): Promise<void> {
+  if (target.hosts.length === 1) return;
+  const limitMs = timeoutMs / 2;
+  const states = target.hosts.map((host) =>
+    stateOf(target, host, limitMs).then(
+      (state) => ({ host, what: verdictOn(target.attributes, state).what }),
+      (error: unknown) => ({ host, error: translate(error) }),
+    ),
+  );
+  for (const state of await Promise.all(states)) {
+    const name = nameOf(state.host);
+    if ("what" in state) found.ok(`${name} ${state.what}`);
+    else found.warning(`${name} is passed over: ${messageOf(state.error)}`);
+  }
+}
+
+/** What an eavesdropper, or somebody in the server's place, gets to see. */
+export function judgeEncryption({
+  tls,
+  hosts,
+}: Pick<DatabaseTarget, "tls" | "hosts">): ["ok" | "warning", string] {
+  const isLocal = hosts.every((one) => "path" in one || /^(localhost|127\..*|::1)$/.test(one.host));
+  if (tls === null) {
+    return isLocal
+      ? ["ok", "not encrypted, on this machine"]
+      : ["warning", "not encrypted: sslmode=verify-full encrypts, and makes sure of the server"];
+  }
+  if (tls.mode === "verify-full") return ["ok", "encrypted, and the server is verified"];
+  const what = tls.mode === "prefer" ? "encrypted where the server can" : "encrypted";
+  const whoever =
+    tls.mode === "verify-ca" ? "whichever host the authority signed" : "whoever the server is";
+  return ["ok", `${what}, ${whoever}: sslmode=verify-full makes sure`];
 }
 
 async function identify(database: Database): Promise<{ version: string; user: string }> {

@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import postgres from "postgres";
 import { BusError, messageOf } from "../errors.ts";
+import { withoutVariables } from "../postgres/driver.ts";
 import { poll } from "./poll.ts";
 import { locatePostgres } from "./postgres-binaries.ts";
 import { openCluster, type PostgresCluster } from "./postgres-cluster.ts";
@@ -130,7 +131,7 @@ async function startCluster(
 }
 
 async function createDatabase(url: string): Promise<void> {
-  const sql = postgres(url, { max: 1, ssl: false });
+  const sql = withoutVariables(() => postgres(url, { max: 1, ssl: false }));
   try {
     const found = await sql`select from pg_database where datname = ${database}`;
     if (found.length === 0) await sql`create database ${sql(database)}`;

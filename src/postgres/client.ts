@@ -38,6 +38,8 @@ export interface Database {
   run<T>(work: (statements: Statements) => Promise<T>, options?: RunOptions): Promise<T>;
   /** Resolves if a statement gets its answer, else rejects as `run` does. */
   ping(options?: RunOptions): Promise<void>;
+  /** Whether a pooler is in between, as far as is known: after the first call it is. */
+  isPooled(): boolean;
   /** Waits at most two seconds for statements under way. Calls that come later are `unavailable`. */
   close(): Promise<void>;
 }
@@ -115,6 +117,7 @@ export function openDatabase(options: DatabaseOptions): Database {
 
   return {
     run,
+    isPooled: pools.isPooled,
     async ping(runOptions) {
       await run(({ sql: query }) => Promise.resolve(query`SELECT 1`), runOptions);
     },

@@ -108,8 +108,15 @@ async function connect(
   ending: AbortSignal,
   keep: (socket: net.Socket) => void,
 ): Promise<net.Socket> {
-  const late = AbortSignal.timeout(Math.ceil(limitMs));
-  const signal = AbortSignal.any([ending, late]);
+  const attempt = new AbortController();
+  let isLate = false;
+  const stop = () => attempt.abort();
+  const late = () => {
+    isLate = true;
+    stop();
+  };
+  const timer = setTimeout(late, limitMs);
+  ending.addEventListener("abort", stop);
   const place =
     "path" in address ? address : { host: address.address ?? address.host, port: address.port };
   const plain = net.connect(place);
@@ -117,16 +124,19 @@ async function connect(
   plain.on("error", () => undefined);
   keep(plain);
   try {
-    await once(plain, "connect", { signal });
+    await once(plain, "connect", { signal: attempt.signal });
     if ("path" in address || target.tls === null) return plain;
-    const secure = await secured(plain, address, target.tls, signal);
+    const secure = await secured(plain, address, target.tls, attempt.signal);
     if (secure !== plain) keep(secure);
     return secure;
   } catch (error) {
     plain.destroy();
-    if (!late.aborted || ending.aborted) throw error;
+    if (!isLate) throw error;
     const text = `${nameOf(address)} does not answer within ${Math.ceil(limitMs)} ms`;
     throw new BusError("unavailable", text, { cause: error });
+  } finally {
+    clearTimeout(timer);
+    ending.removeEventListener("abort", stop);
   }
 }
 
@@ -143,7 +153,9 @@ function ofHosts(failures: readonly { readonly name: string; readonly error: unk
     return isVerdict(error) ? unusable(`${name} ${messageOf(error)}`, error) : error;
   }
   const each = failures.map(({ name, error }) => `${name}: ${inWords(error)}`).join("; ");
-  return unusable(`none of the hosts can be used: ${each}`, first.error);
+  // What a server says weighs more than that another one cannot be reached.
+  const { error: cause } = failures.find(({ error }) => !isSystemError(error)) ?? first;
+  return unusable(`none of the hosts can be used: ${each}`, cause);
 }
 
 function unusable(text: string, cause: unknown): BusError {
@@ -152,6 +164,10 @@ function unusable(text: string, cause: unknown): BusError {
 
 function isVerdict(error: unknown): boolean {
   return error instanceof Error && !(error instanceof BusError) && !("code" in error);
+}
+
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && "syscall" in error;
 }
 
 function inWords(error: unknown): string {

@@ -52,8 +52,8 @@ export function openClient(target: DatabaseTarget, options: ClientOptions): post
   return withoutVariables(open);
 }
 
-/** The driver reads its options, and the environment, before it returns. */
-function withoutVariables<T>(open: () => T): T {
+/** Hides libpq's variables from the driver, which reads the environment before it returns its client. */
+export function withoutVariables<T>(open: () => T): T {
   const hidden = Object.entries(process.env).filter(([name]) => name.startsWith("PG"));
   for (const [name] of hidden) delete process.env[name];
   try {

@@ -16,6 +16,7 @@ export interface Pools {
   replace(held: Held, why: string): void;
   /** A connection was refused for what it asked for: another server may be there than was before. */
   forget(): void;
+  isPooled(): boolean;
   end(seconds: number): Promise<void>;
 }
 
@@ -85,6 +86,7 @@ export function openPools(options: DatabaseOptions, deadlineMs: number): Pools {
     forget() {
       found = null;
     },
+    isPooled: () => isPooled,
     end: (seconds) => current.pool.end(seconds),
   };
 }

@@ -129,9 +129,10 @@ export function verdictOn(attributes: SessionAttributes, state: HostState): Verd
     "prefer-standby": state.isStandby,
   }[attributes];
   const kind = state.isReadOnly ? "is read-only" : "can be written to";
+  const what = state.isStandby ? "is a standby" : kind;
   return {
     fits,
     suffices: attributes === "any" || attributes === "prefer-standby",
-    what: `${state.isStandby ? "is a standby" : kind}, and target_session_attrs is ${attributes}`,
+    what: fits ? what : `${what}, and target_session_attrs is ${attributes}`,
   };
 }

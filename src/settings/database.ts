@@ -30,7 +30,7 @@ export function databaseUrl(
   problems: string[],
   { writes = true, warnings = [] as string[] } = {},
 ): string {
-  const url = read.text(name);
+  const url = read.text(name).trim();
   // Where it is not set, it is a name to be known all the same; libpq's are known to everybody.
   read.optional({ passwordFile });
   for (const { variable } of variables) {

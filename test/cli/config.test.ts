@@ -100,6 +100,8 @@ test.each<Record<string, string>>([
   { NATS_URL: `nats://h:1?token=${secret}` },
   { LEARNER_DATABASE_URL: `postgres://u:${secret}@h/db?sslmode=require` },
   { LEARNER_DATABASE_URL: `postgres://u@h/db?password=${secret}` },
+  { LEARNER_DATABASE_PASSWORD_FILE: secret },
+  { PGPASSWORD: secret, PGPASSFILE: secret, PGSSLROOTCERT: secret },
   { LEARNER_DATABASE_URL: `postgres://u:12/${secret}@h/db` },
   { LEARNER_DATABASE_URL: `postgres://u:${secret}#%@h:x/db` },
   { LEARNER_DATABASE_URL: `mysql://u:${secret}@h/db` },
