@@ -133,6 +133,7 @@ const brokenCodes = new Set([
   "ECONNRESET",
   "EPIPE",
   "ETIMEDOUT",
+  "25006", // read-only: a new connection may find the primary that has taken over
   "57P01", // admin_shutdown
   "57P02", // crash_shutdown
 ]);

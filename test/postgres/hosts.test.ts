@@ -138,14 +138,9 @@ test("the service starts where the first host is down and the second a standby, 
   expect(await replica.stop()).toBe(0);
 });
 
-test("when the primary goes and the standby is promoted, calls go on there", async () => {
+test("when the primary becomes read-only or goes, and the standby is promoted, calls go on there", async () => {
   const database = openDatabase({ url: urlOf([primary, standby]), log: silentLog });
   onTestFinished(() => database.close());
-  await database.ping();
-  await primary.stop("immediate");
-  const admin = postgres(standby.url, { max: 1 });
-  await admin`SELECT pg_promote()`;
-  await admin.end();
   const write = () =>
     database
       .run(
@@ -155,5 +150,20 @@ test("when the primary goes and the standby is promoted, calls go on there", asy
         () => true,
         () => false,
       );
+  const port = async () => {
+    const [row] = await database.run(
+      async ({ sql }) => await sql<{ port: string }>`SELECT current_setting('port') AS port`,
+    );
+    return Number(row?.port);
+  };
+  expect(await write()).toBe(true);
+  expect(await port()).toBe(primary.port);
+  const [one, two] = [primary, standby].map(({ url }) => postgres(url, { max: 1 }));
+  await two?.unsafe("SELECT pg_promote()");
+  await one?.unsafe("ALTER SYSTEM SET default_transaction_read_only = on");
+  await one?.unsafe("SELECT pg_reload_conf()");
+  await Promise.all([one?.end(), two?.end()]);
+  await eventually(async () => (await write()) && (await port()) === standby.port, 20_000);
+  await primary.stop("immediate");
   await eventually(write, 20_000);
 });
