@@ -105,7 +105,9 @@ test("a host that accepts and says nothing is passed over in time", async () => 
 
 test("commands go on to the host that works: migrate, lessons, doctor", async () => {
   const LEARNER_DATABASE_URL = urlOf(["down", standby, primary]);
-  const env = { LEARNER_DATABASE_URL, NATS_URL: "nats://127.0.0.1:1" };
+  // The driver itself throws at "any".
+  const libpq = { PGTARGETSESSIONATTRS: "any", PGSSLMODE: "prefer" };
+  const env = { LEARNER_DATABASE_URL, NATS_URL: "nats://127.0.0.1:1", ...libpq };
   expect(await run("migrate", env)).toMatchObject({ code: 0, complaints: "" });
   expect(await run("lessons ls --json", env)).toMatchObject({ code: 0, complaints: "" });
   const { out } = await run("doctor", env);

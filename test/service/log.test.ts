@@ -24,6 +24,8 @@ import { failures, publish } from "../rig/traffic.ts";
 
 const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 
+const command = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), "experience-bus-log-"));
   onTestFinished(() => rmSync(path, { recursive: true, force: true }));
@@ -31,11 +33,11 @@ function folder(): string {
 }
 
 /** A replica whose standard output is this; it serves when this resolves. */
-async function startWith(stdout: number, limits = "") {
+async function startWith(stdout: number, limits = "", args: readonly string[] = [main]) {
   const stack = await openStack();
   const port = await freePort();
-  const shell = `${limits} exec "$0" "$1"`;
-  const child = spawn("bash", ["-c", shell, process.execPath, main], {
+  const shell = `${limits} exec "$0" "$@"`;
+  const child = spawn("bash", ["-c", shell, process.execPath, ...args], {
     env: { PATH: process.env["PATH"], ...stack.env({ HTTP_PORT: String(port) }) },
     stdio: ["ignore", stdout, "ignore"],
   });
@@ -118,6 +120,18 @@ test("a reader of the log that never reads again stops no stop", async () => {
   onTestFinished(() => closeSync(reader));
   fill(reader);
   const replica = await startWith(openSync(pipe, "w"));
+  expect(await replica.stop()).toBe(0);
+});
+
+test("a reader of the log that goes away ends no service, however it was started", async () => {
+  const pipe = join(folder(), "pipe");
+  execFileSync("mkfifo", [pipe]);
+  const reader = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
+  const writer = openSync(pipe, "w");
+  const replica = await startWith(writer, "", [command, "serve"]);
+  closeSync(reader);
+  await expectToWork(replica);
+  await eventually(async () => lostLines(await replica.metrics()) > 0);
   expect(await replica.stop()).toBe(0);
 });
 
