@@ -42,12 +42,15 @@ export function openLogOutput(
   };
 }
 
-/** Waits until what a pipe has not taken yet has left the process, for so long at most. */
+/** Waits until what pipes have not taken yet has left the process, for so long at most. */
 export async function flushLog(limitMs: number): Promise<void> {
-  if (!isPipe(1)) return;
+  await Promise.all(([1, 2] as const).filter(isPipe).map((fd) => flush(fd, limitMs)));
+}
+
+async function flush(fd: keyof typeof standardStreams, limitMs: number): Promise<void> {
   await new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, limitMs);
-    process.stdout.write("", () => {
+    process[standardStreams[fd]].write("", () => {
       clearTimeout(timer);
       resolve();
     });

@@ -29,20 +29,17 @@ async function main(): Promise<number> {
   });
   if (values.help || values.version) {
     console.log(values.help ? help : version);
-    return serviceExitCodes.clean;
+    return (await flushOutput()) ? serviceExitCodes.clean : serviceExitCodes.fatal;
   }
+  // What a reader of its output has not taken by then is lost: that neither holds up its end nor fails it.
   return await loadAndServe({ env: process.env, exit: process.exit }, () => import("./serve.ts"));
 }
 
 main().then(
-  (code) => exitWhenWritten(code),
-  (error: unknown) => {
+  (code) => process.exit(code),
+  async (error: unknown) => {
     console.error(messageOf(error));
-    return exitWhenWritten(serviceExitCodes.fatal);
+    await flushOutput();
+    process.exit(serviceExitCodes.fatal);
   },
 );
-
-/** A slow reader of a pipe gets everything that was said. */
-async function exitWhenWritten(code: number): Promise<never> {
-  process.exit((await flushOutput()) ? code : code || serviceExitCodes.fatal);
-}
