@@ -53,6 +53,8 @@ describe.skipIf(!hasPgBouncer)(`behind PgBouncer (else: ${needsPgBouncer})`, () 
       ).toEqual([]);
       const told = await runCommand("lessons ls --json", { LEARNER_DATABASE_URL: url });
       expect(JSON.parse(told.out).lessons).toHaveLength(1);
+      const examined = await runCommand("doctor", stack.env({ LEARNER_DATABASE_URL: url }));
+      expect(examined.out).toMatch(/ok +PostgreSQL: behind a pooler/);
       expect(await replica.stop()).toBe(0);
     });
 
