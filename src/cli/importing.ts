@@ -56,10 +56,10 @@ export async function openImport(options: ImportInto) {
 
   function send(record: FoundRecord, value: MappedEvent, event: ExperienceEvent): Promise<void> {
     if (publisher === null) return Promise.resolve();
-    const { agentId, eventId } = event;
+    const { tenantId, agentId, eventId } = event;
     const payload = Buffer.from(JSON.stringify(value));
     const subject = experienceSubject(subjects, agentId);
-    return publisher.publish({ subject, payload, eventId }).then((result) => {
+    return publisher.publish({ subject, payload, tenantId, agentId, eventId }).then((result) => {
       if (typeof result === "object") refuse(record, result.reason);
       else if (result === "stored") count.stored += 1;
       else count.duplicates += 1;

@@ -57,7 +57,7 @@ async function publishFile(file: string, dryRun: boolean, global: GlobalOptions)
     input.stop();
   };
   process.once("SIGINT", stop).once("SIGTERM", stop);
-  const sum = { valid: 0, stored: 0, duplicates: 0, invalid: 0 };
+  const sum = { valid: 0, stored: 0, duplicates: 0, conflicts: 0, invalid: 0 };
   const problems: Problem[] = [];
   const refuse = ({ number, ordinal }: Line, reason: string) => {
     sum.invalid += 1;
@@ -80,6 +80,10 @@ async function publishFile(file: string, dryRun: boolean, global: GlobalOptions)
       else sum.valid += 1;
       if (result === "stored") sum.stored += 1;
       if (result === "duplicate") sum.duplicates += 1;
+      if (result === "conflict") {
+        sum.conflicts += 1;
+        complain(`line ${line.number}: its event_id came before, with other content; not stored`);
+      }
     }
   }
   let failure: unknown = null;
@@ -112,16 +116,20 @@ interface Problem {
   readonly reason: string;
 }
 
-interface Sum extends Readonly<Record<"valid" | "stored" | "duplicates" | "invalid", number>> {
+type Counted = "valid" | "stored" | "duplicates" | "conflicts" | "invalid";
+
+interface Sum extends Readonly<Record<Counted, number>> {
   readonly problems: readonly Problem[];
 }
 
 function report(sum: Sum, dryRun: boolean, json: boolean): void {
-  const { valid, stored, duplicates, invalid, problems } = sum;
+  const { valid, stored, duplicates, conflicts, invalid, problems } = sum;
+  const clashes = conflicts === 0 ? "" : ` ${conflicts} with the id of another event,`;
   if (json && dryRun) printJson({ valid, invalid, problems, dry_run: true });
-  else if (json) printJson({ stored, duplicates, invalid, problems });
+  else if (json)
+    printJson({ stored, duplicates, ...(conflicts > 0 && { conflicts }), invalid, problems });
   else if (dryRun) console.log(`${valid} valid, ${invalid} invalid.`);
-  else console.log(`${stored} stored, ${duplicates} duplicates, ${invalid} invalid.`);
+  else console.log(`${stored} stored, ${duplicates} duplicates,${clashes} ${invalid} invalid.`);
 }
 
 /** Above the progress line, where there is one. */

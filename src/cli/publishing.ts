@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import { jetstream } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { BusError, isOutage, isRefusal } from "../errors.ts";
+import type { EventIdentity } from "../handlers/extractor/identity.ts";
 import { experiencePublisher } from "../handlers/extractor/publishers.ts";
 import { decodeEvent, maxEventBytes } from "../handlers/extractor/wire.ts";
 import { connectNats } from "../nats/connect.ts";
@@ -15,10 +16,9 @@ import type { Line } from "./lines.ts";
 
 export { maxEventBytes } from "../handlers/extractor/wire.ts";
 
-export interface ReadEvent {
+export interface ReadEvent extends EventIdentity {
   readonly subject: string;
   readonly payload: Uint8Array;
-  readonly eventId: string;
 }
 
 export interface Refused {
@@ -29,14 +29,15 @@ export interface Refused {
 export function readEvent({ ordinal, bytes }: Line, subjects: string): ReadEvent | Refused {
   if (bytes === null) return { reason: `has more than ${maxEventBytes} bytes` };
   try {
-    const { agentId, eventId } = decodeEvent(bytes, {
+    const { tenantId, agentId, eventId } = decodeEvent(bytes, {
       defaultAgentId: "unknown",
       defaultEventId: lineId(ordinal, bytes),
       storedAt: Date.now(),
       // No time is refused for being far ahead, and the time is the service's to read.
       maxFutureMs: Number.POSITIVE_INFINITY,
     });
-    return { subject: experienceSubject(subjects, agentId), payload: bytes, eventId };
+    const subject = experienceSubject(subjects, agentId);
+    return { subject, payload: bytes, tenantId, agentId, eventId };
   } catch (error) {
     if (isRefusal(error)) return { reason: error.message };
     throw error;
@@ -53,7 +54,7 @@ function lineId(ordinal: number, bytes: Uint8Array): string {
 
 export interface EventPublisher {
   /** Tries again while NATS is away; rejects with what is wrong when that has lasted for too long. */
-  publish(event: ReadEvent): Promise<"stored" | "duplicate" | Refused>;
+  publish(event: ReadEvent): Promise<"stored" | "duplicate" | "conflict" | Refused>;
   close(): Promise<void>;
 }
 
@@ -78,10 +79,10 @@ export async function openEventPublisher(options: Options): Promise<EventPublish
   );
   return {
     async publish(event) {
-      const { subject, payload, eventId } = event;
+      const { subject, payload } = event;
       for (let attempt = 0; ; attempt++) {
         try {
-          const result = await publisher.publish(subject, payload, eventId, event);
+          const result = await publisher.publish(subject, payload, event, event);
           patience.renew();
           return result;
         } catch (error) {

@@ -12,6 +12,7 @@ import { type SpawnedServers, spawnServers } from "../embedded/spawn.ts";
 import { endWithNpm } from "../end-with-npm.ts";
 import { messageOf } from "../errors.ts";
 import { flushOutput } from "../flush.ts";
+import { messageIdOf } from "../handlers/extractor/identity.ts";
 import type { LessonRow } from "../handlers/extractor/lesson.ts";
 import { openLog } from "../log.ts";
 import { startService } from "../service.ts";
@@ -115,15 +116,19 @@ function readOptions(): { help?: boolean; events?: string; missions?: boolean } 
 interface Publication {
   readonly subject: string;
   readonly payload: Uint8Array;
-  readonly eventId?: string;
+  /** None for what is no event. */
+  readonly msgID?: string;
 }
 
 function ownEvents(subjects: string): Publication[] {
-  return demoTraffic(Date.now()).map((event) => ({
-    subject: experienceSubject(subjects, event.agent_id),
-    payload: Buffer.from(JSON.stringify(event)),
-    eventId: event.event_id,
-  }));
+  return demoTraffic(Date.now()).map((event) => {
+    const { event_id: eventId, agent_id: agentId } = event;
+    return {
+      subject: experienceSubject(subjects, agentId),
+      payload: Buffer.from(JSON.stringify(event)),
+      msgID: messageIdOf({ tenantId: "default", agentId, eventId }),
+    };
+  });
 }
 
 /** As `publish` reads it; but what is no event is published, too: it shows what becomes of invalid ones. */
@@ -131,8 +136,9 @@ async function readEvents(file: string, subjects: string): Promise<Publication[]
   const events: Publication[] = [];
   for await (const line of eventsIn(textOf(createReadStream(file)), maxEventBytes)) {
     const event = readEvent(line, subjects);
-    if (!("reason" in event)) events.push(event);
-    else {
+    if (!("reason" in event)) {
+      events.push({ subject: event.subject, payload: event.payload, msgID: messageIdOf(event) });
+    } else {
       console.log(printable(`${file}, line ${line.number}: ${event.reason}`));
       const subject = experienceSubject(subjects, "unknown");
       if (line.bytes !== null) events.push({ subject, payload: line.bytes });
@@ -190,8 +196,8 @@ async function publishAll(
   for (let start = 0; start < events.length; start += atOnce) {
     const some = events.slice(start, start + atOnce);
     await Promise.all(
-      some.map(({ subject, payload, eventId }) =>
-        js.publish(subject, payload, eventId === undefined ? {} : { msgID: eventId }),
+      some.map(({ subject, payload, msgID }) =>
+        js.publish(subject, payload, msgID === undefined ? {} : { msgID }),
       ),
     );
     published(start + some.length);

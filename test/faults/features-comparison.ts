@@ -56,7 +56,7 @@ export async function compareFeatures(
   const { events, refused, invalid } = await content(broker, isDeadLetter);
   const distinct = new Map<string, UserEvent>();
   for (const event of events) {
-    const id = textOf([event.tenantId, event.eventId]);
+    const id = textOf([event.tenantId, event.userId, event.eventId]);
     if (!distinct.has(id)) distinct.set(id, event);
   }
   const byUser = new Map<string, UserEvent[]>();
@@ -64,8 +64,8 @@ export async function compareFeatures(
     const user = textOf([event.tenantId, event.userId]);
     byUser.set(user, [...(byUser.get(user) ?? []), event]);
   }
-  const proofs = await sql<{ tenant_id: string; event_id: string }[]>`
-    SELECT tenant_id, event_id FROM feature_events`;
+  const proofs = await sql<{ tenant_id: string; user_id: string; event_id: string }[]>`
+    SELECT tenant_id, user_id, event_id FROM feature_events`;
   const deadLetters = await featureDeadLetters(broker);
   const letters = deadLetters.map(({ stream, sequence }) => `${stream} ${sequence}`);
   return {
@@ -79,7 +79,7 @@ export async function compareFeatures(
       ...compare(
         "proof",
         new Set(distinct.keys()),
-        proofs.map((proof) => textOf([proof.tenant_id, proof.event_id])),
+        proofs.map((proof) => textOf([proof.tenant_id, proof.user_id, proof.event_id])),
         (id) => id,
       ),
       ...compare(

@@ -44,8 +44,11 @@ export const maxEntries = 512;
 
 export const noEvidence: Evidence = { entries: [], sighted: [], learned: false };
 
-/** `evidence`: seen for the first time, or no longer needed; `duplicate`: its id was there; `late`: too old to hold. */
-export type EntryOutcome = "evidence" | "duplicate" | "late";
+/**
+ * `evidence`: seen for the first time, or no longer needed; `duplicate`: it was there; `conflict`: its id was there, at
+ * another time only; `late`: too old to hold.
+ */
+export type EntryOutcome = "evidence" | "duplicate" | "conflict" | "late";
 
 /** The aligned window `[i·W, (i+1)·W)` of event time that `ts` lies in. */
 export function windowIndex(ts: number, windowMs: number): number {
@@ -68,12 +71,21 @@ export function addEvidence(
   limits: EvidenceLimits,
 ): { evidence: Evidence; outcomes: EntryOutcome[] } {
   const windows = byWindow(evidence.entries, limits.windowMs);
-  const seen = new Set(evidence.entries.map(identity));
+  const ids = new Set<string>();
+  const idsAtTimes = new Set<string>();
+  const see = (entry: Entry): EntryOutcome => {
+    const id = identity(entry);
+    const atTime = `${id}\0${entry[1]}`;
+    const outcome = idsAtTimes.has(atTime) ? "duplicate" : ids.has(id) ? "conflict" : "evidence";
+    ids.add(id);
+    idsAtTimes.add(atTime);
+    return outcome;
+  };
+  for (const entry of evidence.entries) see(entry);
   const added = new Set<Entry>();
   const outcomes = additions.map((entry): EntryOutcome => {
     if (isSettled(evidence, entry[1], limits.windowMs)) return "evidence";
-    const outcome = seen.has(identity(entry)) ? "duplicate" : "evidence";
-    seen.add(identity(entry));
+    const outcome = see(entry);
     const index = windowIndex(entry[1], limits.windowMs);
     const held = windows.get(index) ?? [];
     if (isEnough(held, limits) || held.some((one) => isSame(one, entry))) return outcome;

@@ -1,3 +1,4 @@
+import { LRUCache } from "lru-cache";
 import { isRefusal } from "../../errors.ts";
 import { changeDocument } from "../../kv/change.ts";
 import type { Versioned } from "../../kv/document-store.ts";
@@ -102,20 +103,33 @@ export function createExtraction(
   const forget = () => bucket.evidence.forget();
   const rebuild = createRebuild({ ...ports, coverage: bucket.coverage, forget }, settings);
 
+  /** Of messages that were read again, or handled: what is found of them in a document is their own. */
+  const read = new LRUCache<string, true>({ max: mostRead });
+  const remember = (events: readonly ExperienceEvent[]) => {
+    for (const event of events) read.set(messageOf(event), true);
+  };
+
   async function handle(events: readonly ExperienceEvent[], isolated?: Isolated): Promise<Report> {
     const batch = group(events);
     const judged = await addEvidenceOf(batch, 0);
+    const outcomes = batch.outcomes.map((outcome, i) =>
+      outcome === "duplicate" && read.has(messageOf(events[i])) ? "evidence" : outcome,
+    );
+    remember(events);
     const rebuilt = await rebuild.ensureCovered(
       events,
       batch.oldestTs,
       oldestWrittenOf(judged),
       judged.length > 0,
-      async (again, since) => storeWhatIsTaken(await addEvidenceOf(group(again), since)),
+      async (again, since) => {
+        remember(again);
+        return storeWhatIsTaken(await addEvidenceOf(group(again), since));
+      },
       isolated,
     );
     // What a rebuild has stored meanwhile is not stored, and counted, a second time.
     const effects = await storeDue(rebuilt.length === 0 ? judged : judged.map(judgedAgain));
-    return { outcomes: batch.outcomes, effects: [...rebuilt.flat(), effects] };
+    return { outcomes, effects: [...rebuilt.flat(), effects] };
   }
 
   /**
@@ -236,6 +250,15 @@ export function createExtraction(
   }
 
   return { handle, isStored: (event) => isStored(event, rules, known, settings) };
+}
+
+/** So many messages are remembered, to tell a message that comes again from an id that does. */
+const mostRead = 20_000;
+
+/** The message that an event was read from, as good as certainly: its identity and when it was stored. */
+function messageOf(event: ExperienceEvent | undefined): string {
+  if (event === undefined) return "";
+  return `${event.tenantId}\0${event.agentId}\0${event.eventId}\0${event.storedAt}`;
 }
 
 /** The last event of the batch that is in the evidence of the group's lesson. */

@@ -27,14 +27,19 @@ const maxEventsPerRequest = 1_000;
 export interface ExtractorReply {
   /** Events that the stream has now because of this request. */
   readonly stored: number;
-  /** Events whose `event_id` the stream has seen within its duplicate window. */
+  /** Events whose id, of their tenant and agent, the stream has seen within its duplicate window. */
   readonly duplicates: number;
+  /** Those whose id was there with other content, as far as the replica that answers knows; left out when 0. */
+  readonly conflicts?: number;
   readonly invalid: readonly { readonly index: number; readonly reason: string }[];
 }
 
 const replySchema = Type.Object({
   stored: Type.Integer(),
-  duplicates: Type.Integer(),
+  duplicates: Type.Integer({ description: "the stream had their ids, of that tenant and agent" }),
+  conflicts: Type.Optional(
+    Type.Integer({ description: "the stream had their ids, and with other content" }),
+  ),
   invalid: Type.Array(Type.Object({ index: Type.Integer(), reason: Type.String() })),
 });
 
@@ -175,8 +180,9 @@ async function publishValid(
     if (payload.length > maxEventBytes) {
       throw new BusError("too_large", `has ${payload.length} bytes, at most ${maxEventBytes}`);
     }
-    const { agentId, eventId } = eventFrom(value, newcomer(maxFutureMs));
-    return await publisher.publish(experienceSubject(subject, agentId), payload, eventId, values);
+    const event = eventFrom(value, newcomer(maxFutureMs));
+    const to = experienceSubject(subject, event.agentId);
+    return await publisher.publish(to, payload, event, values);
   };
   const invalid: { index: number; reason: string }[] = [];
   const results = await Promise.all(
@@ -191,7 +197,9 @@ async function publishValid(
   );
   const countOf = (wanted: string) => results.filter((result) => result === wanted).length;
   invalid.sort((a, b) => a.index - b.index);
-  return { stored: countOf("stored"), duplicates: countOf("duplicate"), invalid };
+  const conflicts = countOf("conflict");
+  const known = { duplicates: countOf("duplicate"), ...(conflicts > 0 && { conflicts }) };
+  return { stored: countOf("stored"), ...known, invalid };
 }
 
 /** An event that comes by request has no subject and no header; without an id it gets a new one. */

@@ -2,6 +2,7 @@ import type { DocumentStore } from "../../kv/document-store.ts";
 import type { Coverage } from "./coverage.ts";
 import type { ExperienceEvent } from "./event.ts";
 import type { Evidence } from "./evidence.ts";
+import type { EventIdentity } from "./identity.ts";
 import type { Lesson, LessonRow, SightingRow } from "./lesson.ts";
 import type { Successes } from "./successes.ts";
 
@@ -60,11 +61,14 @@ export interface LessonPublisher {
 }
 
 export interface ExperiencePublisher {
-  /** Resolves once JetStream has stored the event, or has found that it had it already. `cause`: the request. */
+  /**
+   * Resolves once JetStream has stored the event, or has found that it had its identity already; `conflict` where this
+   * process knows that it was with other content. `cause`: the request.
+   */
   publish(
     subject: string,
     payload: Uint8Array,
-    eventId: string,
+    identity: EventIdentity,
     cause: object,
-  ): Promise<"stored" | "duplicate">;
+  ): Promise<"stored" | "duplicate" | "conflict">;
 }

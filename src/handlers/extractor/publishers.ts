@@ -1,8 +1,10 @@
 import { hash } from "node:crypto";
 import type { JetStreamClient } from "@nats-io/jetstream";
+import { LRUCache } from "lru-cache";
 import { nats, translateOwnWrite } from "../../nats/errors.ts";
 import { publishTraced } from "../../runtime/traced.ts";
 import type { Tracing } from "../../runtime/tracing.ts";
+import { messageIdOf } from "./identity.ts";
 import type { ExperiencePublisher, LessonPublisher } from "./ports.ts";
 
 /**
@@ -32,34 +34,31 @@ export function lessonPublisher(
   };
 }
 
-/**
- * `Nats-Msg-Id` is the event id where a header can hold it: an agent that repeats a request stores its
- * events once. `subjects` are those of the stream, as one pattern.
- */
+/** So many publications are remembered, to tell a repetition from an id that comes with other content. */
+const remembered = 10_000;
+
+/** Publishes under `messageIdOf`. `subjects` are those of the stream, as one pattern. */
 export function experiencePublisher(
   js: JetStreamClient,
   subjects: string,
   tracing: Tracing | null,
 ): ExperiencePublisher {
+  /** What went out first under an id, by its hash: only what this process has published is known. */
+  const contents = new LRUCache<string, string>({ max: remembered });
   return {
-    async publish(subject, payload, eventId, cause) {
-      const msgID = messageId(eventId);
+    async publish(subject, payload, identity, cause) {
+      const msgID = messageIdOf(identity);
+      const content = hash("sha256", payload, "base64");
+      const first = contents.get(msgID) ?? content;
+      contents.set(msgID, first);
       const { duplicate } = await publishTraced(
         tracing,
         cause,
         { destination: subjects, id: msgID },
         (traced) => nats(() => js.publish(subject, payload, { msgID, ...traced })),
       );
-      return duplicate ? "duplicate" : "stored";
+      if (!duplicate) return "stored";
+      return first === content ? "duplicate" : "conflict";
     },
   };
-}
-
-/**
- * A header value has no line breaks and loses white space at its ends, so two ids could become one;
- * such an id goes by its hash. The event itself carries the id as it is.
- */
-function messageId(eventId: string): string {
-  const fits = eventId.trim() === eventId && !/[\r\n]/.test(eventId);
-  return fits ? eventId : `sha256-${hash("sha256", eventId, "hex")}`;
 }

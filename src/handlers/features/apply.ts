@@ -7,7 +7,7 @@ import { tenantSchema } from "../../schema/request.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint } from "../endpoint.ts";
 import type { UserEvent } from "./event.ts";
-import { changesBy, distinct } from "./fold.ts";
+import { changesBy, countConflicts, distinct } from "./fold.ts";
 import type { FeatureMetrics } from "./metrics.ts";
 import type { FeatureRow, FeatureStore, UserKey } from "./ports.ts";
 import { decodeUserEvent } from "./wire.ts";
@@ -74,10 +74,12 @@ export function features({
   }
 
   async function handle(events: readonly UserEvent[]): Promise<void> {
-    const applied = await applyEvents(events, store);
+    const { applied, conflicts } = await applyEvents(events, store);
     const now = Date.now();
     metrics.featureEvents.inc({ outcome: "applied" }, applied.length);
-    metrics.featureEvents.inc({ outcome: "duplicate" }, events.length - applied.length);
+    metrics.featureEvents.inc({ outcome: "conflict" }, conflicts);
+    const duplicates = events.length - applied.length - conflicts;
+    metrics.featureEvents.inc({ outcome: "duplicate" }, duplicates);
     for (const { storedAt } of applied) {
       metrics.featureDelay.observe(Math.max(0, now - storedAt) / 1_000);
     }
@@ -128,18 +130,21 @@ export function features({
 const mostNamed = 20;
 
 /**
- * Resolves to the events that were not applied before, once each is in its user's row with its proof. It
- * may be called again for the same events, at any time, by any replica. Where another replica was
- * faster with a row, or with an event, it reads anew what that one has written.
+ * Resolves to the events that were not applied before, once each is in its user's row with its proof, and to how many
+ * of the others say something else than what was applied under their id. It may be called again for the same events, at
+ * any time, by any replica. Where another replica was faster with a row, or with an event, it reads anew what that
+ * one has written.
  */
 export async function applyEvents(
   events: readonly UserEvent[],
   store: FeatureStore,
-): Promise<UserEvent[]> {
+): Promise<{ readonly applied: readonly UserEvent[]; readonly conflicts: number }> {
   const done: UserEvent[] = [];
+  let conflicts = countConflicts(events);
   let left = distinct(events);
   while (left.length > 0) {
-    const { rows, applied } = await store.read(left);
+    const { rows, applied, conflicting } = await store.read(left);
+    conflicts += conflicting.size;
     const changes = changesBy(
       left.filter((event) => !applied.has(event)),
       rows,
@@ -148,7 +153,7 @@ export async function applyEvents(
     left = [];
     for (const change of changes) (written.has(change) ? done : left).push(...change.events);
   }
-  return done;
+  return { applied: done, conflicts };
 }
 
 function wireRow(row: FeatureRow): Type.Static<typeof rowSchema> {

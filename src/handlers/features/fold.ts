@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { firstBy, groupBy } from "../../runtime/grouping.ts";
 import type { UserEvent } from "./event.ts";
 import { mapperOf } from "./mappers/index.ts";
@@ -29,9 +30,28 @@ export function fold(row: UserFeatures | undefined, events: Iterable<UserEvent>)
   return { features, version, lastEventAt };
 }
 
-/** Each event once: of those with one id in one tenant, the first. */
+/** Each event once: of those with one id of one user, the first. */
 export function distinct(events: readonly UserEvent[]): UserEvent[] {
-  return firstBy(events, ({ tenantId, eventId }) => JSON.stringify([tenantId, eventId]));
+  return firstBy(events, identityOf);
+}
+
+/** How many bear the id of an earlier one of that user, and say something else. */
+export function countConflicts(events: readonly UserEvent[]): number {
+  const first = new Map(distinct(events).map((event) => [identityOf(event), event]));
+  return events.filter((event) => {
+    const known = first.get(identityOf(event)) ?? event;
+    return known !== event && contentOf(known) !== contentOf(event);
+  }).length;
+}
+
+/** An id is its user's: two users may both count 1, 2, 3. */
+function identityOf({ tenantId, userId, eventId }: UserEvent): string {
+  return JSON.stringify([tenantId, userId, eventId]);
+}
+
+/** A hash of what an event says. Its time is left out: one without a time of its own bears another when it comes again. */
+export function contentOf({ subject, type, payload }: UserEvent): string {
+  return hash("sha256", JSON.stringify([subject, type, payload]), "base64").slice(0, 22);
 }
 
 /** One change for each user that the events are about; `rows` are the users' rows so far. */

@@ -22,10 +22,15 @@ export interface FeatureChange extends UserKey {
 }
 
 export interface FeatureStore {
-  /** The rows of these events' users, and which of the events are applied, as of one moment. */
-  read(
-    events: readonly UserEvent[],
-  ): Promise<{ readonly rows: readonly FeatureRow[]; readonly applied: ReadonlySet<UserEvent> }>;
+  /**
+   * The rows of these events' users, which of the events are applied, and which of those say something else than
+   * what was applied under their id, as of one moment.
+   */
+  read(events: readonly UserEvent[]): Promise<{
+    readonly rows: readonly FeatureRow[];
+    readonly applied: ReadonlySet<UserEvent>;
+    readonly conflicting: ReadonlySet<UserEvent>;
+  }>;
   /**
    * Writes each row that is still at the version it was read at, together with the proof that its events
    * are applied: both or neither. Resolves to the changes that were written; none of them when another

@@ -4,7 +4,7 @@ import type { Database } from "../../postgres/client.ts";
 import { firstBy } from "../../runtime/grouping.ts";
 import { userFeatures } from "../../schema/tables.ts";
 import type { UserEvent } from "./event.ts";
-import { userKey } from "./fold.ts";
+import { contentOf, userKey } from "./fold.ts";
 import type { FeatureChange, FeatureRow, FeatureStore, UserKey } from "./ports.ts";
 
 /** The features' tables: the port of the core, and what endpoints and upkeep need. */
@@ -24,23 +24,30 @@ export function openFeatures(database: Database): Features {
       const idsJson = JSON.stringify(events.map(toProof));
       const [found] = await database.run(
         // LATERAL with LIMIT is one index lookup for each, whatever the planner thinks of the tables.
-        async ({ sql }) => sql<{ rows: StoredRow[]; applied: number[] }>`
+        async ({ sql }) => sql<{ rows: StoredRow[]; applied: FoundProof[] }>`
           SELECT
             (SELECT coalesce(jsonb_agg(to_jsonb(stored)), '[]')
               FROM jsonb_to_recordset(${usersJson}::text::jsonb) AS asked (tenant_id text, user_id text)
               CROSS JOIN LATERAL (SELECT * FROM user_features AS one
                 WHERE one.tenant_id = asked.tenant_id AND one.user_id = asked.user_id LIMIT 1) AS stored
             ) AS rows,
-            (SELECT coalesce(jsonb_agg(asked.i), '[]')
-              FROM ROWS FROM (jsonb_to_recordset(${idsJson}::text::jsonb) AS (tenant_id text, event_id text))
-                WITH ORDINALITY AS asked (tenant_id, event_id, i)
-              CROSS JOIN LATERAL (SELECT 1 FROM feature_events AS one
-                WHERE one.tenant_id = asked.tenant_id AND one.event_id = asked.event_id LIMIT 1) AS proof
+            (SELECT coalesce(jsonb_agg(jsonb_build_array(asked.i, proof.content <> asked.content)), '[]')
+              FROM ROWS FROM (jsonb_to_recordset(${idsJson}::text::jsonb)
+                AS (tenant_id text, user_id text, event_id text, content text))
+                WITH ORDINALITY AS asked (tenant_id, user_id, event_id, content, i)
+              CROSS JOIN LATERAL (SELECT one.content FROM feature_events AS one
+                WHERE one.tenant_id = asked.tenant_id AND one.user_id IN (asked.user_id, '')
+                  AND one.event_id = asked.event_id LIMIT 1) AS proof
             ) AS applied`,
       );
       if (found === undefined) throw new Error("reading features returned no row");
-      const applied = new Set(found.applied.flatMap((i) => events[i - 1] ?? []));
-      return { rows: found.rows.map(toRow), applied };
+      const eventsWhere = (holds: (proof: FoundProof) => boolean) =>
+        new Set(found.applied.filter(holds).flatMap(([i]) => events[i - 1] ?? []));
+      return {
+        rows: found.rows.map(toRow),
+        applied: eventsWhere(() => true),
+        conflicting: eventsWhere(([, differs]) => differs === true),
+      };
     },
 
     async write(changes) {
@@ -82,12 +89,13 @@ export function openFeatures(database: Database): Features {
       const removed = await database.run(
         async ({ sql }) => sql`
           WITH old AS (
-            SELECT tenant_id, event_id FROM feature_events
+            SELECT tenant_id, user_id, event_id FROM feature_events
             WHERE applied_at < ${before.toISOString()}::timestamptz
             ORDER BY applied_at LIMIT ${most} FOR UPDATE SKIP LOCKED
           )
           DELETE FROM feature_events USING old
-          WHERE feature_events.tenant_id = old.tenant_id AND feature_events.event_id = old.event_id
+          WHERE feature_events.tenant_id = old.tenant_id AND feature_events.user_id = old.user_id
+            AND feature_events.event_id = old.event_id
           RETURNING 1`,
       );
       return removed.length;
@@ -130,11 +138,12 @@ async function writeTogether(
     ), made AS (
       SELECT asked.i FROM inserted JOIN asked USING (tenant_id, user_id)
     ), proofs AS (
-      INSERT INTO feature_events (tenant_id, event_id)
-      SELECT tenant_id, event_id
-      FROM jsonb_to_recordset(${proofsJson}::text::jsonb) AS proof (i int, tenant_id text, event_id text)
+      INSERT INTO feature_events (tenant_id, user_id, event_id, content)
+      SELECT tenant_id, user_id, event_id, content
+      FROM jsonb_to_recordset(${proofsJson}::text::jsonb)
+        AS proof (i int, tenant_id text, user_id text, event_id text, content text)
       WHERE i IN (SELECT i FROM updated UNION ALL SELECT i FROM made)
-      ORDER BY tenant_id, event_id RETURNING 1
+      ORDER BY tenant_id, user_id, event_id RETURNING 1
     )
     SELECT
       (SELECT coalesce(jsonb_agg(i), '[]') FROM updated) AS updated,
@@ -159,9 +168,13 @@ function usersOf(users: readonly UserKey[]): string {
   );
 }
 
-function toProof({ tenantId, eventId }: UserEvent) {
-  return { tenant_id: tenantId, event_id: eventId };
+function toProof(event: UserEvent) {
+  const { tenantId, userId, eventId } = event;
+  return { tenant_id: tenantId, user_id: userId, event_id: eventId, content: contentOf(event) };
 }
+
+/** The place of an event asked for, from 1; whether its content differs: null where the proof does not say. */
+type FoundProof = readonly [i: number, differs: boolean | null];
 
 function toColumns({ tenantId, userId, before, after }: FeatureChange, i: number) {
   return {

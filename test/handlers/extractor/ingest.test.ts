@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { messageIdOf } from "../../../src/handlers/extractor/identity.ts";
 import { eventually } from "../../rig/eventually.ts";
 import { openStack, type Stack } from "../../rig/service.ts";
 import { ask, failure, failures } from "../../rig/traffic.ts";
@@ -22,7 +23,8 @@ test("one event is stored under its agent's subject and its own id", async () =>
   expect(body).toEqual({ stored: 1, duplicates: 0, invalid: [] });
   const [message] = await stored(stack);
   expect(message?.subject).toBe("agent.experience.v1.scout");
-  expect(message?.header.get("Nats-Msg-Id")).toBe("e-1");
+  const identity = { tenantId: "default", agentId: "scout", eventId: "e-1" };
+  expect(message?.header.get("Nats-Msg-Id")).toBe(messageIdOf(identity));
   expect(message?.json()).toEqual(event);
 });
 
@@ -122,6 +124,38 @@ test("the same event again is a duplicate, in one request and in two", async () 
   expect(await stored(stack)).toHaveLength(1);
 });
 
+test("one tenant's ids, and one agent's, do not swallow another's", async () => {
+  const stack = await openStack();
+  await stack.start();
+  const owners = [{ tenant_id: "acme" }, { tenant_id: "bolt" }, { agent_id: "other" }];
+  for (const owner of owners) {
+    const events = [1, 2, 3].map((event_id) => failure({ ...owner, event_id }));
+    expect((await extractor(stack, events)).body).toEqual({
+      stored: 3,
+      duplicates: 0,
+      invalid: [],
+    });
+    expect((await extractor(stack, events)).body).toMatchObject({ stored: 0, duplicates: 3 });
+  }
+  const lessons = () => stack.database.sql`SELECT tenant_id, agent_id FROM agent_lessons
+    WHERE scope = 'agent' AND lesson_type = 'error' ORDER BY tenant_id, agent_id`;
+  await eventually(async () => (await lessons()).length === 3);
+  expect(await lessons()).toMatchObject([
+    { tenant_id: "acme", agent_id: "scout" },
+    { tenant_id: "bolt", agent_id: "scout" },
+    { tenant_id: "default", agent_id: "other" },
+  ]);
+});
+
+test("an id that comes again with other content is told from a repetition", async () => {
+  const stack = await openStack();
+  await stack.start();
+  const [event, other] = [failure({ event_id: "e" }), failure({ event_id: "e", task_type: "x" })];
+  const { body } = await extractor(stack, [event, event, other]);
+  expect(body).toEqual({ stored: 1, duplicates: 1, conflicts: 1, invalid: [] });
+  expect((await extractor(stack, other)).body).toMatchObject({ duplicates: 0, conflicts: 1 });
+});
+
 test("an event without ids gets one, and the agent unknown", async () => {
   const stack = await openStack();
   await stack.start();
@@ -129,7 +163,7 @@ test("an event without ids gets one, and the agent unknown", async () => {
   expect((await extractor(stack, [bare, bare])).body).toMatchObject({ stored: 2, duplicates: 0 });
   const [message] = await stored(stack);
   expect(message?.subject).toBe("agent.experience.v1.unknown");
-  expect(message?.header.get("Nats-Msg-Id")).toMatch(/^[0-9a-f-]{36}$/);
+  expect(message?.header.get("Nats-Msg-Id")).toMatch(/^[0-9a-f]{64}$/);
 });
 
 for (const [agent, token] of [

@@ -72,9 +72,9 @@ async function expectExactly(events: readonly UserEvent[]): Promise<void> {
 
 const byKey = <K extends UserKey>(rows: readonly K[]) =>
   new Map(rows.map((row) => [`${row.tenantId}/${row.userId}`, row]));
-const proofOf = ({ tenantId, eventId }: UserEvent) => `${tenantId}/${eventId}`;
+const proofOf = ({ tenantId, userId, eventId }: UserEvent) => `${tenantId}/${userId}/${eventId}`;
 const proofs = async () =>
-  (await own.sql`SELECT tenant_id || '/' || event_id AS proof FROM feature_events`)
+  (await own.sql`SELECT concat_ws('/', tenant_id, user_id, event_id) AS proof FROM feature_events`)
     .map(({ proof }) => String(proof))
     .sort();
 
@@ -136,7 +136,11 @@ describe("what is written", () => {
     expect(await store.find([bob, { tenantId: "acme", userId: "ada" }])).toEqual([]);
     expect(await store.find([])).toEqual([]);
     const others = [event("1", { tenantId: "acme" }), event("2", { userId: "bob" })];
-    expect(await store.read(others)).toEqual({ rows: [], applied: new Set() });
+    expect(await store.read(others)).toEqual({
+      rows: [],
+      applied: new Set(),
+      conflicting: new Set(),
+    });
   });
 });
 
@@ -162,7 +166,7 @@ describe("a change whose row was changed meanwhile", () => {
     const rows = await store.find([ada]);
     await own.sql`DELETE FROM user_features`;
     expect(await store.write(changesBy([event("2")], rows))).toEqual(new Set());
-    expect(await proofs()).toEqual(["default/1"]);
+    expect(await proofs()).toEqual(["default/ada/1"]);
   });
 
   test("is not written where another's statement is still under way, and ends after it", async () => {
@@ -173,81 +177,97 @@ describe("a change whose row was changed meanwhile", () => {
       () => store.write(changes),
     );
     expect(result).toEqual(new Set());
-    expect(await proofs()).toEqual(["default/1"]);
+    expect(await proofs()).toEqual(["default/ada/1"]);
     expect(await store.find([ada])).toMatchObject([{ version: 7 }]);
   });
 });
 
 describe("an event that another replica applied meanwhile", () => {
   test("keeps the whole call out: no row, no proof", async () => {
-    await store.write(changesOf(event("1", { userId: "eve" })));
+    await store.write(changesOf(event("1")));
+    await own.sql`DELETE FROM user_features`;
     const changes = changesOf(event("0", { userId: "bob" }), event("1"), event("2"));
     expect(await store.write(changes)).toEqual(new Set());
-    await expectExactly([event("1", { userId: "eve" })]);
+    expect(await store.countUsers()).toBe(0);
+    expect(await proofs()).toEqual(["default/ada/1"]);
   });
 
   test("keeps it out where the other's statement is still under way, too", async () => {
     const result = await whileHeld(
-      (sql) => sql`INSERT INTO feature_events (tenant_id, event_id) VALUES ('default', '1')`,
+      (sql) =>
+        sql`INSERT INTO feature_events (tenant_id, user_id, event_id) VALUES ('default', 'ada', '1')`,
       () => store.write(changesOf(event("0", { userId: "bob" }), event("1"))),
     );
     expect(result).toEqual(new Set());
     expect(await store.countUsers()).toBe(0);
-    expect(await proofs()).toEqual(["default/1"]);
+    expect(await proofs()).toEqual(["default/ada/1"]);
   });
 
   test("is left out by the repetition, which applies the rest", async () => {
     const events = [event("1"), event("2"), event("3", { userId: "bob" })];
     const late = afterReading(store, () => applyEvents([event("1")], openStore()));
-    const applied = await applyEvents(events, late);
+    const { applied } = await applyEvents(events, late);
     expect(applied.map(({ eventId }) => eventId).sort()).toEqual(["2", "3"]);
     await expectExactly(events);
   });
 });
 
 describe("the same event id", () => {
-  test("for two users of one tenant is applied once, to the first", async () => {
-    const [first, second] = [event("1"), event("1", { userId: "bob" })];
-    expect(await applyEvents([first, second], store)).toEqual([first]);
-    expect(await applyEvents([second, first], store)).toEqual([]);
-    await expectExactly([first]);
+  test("of two users, or in two tenants, is an event of each", async () => {
+    const events = [event("1"), event("1", { userId: "bob" }), event("1", { tenantId: "acme" })];
+    expect(await applyEvents(events, store)).toEqual({ applied: events, conflicts: 0 });
+    expect(await applyEvents(events.toReversed(), store)).toEqual({ applied: [], conflicts: 0 });
+    await expectExactly(events);
   });
 
-  test("for two users of one tenant is applied once by two replicas at the same time", async () => {
-    const rounds = Array.from({ length: 20 }, (_, i) => [
-      event(`${i}`, { userId: `ada-${i}` }),
-      event(`${i}`, { userId: `bob-${i}` }),
-    ]);
+  test("of one user is applied once by two replicas at the same time", async () => {
+    const rounds = Array.from({ length: 20 }, (_, i) => event(`${i}`, { userId: `ada-${i}` }));
     const others = openStore();
-    for (const [first, second] of rounds as [UserEvent, UserEvent][]) {
-      const both = [applyEvents([first], store), applyEvents([second], others)];
-      expect((await Promise.all(both)).flat()).toHaveLength(1);
+    for (const one of rounds) {
+      const both = await Promise.all([applyEvents([one], store), applyEvents([one], others)]);
+      expect(both.flatMap(({ applied }) => applied)).toEqual([one]);
     }
     expect(await store.countUsers()).toBe(rounds.length);
   });
 
-  test("in two tenants is two events", async () => {
-    const events = [event("1"), event("1", { tenantId: "acme" })];
-    expect((await applyEvents(events, store)).length).toBe(2);
-    await expectExactly(events);
+  test("with other content is a conflict, in one batch and in a later one; at another time it is none", async () => {
+    const [first, later] = [event("1"), event("1", { ts: noon + 1 })];
+    const other = event("1", { payload: { x: 1 } });
+    expect(await applyEvents([first, other, later], store)).toEqual({
+      applied: [first],
+      conflicts: 1,
+    });
+    expect(await applyEvents([other], store)).toEqual({ applied: [], conflicts: 1 });
+    expect(await applyEvents([later], store)).toEqual({ applied: [], conflicts: 0 });
+    await expectExactly([first]);
+  });
+
+  test("on record from before ids were each user's stays applied, for whomever it was", async () => {
+    await own.sql`INSERT INTO feature_events (tenant_id, event_id) VALUES ('default', '1')`;
+    const known = [event("1"), event("1", { userId: "bob" })];
+    const next = event("2");
+    expect(await applyEvents([...known, next], store)).toEqual({ applied: [next], conflicts: 0 });
+    await own.sql`UPDATE feature_events SET applied_at = now() - interval '9 days'`;
+    expect(await store.removeProofs(new Date(), 10)).toBe(2);
   });
 });
 
 describe("applying", () => {
   test("an empty batch is nothing", async () => {
-    expect(await applyEvents([], store)).toEqual([]);
+    expect(await applyEvents([], store)).toEqual({ applied: [], conflicts: 0 });
   });
 
   test("an event twice, in one batch and in two, counts once", async () => {
-    expect(await applyEvents([event("1"), event("1")], store)).toHaveLength(1);
-    expect(await applyEvents([event("1"), event("2")], store)).toEqual([event("2")]);
+    expect((await applyEvents([event("1"), event("1")], store)).applied).toHaveLength(1);
+    const { applied } = await applyEvents([event("1"), event("2")], store);
+    expect(applied).toEqual([event("2")]);
     await expectExactly([event("1"), event("2")]);
   });
 
   test("a batch of 2,000 users goes in at once, and again changes nothing", async () => {
     const events = Array.from({ length: 2_000 }, (_, i) => event(`e${i}`, { userId: `u${i}` }));
-    expect(await applyEvents(events, store)).toHaveLength(2_000);
-    expect(await applyEvents(events, openStore())).toEqual([]);
+    expect((await applyEvents(events, store)).applied).toHaveLength(2_000);
+    expect((await applyEvents(events, openStore())).applied).toEqual([]);
     await expectExactly(events);
   });
 
@@ -275,7 +295,7 @@ describe("ten replicas at the same time", () => {
   async function applyAll(batches: readonly (readonly UserEvent[])[]): Promise<number> {
     const stores = Array.from({ length: 5 }, openStore);
     const applied = batches.map((batch, i) => applyEvents(batch, stores[i % 5] ?? store));
-    return (await Promise.all(applied)).flat().length;
+    return (await Promise.all(applied)).flatMap((one) => one.applied).length;
   }
 
   test("that apply overlapping batches in different orders end in the fold of all events", async () => {
@@ -294,7 +314,7 @@ describe("ten replicas at the same time", () => {
         let count = 0;
         for (let at = 0; at < all.length; at += 40) {
           const batch = orders[i]?.slice(at, at + 40) ?? [];
-          count += (await applyEvents(batch, one)).length;
+          count += (await applyEvents(batch, one)).applied.length;
         }
         return count;
       }),
@@ -314,20 +334,21 @@ describe("two replicas that apply events of", () => {
   test.each([
     ["the same known users", 500, 500],
     ["the same new users", 0, 500],
-    ["the same ids, for users of their own", 0, 1],
+    ["one user", 0, 1],
   ])(
     "%s, in opposite orders, wait for each other and never in a circle",
     async (_, known, users) => {
-      const of = (prefix: string, round: string, count: number) =>
+      const of = (round: string, count: number) =>
         Array.from({ length: count }, (_, i) =>
-          event(`${round}-${i}`, { userId: users === 1 ? prefix : `u${i}` }),
+          event(`${round}-${i}`, { userId: users === 1 ? "ada" : `u${i}` }),
         );
-      await applyEvents(of("", "known", known), store);
+      await applyEvents(of("known", known), store);
       const others = openStore();
       for (const round of ["a", "b", "c"]) {
-        const [mine, theirs] = [of("mine", round, 500), of("theirs", round, 500).toReversed()];
+        const [mine, theirs] = [of(round, 500), of(round, 500).toReversed()];
         const both = [applyEvents(mine, store), applyEvents(theirs, others)];
-        expect((await Promise.all(both)).flat()).toHaveLength(500);
+        const all = (await Promise.all(both)).flatMap(({ applied }) => applied);
+        expect(all).toHaveLength(500);
       }
     },
   );
@@ -339,14 +360,15 @@ test("a backend that is terminated in the middle is an outage without effect, an
   const events = [event("2"), event("3", { userId: "bob" }), event("4", { userId: "eve" })];
   const call = whileHeld(
     // Rows are written before proofs: the statement waits with all of its rows written.
-    (sql) => sql`INSERT INTO feature_events (tenant_id, event_id) VALUES ('default', '4')`,
+    (sql) =>
+      sql`INSERT INTO feature_events (tenant_id, user_id, event_id) VALUES ('default', 'eve', '4')`,
     () => applyEvents(events, store),
     { terminate: true },
   );
   await expect(call).rejects.toSatisfy(isOutage);
   await own.sql`DELETE FROM feature_events WHERE event_id = '4'`;
   await expectExactly(known);
-  expect(await applyEvents([...known, ...events], store)).toEqual(events);
+  expect((await applyEvents([...known, ...events], store)).applied).toEqual(events);
   await expectExactly([...known, ...events]);
 });
 
@@ -362,7 +384,7 @@ describe("proofs", () => {
     await agedTo(9, "1");
     await agedTo(7, "2");
     expect(await store.removeProofs(daysAgo(8), 100)).toBe(1);
-    expect(await proofs()).toEqual(["default/2", "default/3"]);
+    expect(await proofs()).toEqual(["default/ada/2", "default/ada/3"]);
     expect(await store.removeProofs(daysAgo(8), 100)).toBe(0);
     expect(await store.find([ada])).toMatchObject([{ version: 3 }]);
   });
@@ -374,7 +396,7 @@ describe("proofs", () => {
     );
     for (const id of ["0", "1", "2", "3", "4"]) await agedTo(10 + Number(id), id);
     expect(await store.removeProofs(daysAgo(8), 2)).toBe(2);
-    expect(await proofs()).toEqual(["default/0", "default/1", "default/2"]);
+    expect(await proofs()).toEqual(["default/ada/0", "default/ada/1", "default/ada/2"]);
     expect(await store.removeProofs(daysAgo(8), 2)).toBe(2);
     expect(await store.removeProofs(daysAgo(8), 2)).toBe(1);
     expect(await proofs()).toEqual([]);
@@ -384,7 +406,7 @@ describe("proofs", () => {
     await applyEvents([event("1"), event("1", { tenantId: "acme" })], store);
     await own.sql`UPDATE feature_events SET applied_at = ${daysAgo(9)} WHERE tenant_id = 'acme'`;
     expect(await store.removeProofs(daysAgo(8), 100)).toBe(1);
-    expect(await proofs()).toEqual(["default/1"]);
+    expect(await proofs()).toEqual(["default/ada/1"]);
   });
 
   test("that somebody holds are left for the next time, without waiting", async () => {
@@ -394,7 +416,7 @@ describe("proofs", () => {
       await sql`SELECT FROM feature_events WHERE event_id = '1' FOR UPDATE`;
       expect(await store.removeProofs(daysAgo(8), 100)).toBe(1);
     });
-    expect(await proofs()).toEqual(["default/1"]);
+    expect(await proofs()).toEqual(["default/ada/1"]);
   });
 
   test("are removed by several replicas at once, each by one of them", async () => {

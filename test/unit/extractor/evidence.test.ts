@@ -27,9 +27,9 @@ describe("adding evidence", () => {
     expect(again.outcomes).toEqual(["duplicate"]);
   });
 
-  test("an id that bears another time is a duplicate, and that time is kept, too", () => {
+  test("an id that bears another time is a conflict, and that time is kept, too", () => {
     const again = addEvidence(add(["a", 5]), [["a", 2_005]], limits);
-    expect(again.outcomes).toEqual(["duplicate"]);
+    expect(again.outcomes).toEqual(["conflict"]);
     expect(again.evidence.entries).toEqual([
       ["a", 5],
       ["a", 2_005],

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { UserEvent } from "../../../src/handlers/features/event.ts";
-import { changesBy, distinct, fold } from "../../../src/handlers/features/fold.ts";
+import { changesBy, countConflicts, distinct, fold } from "../../../src/handlers/features/fold.ts";
 import { type Feedback, feedback } from "../../../src/handlers/features/mappers/feedback.ts";
 import {
   type Activity,
@@ -272,10 +272,15 @@ describe("events that came more than once", () => {
     expect(distinct([one, again, two, one])).toEqual([one, two]);
   });
 
-  test("are one event for two users of a tenant, and two in two tenants", () => {
-    const [ada, bob] = [event(), event({ userId: "bob" })];
-    const elsewhere = event({ tenantId: "acme" });
-    expect(distinct([ada, bob, elsewhere])).toEqual([ada, elsewhere]);
+  test("are an event of each of two users, and in each of two tenants", () => {
+    const each = [event(), event({ userId: "bob" }), event({ tenantId: "acme" })];
+    expect(distinct([...each, ...each])).toEqual(each);
+  });
+
+  test("conflict where they say something else, not where only their time differs", () => {
+    const other = event({ payload: { x: 1 } });
+    expect(countConflicts([event(), event({ ts: 7 }), other, other])).toBe(2);
+    expect(countConflicts([event(), event({ userId: "bob", payload: { x: 1 } })])).toBe(0);
   });
 
   test("are not mistaken for others where the names run together", () => {
