@@ -4,6 +4,7 @@ import { BusError, messageOf } from "../errors.ts";
 import { readExperienceSubjects, readNatsSettings } from "../settings/index.ts";
 import { environmentFor, type GlobalOptions } from "./ask.ts";
 import { textOf } from "./event-text.ts";
+import { collectWarnings, type EventWarning } from "./event-warnings.ts";
 import { eventsIn } from "./events-in.ts";
 import { Ended, exitCodes } from "./exit.ts";
 import type { Line } from "./lines.ts";
@@ -20,8 +21,8 @@ lines are read as well, and so are gzip and UTF-16. Each event is checked as the
 to where EXPERIENCE_SUBJECT (agent.experience.v1.>) says for its agent. One without an event_id gets one from its text
 and its place in the file: a file that is published again counts no event twice. Those that are invalid are listed with
 the number of their line, and the others are published all the same. While NATS is away it is tried again for as long
-as --timeout says. --json lists invalid lines as problems, each with line and reason,
-${mostProblems.toLocaleString("en")} at most.`;
+as --timeout says. Fields that nobody reads, and events without agent, tool or error class, are warned of. --json lists
+invalid lines as problems, each with line and reason, ${mostProblems.toLocaleString("en")} at most, and warnings.`;
 
 /** `publish FILE|-`: experience events, checked and published. */
 export function addPublishCommand(program: Command): void {
@@ -59,6 +60,7 @@ async function publishFile(file: string, dryRun: boolean, global: GlobalOptions)
   process.once("SIGINT", stop).once("SIGTERM", stop);
   const sum = { valid: 0, stored: 0, duplicates: 0, conflicts: 0, invalid: 0 };
   const problems: Problem[] = [];
+  const warnings = collectWarnings();
   const refuse = ({ number, ordinal }: Line, reason: string) => {
     sum.invalid += 1;
     if (problems.length < mostProblems) problems.push({ line: number, reason });
@@ -75,6 +77,7 @@ async function publishFile(file: string, dryRun: boolean, global: GlobalOptions)
   async function work(): Promise<void> {
     for await (const line of lines) {
       const event = readEvent(line, subjects);
+      if ("warnings" in event) warnings.note(line.number, event.warnings);
       const result = "reason" in event ? event : await publisher?.publish(event);
       if (typeof result === "object") refuse(line, result.reason);
       else sum.valid += 1;
@@ -96,7 +99,7 @@ async function publishFile(file: string, dryRun: boolean, global: GlobalOptions)
     await publisher?.close();
   }
   problems.sort((a, b) => a.line - b.line);
-  report({ ...sum, problems }, dryRun, global.json);
+  report({ ...sum, problems, warnings: warnings.all() }, dryRun, global.json);
   if (signal.aborted) throw new BusError("unavailable", `interrupted; ${goOn}`);
   if (failure instanceof BusError && failure.code === "unavailable") {
     throw new BusError("unavailable", `${failure.message}; ${goOn}`);
@@ -120,14 +123,19 @@ type Counted = "valid" | "stored" | "duplicates" | "conflicts" | "invalid";
 
 interface Sum extends Readonly<Record<Counted, number>> {
   readonly problems: readonly Problem[];
+  readonly warnings: readonly EventWarning[];
 }
 
 function report(sum: Sum, dryRun: boolean, json: boolean): void {
-  const { valid, stored, duplicates, conflicts, invalid, problems } = sum;
+  const { valid, stored, duplicates, conflicts, invalid, problems, warnings } = sum;
+  for (const { warning, events, first_line } of warnings) {
+    complain(`warning: ${warning} (${events} events, the first in line ${first_line})`);
+  }
+  const odd = { problems, ...(warnings.length > 0 && { warnings }) };
   const clashes = conflicts === 0 ? "" : ` ${conflicts} with the id of another event,`;
-  if (json && dryRun) printJson({ valid, invalid, problems, dry_run: true });
+  if (json && dryRun) printJson({ valid, invalid, ...odd, dry_run: true });
   else if (json)
-    printJson({ stored, duplicates, ...(conflicts > 0 && { conflicts }), invalid, problems });
+    printJson({ stored, duplicates, ...(conflicts > 0 && { conflicts }), invalid, ...odd });
   else if (dryRun) console.log(`${valid} valid, ${invalid} invalid.`);
   else console.log(`${stored} stored, ${duplicates} duplicates,${clashes} ${invalid} invalid.`);
 }

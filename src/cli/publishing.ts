@@ -4,14 +4,16 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { BusError, isOutage, isRefusal } from "../errors.ts";
 import type { EventIdentity } from "../handlers/extractor/identity.ts";
 import { experiencePublisher } from "../handlers/extractor/publishers.ts";
-import { decodeEvent, maxEventBytes } from "../handlers/extractor/wire.ts";
+import { eventFrom, maxEventBytes } from "../handlers/extractor/wire.ts";
 import { connectNats } from "../nats/connect.ts";
 import { isUnanswered } from "../nats/unanswered.ts";
 import { backoffMs, pause } from "../runtime/backoff.ts";
+import { parseJsonObject } from "../schema/json.ts";
 import type { NatsSettings } from "../settings/index.ts";
 import { jetStreamOptions } from "../settings/nats.ts";
 import { experienceSubject } from "../subjects.ts";
 import { cannotConnect } from "./ask.ts";
+import { warningsOf } from "./event-warnings.ts";
 import type { Line } from "./lines.ts";
 
 export { maxEventBytes } from "../handlers/extractor/wire.ts";
@@ -19,6 +21,8 @@ export { maxEventBytes } from "../handlers/extractor/wire.ts";
 export interface ReadEvent extends EventIdentity {
   readonly subject: string;
   readonly payload: Uint8Array;
+  /** What its producer probably did not mean. */
+  readonly warnings: readonly string[];
 }
 
 export interface Refused {
@@ -29,15 +33,18 @@ export interface Refused {
 export function readEvent({ ordinal, bytes }: Line, subjects: string): ReadEvent | Refused {
   if (bytes === null) return { reason: `has more than ${maxEventBytes} bytes` };
   try {
-    const { tenantId, agentId, eventId } = decodeEvent(bytes, {
+    const value = parseJsonObject(bytes);
+    const event = eventFrom(value, {
       defaultAgentId: "unknown",
       defaultEventId: lineId(ordinal, bytes),
       storedAt: Date.now(),
       // No time is refused for being far ahead, and the time is the service's to read.
       maxFutureMs: Number.POSITIVE_INFINITY,
     });
+    const { tenantId, agentId, eventId } = event;
     const subject = experienceSubject(subjects, agentId);
-    return { subject, payload: bytes, tenantId, agentId, eventId };
+    const identity = { tenantId, agentId, eventId };
+    return { subject, payload: bytes, ...identity, warnings: warningsOf(value, event) };
   } catch (error) {
     if (isRefusal(error)) return { reason: error.message };
     throw error;
@@ -54,7 +61,9 @@ function lineId(ordinal: number, bytes: Uint8Array): string {
 
 export interface EventPublisher {
   /** Tries again while NATS is away; rejects with what is wrong when that has lasted for too long. */
-  publish(event: ReadEvent): Promise<"stored" | "duplicate" | "conflict" | Refused>;
+  publish(
+    event: Omit<ReadEvent, "warnings">,
+  ): Promise<"stored" | "duplicate" | "conflict" | Refused>;
   close(): Promise<void>;
 }
 
