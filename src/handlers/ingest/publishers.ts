@@ -43,9 +43,9 @@ export function ingestPublisher(options: {
   });
 
   async function publishEvent(value: MappedEvent, cause: object) {
-    const { agentId, eventId } = eventFrom(value, context());
+    const event = eventFrom(value, context());
     const payload = Buffer.from(JSON.stringify(value));
-    return await events.publish(experienceSubject(subject, agentId), payload, eventId, cause);
+    return await events.publish(experienceSubject(subject, event.agentId), payload, event, cause);
   }
 
   /** In the order of the calls, for a connection keeps it. Without the stream nobody follows runs. */
@@ -75,7 +75,7 @@ export function ingestPublisher(options: {
       const refusals = outcomes.filter((one) => one instanceof BusError);
       return {
         stored: outcomes.filter((one) => one === "stored").length,
-        duplicates: outcomes.filter((one) => one === "duplicate").length,
+        duplicates: outcomes.filter((one) => one === "duplicate" || one === "conflict").length,
         refused: refusals.length,
         reason: refusals[0]?.message,
       };

@@ -2,6 +2,7 @@ import type { JetStreamClient } from "@nats-io/jetstream";
 import type { Logger } from "../../log.ts";
 import { causeOf } from "../../nats/errors.ts";
 import { experienceSubject } from "../../subjects.ts";
+import { messageIdOf } from "../extractor/identity.ts";
 import type { Claim } from "./claims.ts";
 import { noAgent } from "./iteration.ts";
 import type { Planner, PlannerAnswer } from "./planner.ts";
@@ -30,9 +31,11 @@ export function experienceTeller(
 ): TellExperience {
   return async (call) => {
     const event = experienceOf(call);
-    const subject = experienceSubject(subjects, event.agent_id);
+    const { tenant_id: tenantId, agent_id: agentId, event_id: eventId } = event;
+    const subject = experienceSubject(subjects, agentId);
+    const msgID = messageIdOf({ tenantId, agentId, eventId });
     try {
-      await js.publish(subject, JSON.stringify(event), { msgID: event.event_id, timeout: 2_000 });
+      await js.publish(subject, JSON.stringify(event), { msgID, timeout: 2_000 });
     } catch (error) {
       log.warn({ reason: causeOf(error) }, "a planner call is not told as an experience");
     }

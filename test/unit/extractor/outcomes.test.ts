@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { ExperienceEvent } from "../../../src/handlers/extractor/event.ts";
 import { createExtraction } from "../../../src/handlers/extractor/extraction.ts";
+import { createSuccessMemory } from "../../../src/handlers/extractor/success-memory.ts";
 import { plainEvent } from "./events.ts";
 import { bucketView, type Call, ModelBucket, ModelTables } from "./model.ts";
 import { rules, windowMs } from "./world.ts";
@@ -19,7 +20,9 @@ function extractionOver(stream: readonly ExperienceEvent[]) {
     },
   };
   const bucket = bucketView(new ModelBucket(clock, hour), new Map(), atOnce);
-  const ports = { bucket, lessons: tables, publisher: tables, history, now: () => clock.now };
+  const successes = createSuccessMemory(bucket.successes, windowMs);
+  const now = () => clock.now;
+  const ports = { bucket, successes, lessons: tables, publisher: tables, history, now };
   const settings = { windowMs, ttlMs: hour, maxFutureMs: 0, okSamplePercent: 0 };
   return createExtraction(ports, rules, { ...settings, countBy: "run" });
 }
