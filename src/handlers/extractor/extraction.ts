@@ -1,4 +1,3 @@
-import { LRUCache } from "lru-cache";
 import { isRefusal } from "../../errors.ts";
 import { changeDocument } from "../../kv/change.ts";
 import type { Versioned } from "../../kv/document-store.ts";
@@ -104,9 +103,13 @@ export function createExtraction(
   const rebuild = createRebuild({ ...ports, coverage: bucket.coverage, forget }, settings);
 
   /** Of messages that were read again, or handled: what is found of them in a document is their own. */
-  const read = new LRUCache<string, true>({ max: mostRead });
+  const read = new Set<string>();
   const remember = (events: readonly ExperienceEvent[]) => {
-    for (const event of events) read.set(messageOf(event), true);
+    for (const event of events) read.add(messageOf(event));
+    for (const oldest of read) {
+      if (read.size <= mostRead) break;
+      read.delete(oldest);
+    }
   };
 
   async function handle(events: readonly ExperienceEvent[], isolated?: Isolated): Promise<Report> {
