@@ -78,7 +78,7 @@ test("too little evidence: how much there is, and whether this event is part of 
   expect(known.error).toMatchObject({
     evidence: { events: 2, most_in_one_window: 2, includes_this_event: true },
     lesson_exists: false,
-    because: "at most 2 distinct events lie within 1800 s, a lesson takes 3",
+    because: "at most 2 distinct runs, or events without one, lie within 1800 s, a lesson takes 3",
   });
   const fresh = await explain(stack, failure());
   expect(fresh.error.evidence.includes_this_event).toBe(false);
