@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { endpointsOf } from "../../src/handlers/derived.ts";
+import { fromCloudEvent } from "../../src/handlers/extractor/cloud-event.ts";
 import { concerns } from "../../src/handlers/index.ts";
 import { apiPath } from "../../src/http/api.ts";
 import { hashOf } from "../../src/http/tokens.ts";
@@ -346,4 +347,33 @@ test("no token is in a line of the log or in a metric", async () => {
   const said = JSON.stringify(service.log) + (await service.http("/metrics")).text;
   expect(said).not.toMatch(/unknown-token|in-the-address|Bearer/);
   expect(said).toContain("request answered");
+});
+
+test("an event in a CloudEvent belongs to the token's tenant, whatever its data says", async () => {
+  const { stack, service } = await startWithTokens();
+  for (const [i, tenant] of [{ tenant_id: "acme" }, { tenantId: "acme" }, {}].entries()) {
+    const data = { ...tenant, agent_id: "intruder", result: { ok: true } };
+    const shared = { specversion: "1.0", id: `c-${i}`, source: "/agents/intruder" };
+    const encoded = Buffer.from(JSON.stringify(data)).toString("base64");
+    for (const body of [
+      { ...shared, type: "agent.experience.v1", data },
+      { ...shared, id: `d-${i}`, type: "agent.experience.v1", data_base64: encoded },
+    ]) {
+      const { status, text } = await ask(service, "/api/v1/extractor/explain", {
+        token: "evil",
+        body,
+      });
+      // What explain understands is what the extractor stores.
+      if (status === 200) expect(JSON.parse(text).event.tenant_id).toBe("evil");
+      const stored = await ask(service, "/api/v1/extractor", { token: "evil", body });
+      expect([stored.status, JSON.parse(stored.text).stored], stored.text).toEqual([200, 1]);
+    }
+  }
+  const { js } = stack.broker;
+  const stream = await js.streams.get("EXPERIENCE");
+  for (let seq = 1; seq <= 6; seq += 1) {
+    const message = await stream.getMessage({ seq });
+    const event = message?.json<Record<string, unknown>>() ?? {};
+    expect((fromCloudEvent(event) ?? event)["tenant_id"]).toBe("evil");
+  }
 });

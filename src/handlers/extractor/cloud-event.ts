@@ -69,7 +69,13 @@ function eventWith(attributes: Fields, event: Fields): Fields {
     request_id: text("traceparent"),
   };
   const own = Object.entries(event).filter(([, value]) => value !== null && value !== "");
-  return { ...told, ...Object.fromEntries(own.map(([key, value]) => [snakeOf(key), value])) };
+  // Over HTTP the tenant of a token is written beside the attributes, and decides whatever the data says.
+  const tenant = text("tenant_id");
+  return {
+    ...told,
+    ...Object.fromEntries(own.map(([key, value]) => [snakeOf(key), value])),
+    ...(tenant !== undefined && { tenant_id: tenant }),
+  };
 }
 
 const camel: Readonly<Record<string, string>> = {
