@@ -27,6 +27,7 @@ const rarelyUsed = new Set([
   // Read leniently: what is invalid is the dead letter of the extractor.
   "dead.EXPERIENCE.lesson-windows-v1",
   // The service itself writes what is in it.
+  "$KV.mission-snapshots-v1-attempts.>",
   "$KV.exposure-recorder-v1-attempts.>",
   "dead.EXPOSURES.exposure-recorder-v1",
 ]);
@@ -197,27 +198,41 @@ describe.each(await serversToTest())("on %s", (_, binary) => {
         (await sql`SELECT status FROM agent_runs WHERE run_id = ${run}`)[0]?.["status"];
       await eventually(async () => (await statusOf("r2")) === "failed");
 
+      // Agents and missions: a change with an answer, and one from the stream.
+      const change = { user_id: "ada", table: "agents", op: "insert", data: { name: "Scout" } };
+      const changed = await ask(operator, "experience.changes.append", {
+        ...change,
+        record_id: "a1",
+      });
+      expect(changed.error).toBe("");
+      await toStreams.publish(
+        "agent.change.v1.agents.a2",
+        JSON.stringify({ ...change, record_id: "a2" }),
+      );
+      await eventually(async () => (await sql`SELECT FROM agent_snapshots`).length === 2);
+
       // Dead letters of every stream: listed, shown, replayed, purged.
       const bad = [
         [agent, "agent.experience.v1.scout"],
         [producer, "signals.page.opened"],
         [producer, "feedback.given"],
         [producer, "agent.run.v1.r1"],
+        [producer, "agent.change.v1.agents.a1"],
       ] as const;
       for (const [nc, subject] of bad) await jetstream(nc).publish(subject, "not JSON");
       const letters = async () =>
         (await ask(operator, "experience.deadletters.list", { replayed: false })).body.dead_letters;
-      await eventually(async () => (await letters()).length === 4);
+      await eventually(async () => (await letters()).length === 5);
       const [{ id }] = await letters();
       expect((await ask(operator, "experience.deadletters.get", { id })).body.payload).toBe(
         "not JSON",
       );
       const replayed = await ask(operator, "experience.deadletters.replay", { all: true });
-      expect(replayed.body).toMatchObject({ matched: 4, replayed: 4 });
+      expect(replayed.body).toMatchObject({ matched: 5, replayed: 5 });
       // They are as bad as before.
-      await eventually(async () => (await letters()).length === 4);
+      await eventually(async () => (await letters()).length === 5);
       const purged = await ask(operator, "experience.deadletters.purge", { reason: "not JSON" });
-      expect(purged.body).toMatchObject({ matched: 8, purged: 8 });
+      expect(purged.body).toMatchObject({ matched: 10, purged: 10 });
 
       // Evidence lost: rebuilt from the stream.
       await manager.streams.purge("KV_experience-learner-v1-evidence");

@@ -190,7 +190,10 @@ test("what PostgreSQL refused does not harm others when the evidence is read aga
   const stack = await openStack();
   const { sql } = stack.database;
   await sql`ALTER TABLE agent_lessons ADD CHECK (agent_id <> 'cursed')`;
-  const service = await stack.start({ EXPERIENCE_MAX_DELIVER: "1" });
+  const service = await stack.start({
+    EXPERIENCE_MAX_DELIVER: "1",
+    EXPERIENCE_CONCERNS: "extractor",
+  });
   await publish(stack.broker, ...failures(3, { agent_id: "cursed" }));
   const dead = await stack.broker.js.streams.get("DEAD_LETTERS");
   await eventually(async () => (await dead.info()).state.messages === 3);
@@ -261,7 +264,10 @@ test("after a stop every message is acked and a new start learns nothing twice",
 
 test("metrics tell what became of the events", async () => {
   const stack = await openStack();
-  const service = await stack.start({ EXPERIENCE_OK_SAMPLE_PCT: "0" });
+  const service = await stack.start({
+    EXPERIENCE_OK_SAMPLE_PCT: "0",
+    EXPERIENCE_CONCERNS: "extractor",
+  });
   await publish(stack.broker, ...failures(3), success(), failure({ result: { ok: false } }));
   await stack.broker.js.publish("agent.experience.v1.scout", "[]");
   await eventually(async () => (await published(stack)).length === 1);

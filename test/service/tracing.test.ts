@@ -53,9 +53,12 @@ async function isIdle({ broker: { jsm } }: Stack): Promise<boolean> {
   return info.ack_floor.stream_seq >= state.last_seq;
 }
 
+/** Of those that read EXPERIENCE the extractor alone: each consumer has spans of its own. */
+const EXPERIENCE_CONCERNS = "extractor,features,runs,deadletters";
+
 async function openTraced(env: Record<string, string> = {}) {
   const [stack, collector] = await Promise.all([openStack(), openCollector()]);
-  const service = await stack.start({ ...collector.env, ...env });
+  const service = await stack.start({ EXPERIENCE_CONCERNS, ...collector.env, ...env });
   const spansOf = (traceId: string) => collector.spans.filter((one) => one.traceId === traceId);
   return { stack, service, spansOf, spans: collector.spans };
 }
@@ -205,7 +208,7 @@ test("a lesson that comes of events read again continues the trace that its mess
   await service.stop();
   expect(spansOf(traceId)).toHaveLength(1);
   await stack.broker.jsm.streams.delete("KV_experience-learner-v1-evidence");
-  const again = await stack.start(stack.env({ OTEL_TRACES_EXPORTER: "otlp" }));
+  const again = await stack.start(stack.env({ EXPERIENCE_CONCERNS, OTEL_TRACES_EXPORTER: "otlp" }));
   await publish(stack, failure({ agent_id: "other" }));
   const lesson = await publishedLesson(stack);
   await again.stop();
@@ -229,7 +232,7 @@ test.each([
   ["with the SDK disabled", { OTEL_SDK_DISABLED: "true", OTEL_TRACES_EXPORTER: "otlp" }],
 ])("%s a lesson carries no traceparent", async (_, env) => {
   const stack = await openStack();
-  await stack.start(env);
+  await stack.start({ EXPERIENCE_CONCERNS, ...env });
   await publishLesson(stack, { traceparent: newTrace().traceparent });
   expect((await publishedLesson(stack))?.has("traceparent")).toBe(false);
 });
@@ -262,7 +265,7 @@ test("spans are exported at SIGTERM, under the names that the environment gives"
     OTEL_BSP_SCHEDULE_DELAY: "3600000",
     EXPERIENCE_PROVISION: "apply",
   };
-  const replica = startReplicaOfTest(stack.env(env));
+  const replica = startReplicaOfTest(stack.env({ EXPERIENCE_CONCERNS, ...env }));
   await replica.ready();
   const { traceId, traceparent } = newTrace();
   await publishLesson(stack, { traceparent });
