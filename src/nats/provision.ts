@@ -7,6 +7,7 @@ import { bucketStream } from "../subjects.ts";
 import {
   type DesiredState,
   defaultMaxBytes,
+  type NeededStream,
   type WantedDurable,
   type WantedStream,
 } from "./desired-state.ts";
@@ -145,7 +146,7 @@ export async function restartDurable(
 }
 
 /**
- * Makes everything that is missing, with `apply`, in no particular order, and says what differs. With
+ * Makes everything that is missing, with `apply`, and says what differs. With
  * `verify` rejects with `unavailable` while something is missing. What is optional may be missing in
  * both: its consumer waits for it, and says so in health. What JetStream refuses by its limits rejects with
  * `bad_request`: no waiting cures that.
@@ -177,9 +178,13 @@ async function create(jsm: JetStreamManager, { streams, durables }: DesiredState
       if (!(optional && isOutage(error)) || remedyFor(error) !== null) throw error;
     }
   };
-  await Promise.all(
-    streams.map(({ stream, optional }) => make(optional, () => ensureStream(jsm, stream, "apply"))),
-  );
+  // A size is room that the server sets aside; where all of it is, one without a size is refused, too.
+  const isSized = ({ stream }: NeededStream) => (stream.max_bytes ?? 0) > 0;
+  for (const some of [streams.filter((one) => !isSized(one)), streams.filter(isSized)]) {
+    await Promise.all(
+      some.map(({ stream, optional }) => make(optional, () => ensureStream(jsm, stream, "apply"))),
+    );
+  }
   // Whoever reads in order makes the durable, from where the last one came to.
   const made = durables.filter(({ inOrder }) => !inOrder);
   await Promise.all(made.map((one) => make(one.optional, () => ensureDurable(jsm, one, "apply"))));

@@ -55,7 +55,7 @@ for (const shell of ["bash", "zsh", "fish"] as const) {
     test("completes commands and commands below them", () => {
       expect(after("")).toEqual(expect.arrayContaining(["dlq", "publish", "serve", "status"]));
       expect(after("le")).toEqual(["lessons"]);
-      expect(after("lessons", "")).toEqual(["help", "ls", "show"]);
+      expect(after("lessons", "")).toEqual(expect.arrayContaining(["help", "ls", "show"]));
       expect(after("completion", "")).toEqual(["bash", "fish", "zsh"]);
     });
 
@@ -73,7 +73,7 @@ for (const shell of ["bash", "zsh", "fish"] as const) {
     });
 
     test("takes the value of an option for no command", () => {
-      expect(after("--server", "dlq", "lessons", "")).toEqual(["help", "ls", "show"]);
+      expect(after("--server", "dlq", "lessons", "")).toEqual(after("lessons", ""));
       expect(after("dlq", "--stream", "show", "ls", "--op")).toEqual(["--open"]);
     });
   });

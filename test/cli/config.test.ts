@@ -18,7 +18,10 @@ async function settingsIn(env: Record<string, string>) {
 }
 
 test("each setting is printed once, with its value and where that comes from", async () => {
-  const env = { ...servers, HTTP_PORT: "8080", LOG_LEVEL: "Debug", NODE_ENV: "production" };
+  const env = {
+    ...{ ...servers, HTTP_PORT: "8080", LOG_LEVEL: "Debug" },
+    ...{ NODE_ENV: "production", LESSON_COIN_KEY: "a key of tests" },
+  };
   const { settings, of, code } = await settingsIn(env);
   const names = settings.map(({ name }: { name: string }) => name);
   expect(new Set(names).size).toBe(names.length);

@@ -279,7 +279,7 @@ test("ports that accept and hang up, as a load balancer without a backend does",
     LEARNER_DATABASE_URL: `postgres://u@${postgres}/bus`,
   });
   expect(told).toEqual([
-    `failed NATS at ${nats}: the server hung up before it said anything: no nats-server, or one that wants TLS first (handshake_first)`,
+    `failed NATS at ${nats}: the server hung up before it said anything: no nats-server, or one that wants TLS first (handshake_first: set NATS_TLS_FIRST=true)`,
     expect.stringMatching(/^failed PostgreSQL: /),
   ]);
   expect(code).toBe(1);

@@ -164,7 +164,10 @@ test("--host with nothing in it, as from a variable that is not set, is bad usag
 
 test("serve is the service: it is probed, and ends with 0 after SIGTERM", async () => {
   const stack = await openStack();
-  const env = stack.env({ EXPERIENCE_PROVISION: "apply", NODE_ENV: "production" });
+  const env = stack.env({
+    ...{ EXPERIENCE_PROVISION: "apply", NODE_ENV: "production" },
+    LESSON_COIN_KEY: "a key of tests",
+  });
   const { child, ended } = startCommand(["serve"], env);
   onTestFinished(() => {
     child.kill("SIGKILL");
