@@ -22,7 +22,8 @@ export function encode({ id, ts, ok, agent, errorClass }: Shape): BenchEvent {
     source: "bench",
     agent_id: agent,
     task_type: "tool_call",
-    run_id: "run-000017-t1",
+    // A run of its own: several failures of one run would count as one.
+    run_id: `run-${id}`,
     tool: { name: "get_reservation_details" },
     llm: { provider: "openai", model: "gpt-4o", latency_ms: 1875, tokens_in: 463, tokens_out: 39 },
     result: ok ? { ok } : { ok, error_class: errorClass },
