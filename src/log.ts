@@ -1,6 +1,6 @@
 import { type Logger, pino, stdSerializers } from "pino";
 import { prettyFactory } from "pino-pretty";
-import { openLogOutput } from "./log-output.ts";
+import { openLogOutput } from "./process/log-output.ts";
 import type { LogLevel } from "./settings/index.ts";
 
 export type { Logger } from "pino";

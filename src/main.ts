@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { messageOf } from "./errors.ts";
-import { flushOutput } from "./flush.ts";
+import { flushOutput } from "./process/flush.ts";
 import { embeddedData, loadAndServe, serviceExitCodes } from "./runtime/process.ts";
 import { serviceName } from "./subjects.ts";
 import { version } from "./version.ts";

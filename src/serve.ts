@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { type SpawnedServers, spawnServers } from "./embedded/spawn.ts";
 import { BusError, messageOf } from "./errors.ts";
 import { type Logger, openLog } from "./log.ts";
-import { flushLog } from "./log-output.ts";
+import { flushLog } from "./process/log-output.ts";
 import {
   embeddedData,
   type Surroundings,

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { BusError, messageOf } from "../errors.ts";
-import { flushOutput } from "../flush.ts";
+import { flushOutput } from "../process/flush.ts";
 import { version } from "../version.ts";
 import { Ended, exitCodes } from "./exit.ts";
 import { examples } from "./print.ts";

@@ -1,9 +1,9 @@
 import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { endWithNpm } from "../end-with-npm.ts";
 import { messageOf } from "../errors.ts";
-import { flushOutput } from "../flush.ts";
+import { endWithNpm } from "../process/end-with-npm.ts";
+import { flushOutput } from "../process/flush.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { makeTemporaryFolder, withRemedy } from "./obstacles.ts";
 import { forgetRunning, noteRunning } from "./running.ts";

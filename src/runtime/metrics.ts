@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { BusError } from "../errors.ts";
-import { lostLogLines } from "../log-output.ts";
 import type { StatementDone } from "../postgres/client.ts";
+import { lostLogLines } from "../process/log-output.ts";
 import { version } from "../version.ts";
 import type { ConsumerEvents } from "./consumer.ts";
 

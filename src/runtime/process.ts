@@ -1,4 +1,4 @@
-import { endWithNpm } from "../end-with-npm.ts";
+import { endWithNpm } from "../process/end-with-npm.ts";
 import type { Environment } from "../settings/environment.ts";
 
 /** Where embedded servers keep their data. */

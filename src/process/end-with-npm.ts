@@ -1,4 +1,4 @@
-import type { Environment } from "./settings/environment.ts";
+import type { Environment } from "../settings/environment.ts";
 
 const lookEveryMs = 200;
 
