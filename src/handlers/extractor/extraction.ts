@@ -17,7 +17,7 @@ import {
   noEvidence,
   settle,
 } from "./evidence.ts";
-import { lessonFrom, type Measure, type Subject, sightingFrom } from "./lesson.ts";
+import { isWide, lessonFrom, type Measure, type Subject, sightingFrom } from "./lesson.ts";
 import type {
   EvidenceBucket,
   History,
@@ -235,7 +235,10 @@ export function createExtraction(
     { inserted, existing, unpublished }: StoredLessons,
     causes: ReadonlyMap<string, ExperienceEvent | undefined>,
   ): Promise<number> {
-    const rows = [...inserted, ...existing].filter((row) => unpublished.has(row.lesson_key));
+    // One of a wider window is published by whoever found it: two would tell subscribers twice.
+    const rows = [...inserted, ...existing].filter(
+      (row) => unpublished.has(row.lesson_key) && !isWide(row),
+    );
     await settledAll(rows.map((row) => publisher.publish(row, causes.get(row.lesson_key))));
     await lessons.confirmPublished(rows.map((row) => row.lesson_key));
     return rows.length;

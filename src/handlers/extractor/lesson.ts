@@ -81,6 +81,11 @@ export interface LessonRow {
   readonly expires_at: string | null;
 }
 
+/** Found by the reader of windows, and not by the extractor: a fleet's, or one of slow failures. */
+export function isWide({ scope, raw }: Pick<LessonRow, "scope" | "raw">): boolean {
+  return scope === "fleet" || raw["window"] === "slow";
+}
+
 export interface SightingRow {
   readonly lessonKey: string;
   readonly windowStart: Date;

@@ -1,7 +1,13 @@
 import { LRUCache } from "lru-cache";
 import type { ExperienceEvent } from "../extractor/event.ts";
 import { addEvidence, dueFrom, type Evidence, noEvidence, settle } from "../extractor/evidence.ts";
-import { type Lesson, lessonFrom, type SightingRow, sightingFrom } from "../extractor/lesson.ts";
+import {
+  isWide,
+  type Lesson,
+  lessonFrom,
+  type SightingRow,
+  sightingFrom,
+} from "../extractor/lesson.ts";
 import type { LessonPublisher, LessonStore } from "../extractor/ports.ts";
 import type { Rule } from "../extractor/rules/index.ts";
 import type { Versioned, WideStore } from "./store.ts";
@@ -44,7 +50,7 @@ export function createLearning(
       judged.flatMap(({ sightings }) => sightings),
     );
     const rows = [...stored.inserted, ...stored.existing];
-    const waiting = rows.filter((row) => stored.unpublished.has(row.lesson_key));
+    const waiting = rows.filter((row) => stored.unpublished.has(row.lesson_key) && isWide(row));
     for (const row of waiting) await publisher.publish(row);
     await lessons.confirmPublished(waiting.map((row) => row.lesson_key));
     const changed = judged.filter(({ before, after }) => after !== before.value);

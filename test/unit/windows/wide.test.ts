@@ -67,7 +67,9 @@ class Tables {
           this.sightings.add(`${lessonKey} ${windowStart.getTime()}`);
         }
         const rows = (some: readonly Lesson[]) =>
-          some.map(({ lessonKey }) => ({ lesson_key: lessonKey }) as LessonRow);
+          some.map(
+            ({ lessonKey, scope, raw }) => ({ lesson_key: lessonKey, scope, raw }) as LessonRow,
+          );
         return {
           inserted: rows(inserted),
           existing: rows(given.filter((one) => !inserted.includes(one))),
