@@ -2,11 +2,10 @@ import { DeliverPolicy, type JsMsg } from "@nats-io/jetstream";
 import type { MsgHdrs } from "@nats-io/transport-node";
 import { isRefusal } from "../../src/errors.ts";
 import type { ExperienceEvent } from "../../src/handlers/extractor/event.ts";
-import { reference } from "../../src/handlers/extractor/reference.ts";
+import { type Expected, reference } from "../../src/handlers/extractor/reference.ts";
 import { rulesFor } from "../../src/handlers/extractor/rules/index.ts";
 import { lessonKey } from "../../src/handlers/extractor/signature.ts";
 import { decodeEvent } from "../../src/handlers/extractor/wire.ts";
-import { wideReference } from "../../src/handlers/windows/reference.ts";
 import { deadLetterHeaders } from "../../src/runtime/dead-letter-message.ts";
 import type { Broker } from "../rig/broker.ts";
 import type { TestDatabase } from "../rig/database.ts";
@@ -49,19 +48,18 @@ export interface StoredMessage {
   readonly storedAt: number;
 }
 
-/** Holds everything that came out against the reference of everything that is in the stream. */
+/**
+ * Holds everything that came out against the reference of everything that is in the stream. What of fleets and slow
+ * failures is `wide` may be there, too.
+ */
 export async function compareWithReference(
   broker: JetStream,
   { sql }: Pick<TestDatabase, "sql">,
   windowMs: number,
+  wide: Expected = { lessonKeys: new Set(), sightingKeys: new Set() },
 ): Promise<Comparison> {
   const { events, invalid } = await streamContent(broker);
   const expected = reference(events, rules, windowMs);
-  // Those of fleets and of slow failures come from another reader, which may not have got that far.
-  const wide = wideReference(events, rules, {
-    ...{ windowMs, slowWindowMs: 14 * 86_400_000, slowRuns: 5, fleetAgents: 3 },
-    countBy: "run",
-  });
   const names = namesOf(events);
   const nameOf = (key: string) => {
     const [lesson = "", window] = key.split(" ");

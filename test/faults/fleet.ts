@@ -4,6 +4,7 @@ import { freshDatabase } from "../rig/database.ts";
 import { freePort } from "../rig/ports.ts";
 import { type Replica, startReplica } from "../rig/replica.ts";
 import { figures, get } from "../rig/service.ts";
+import { concernsUnderFault } from "./supervisor.ts";
 
 /** Replicas right on their servers: proxies of ours would take part in the load. */
 export interface Fleet {
@@ -52,6 +53,7 @@ export function openFleet({ main, natsUrl, databaseUrl, env }: FleetOptions): Fl
           NATS_URL: natsUrl,
           LEARNER_DATABASE_URL: databaseUrl,
           HTTP_PORT: String(httpPort),
+          EXPERIENCE_CONCERNS: concernsUnderFault,
           ...env,
         },
         main,

@@ -9,7 +9,7 @@ import { loadNotMade, startLoad } from "./load.ts";
 import { durable, untilQuiet } from "./stack.ts";
 
 /** Far more than one replica gets done while the others start. */
-const backlog = 200_000;
+const backlog = 500_000;
 /** What goes on coming meanwhile. */
 const perSecond = 1_000;
 /** A phase that begins with less has nothing to show. */
@@ -67,7 +67,7 @@ test("one replica, then four, then two under load: the lag drains and nothing is
   await start(1);
   const alone = await phase(broker, fleet, (lag) => lag * 0.8);
   await start(3);
-  const four = await phase(broker, fleet, (lag) => lag / 2);
+  const four = await phase(broker, fleet, (lag) => lag * 0.8);
   const leaving = fleet.members.slice(0, 2);
   const endings = await Promise.all(leaving.map((member) => fleet.stop(member)));
   const two = await phase(broker, fleet, () => 0);

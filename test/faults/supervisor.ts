@@ -26,7 +26,7 @@ export interface ProxiedReplica extends Replica {
 }
 
 /** What the stories are about; a concern beside them would add requests of its own to those that are counted. */
-const concernsUnderFault = "extractor,features,runs,deadletters";
+export const concernsUnderFault = "extractor,features,runs,deadletters";
 
 export interface ReplicaOptions {
   readonly main: string;

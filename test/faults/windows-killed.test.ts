@@ -151,9 +151,9 @@ test("windows, fleet lessons and slow ones come out the same with replicas and t
   const stored = await sql<{ lesson_key: string }[]>`SELECT lesson_key FROM agent_lessons`;
   const keys = new Set(stored.map((row) => row.lesson_key));
   expect([...expected.lessonKeys].filter((key) => !keys.has(key))).toEqual([]);
-  expect((await compareWithReference(stack.broker, stack.database, windowMs)).differences).toEqual(
-    [],
-  );
+  expect(
+    (await compareWithReference(stack.broker, stack.database, windowMs, expected)).differences,
+  ).toEqual([]);
 
   const rows = await sql`
     SELECT lesson_key, (extract(epoch FROM window_start) * 1000)::float8 AS start, events, runs_failed,
