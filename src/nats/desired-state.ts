@@ -15,13 +15,15 @@ import type { Room, Rooms } from "./drift.ts";
 const second = 1_000;
 const hour = 3_600 * second;
 const day = 24 * hour;
-const gibibyte = 1_024 ** 3;
+// A little less than the round numbers that servers have as limits: one whose room is set aside to the last byte
+// refuses all that has no size, too.
+const gigabyte = 950_000_000;
 
 /**
  * Of streams that we create, where the settings name none. Reserved on the server's disk, so where that has no room for
  * them they are made without (`ensureStream`).
  */
-export const defaultMaxBytes = { source: 10 * gibibyte, output: gibibyte } as const;
+export const defaultMaxBytes = { source: 10 * gigabyte, output: gigabyte } as const;
 const defaultMaxAgeDays = { source: 7, output: 30 } as const;
 
 /** How long JetStream remembers a `Nats-Msg-Id` where publishing twice must store once. */

@@ -180,11 +180,11 @@ async function create(jsm: JetStreamManager, { streams, durables }: DesiredState
   };
   // A size is room that the server sets aside; where all of it is, one without a size is refused, too.
   const isSized = ({ stream }: NeededStream) => (stream.max_bytes ?? 0) > 0;
-  for (const some of [streams.filter((one) => !isSized(one)), streams.filter(isSized)]) {
-    await Promise.all(
-      some.map(({ stream, optional }) => make(optional, () => ensureStream(jsm, stream, "apply"))),
-    );
-  }
+  const makeStream = ({ stream, optional }: NeededStream) =>
+    make(optional, () => ensureStream(jsm, stream, "apply"));
+  await Promise.all(streams.filter((one) => !isSized(one)).map(makeStream));
+  // One after the other: one that is refused has its room set aside for a moment, too.
+  for (const one of streams.filter(isSized)) await makeStream(one);
   // Whoever reads in order makes the durable, from where the last one came to.
   const made = durables.filter(({ inOrder }) => !inOrder);
   await Promise.all(made.map((one) => make(one.optional, () => ensureDurable(jsm, one, "apply"))));
