@@ -9,6 +9,9 @@ const killedBefore = (step: Step, at = [1, 2]): Fault => ({
   failpoint: { step, moment: "before", at },
 });
 
+/** Batches stay small, so that there are as many steps as these faults want to choose from. */
+const env = { EXPERIENCE_FETCH_BATCH: "2" };
+
 const effects = "await outages.retryUntilAvailable(() => handle(values, { empty, skipped }));";
 const publication =
   "await settledAll(rows.map((row) => publisher.publish(row, causes.get(row.lesson_key))));";
@@ -97,7 +100,7 @@ test.for(mutants)("it shows when $name", async ({ change, fault, finds }) => {
   const reports: string[] = [];
   try {
     for (const seed of seeds) {
-      const { report } = await runStory({ seed, fault, main: build.main });
+      const { report } = await runStory({ seed, fault, main: build.main, env });
       reports.push(report);
       if (finds.test(report)) break;
     }
