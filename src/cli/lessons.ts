@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { BusError } from "../errors.ts";
 import type { LessonRow } from "../handlers/extractor/lesson.ts";
 import { ruleTypes } from "../handlers/extractor/rules/index.ts";
@@ -7,13 +7,12 @@ import type {
   LessonReader,
   SightingWire,
 } from "../handlers/lessons/lesson-reader.ts";
-import { parseTimestamp } from "../schema/timestamp.ts";
-import { readDatabaseUrl } from "../settings/index.ts";
-import { type GlobalOptions, surroundings } from "./ask.ts";
+import type { GlobalOptions } from "./ask.ts";
 import { addCurationCommands } from "./lesson-curation.ts";
 import { examples, printJson } from "./print.ts";
+import { reading, withDatabase } from "./reading.ts";
 import { printable, table } from "./table.ts";
-import { atLeastOne, moment } from "./time.ts";
+import { atLeastOne, since } from "./time.ts";
 
 interface Listing extends LessonFilter {
   readonly limit: number;
@@ -50,7 +49,7 @@ export function addLessonCommands(program: Command): void {
       ),
     )
     .action((options: Listing, command: Command) =>
-      reading(command, (reader, { json }) => list(reader, json, options)),
+      readingLessons(command, (reader, { json }) => list(reader, json, options)),
     );
 
   withDatabase(lessons.command("show <lesson>"))
@@ -60,45 +59,20 @@ export function addLessonCommands(program: Command): void {
     .addHelpText("after", where)
     .addHelpText("after", examples("lessons show 3f9a0c1e", "lessons show 3f9a0c1e --json"))
     .action((lesson: string, _: object, command: Command) =>
-      reading(command, (reader, { json }) => show(reader, json, lesson)),
+      readingLessons(command, (reader, { json }) => show(reader, json, lesson)),
     );
 
   addCurationCommands(lessons);
 }
 
-function withDatabase(command: Command): Command {
-  return command.option("--database <url>", "PostgreSQL, instead of LEARNER_DATABASE_URL");
-}
-
-function since(text: string): number {
-  const time = parseTimestamp(moment(text));
-  if (time !== null) return time;
-  throw new InvalidArgumentError("an ISO 8601 time, or so long ago: 90s, 15m, 2h, 7d.");
-}
-
-async function reading(
+async function readingLessons(
   command: Command,
   work: (reader: LessonReader, options: GlobalOptions) => Promise<void>,
 ): Promise<void> {
-  const { database: url, ...options } = command.optsWithGlobals<
-    GlobalOptions & { database?: string }
-  >();
-  const { openDatabase, silentLog } = await import("../postgres/client.ts");
-  const { openLessonReader } = await import("../handlers/lessons/lesson-reader.ts");
-  const warnings: string[] = [];
-  const env = { ...surroundings(), ...(url && { LEARNER_DATABASE_URL: url }) };
-  const database = openDatabase({
-    url: readDatabaseUrl(env, { warnings }),
-    poolSize: 1,
-    deadlineMs: options.timeout * 1_000,
-    log: silentLog,
-  });
-  for (const warning of warnings) console.error(`experience-bus: ${warning}`);
-  try {
+  await reading(command, async (database, options) => {
+    const { openLessonReader } = await import("../handlers/lessons/lesson-reader.ts");
     await work(openLessonReader(database), options);
-  } finally {
-    await database.close();
-  }
+  });
 }
 
 async function list(reader: LessonReader, json: boolean, options: Listing): Promise<void> {

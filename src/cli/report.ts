@@ -1,12 +1,10 @@
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import type { Figures } from "../handlers/windows/figures.ts";
 import { headline, recovery, size, trend } from "../handlers/windows/sentences.ts";
-import { parseTimestamp } from "../schema/timestamp.ts";
-import { readDatabaseUrl } from "../settings/index.ts";
-import type { GlobalOptions } from "./ask.ts";
 import { examples, printJson } from "./print.ts";
+import { reading, withDatabase } from "./reading.ts";
 import { printable } from "./table.ts";
-import { atLeastOne, moment } from "./time.ts";
+import { atLeastOne, since } from "./time.ts";
 
 interface Options {
   readonly since: number;
@@ -14,7 +12,6 @@ interface Options {
   readonly agent?: string;
   readonly limit: number;
   readonly markdown: boolean;
-  readonly database?: string;
 }
 
 const about = `
@@ -23,8 +20,7 @@ passed. Read from PostgreSQL (LEARNER_DATABASE_URL, or --database).`;
 
 /** `report`: what failed most, as text for a team's chat. */
 export function addReportCommand(program: Command): void {
-  program
-    .command("report")
+  withDatabase(program.command("report"))
     .description("what failed most, how often, and what helped: text for people")
     .option(
       "--since <time>",
@@ -36,44 +32,20 @@ export function addReportCommand(program: Command): void {
     .option("--agent <id>", "of this agent")
     .option("--limit <count>", "how many at most", atLeastOne, 10)
     .option("--markdown", "as Markdown", false)
-    .option("--database <url>", "PostgreSQL, instead of LEARNER_DATABASE_URL")
     .addHelpText("after", about)
     .addHelpText(
       "after",
       examples("report", "report --since 30d --markdown", "report --agent airline"),
     )
-    .action(async (options: Options, command: Command) => {
-      const { json, timeout } = command.optsWithGlobals<GlobalOptions>();
-      const figures = await read(options, timeout);
-      if (json)
-        return printJson({ since: new Date(options.since).toISOString(), lessons: figures });
-      console.log(printed(figures, options));
-    });
-}
-
-function since(text: string): number {
-  const time = parseTimestamp(moment(text));
-  if (time !== null) return time;
-  throw new InvalidArgumentError("an ISO 8601 time, or so long ago: 90s, 15m, 2h, 7d.");
-}
-
-async function read(options: Options, timeout: number): Promise<Figures[]> {
-  const { openDatabase, silentLog } = await import("../postgres/client.ts");
-  const { readFigures } = await import("../handlers/windows/figures.ts");
-  const { since, limit, tenant, agent, database: url } = options;
-  const warnings: string[] = [];
-  const env = { ...process.env, ...(url && { LEARNER_DATABASE_URL: url }) };
-  const database = openDatabase({
-    ...{ url: readDatabaseUrl(env, { warnings }), poolSize: 1 },
-    ...{ deadlineMs: timeout * 1_000, log: silentLog },
-  });
-  for (const warning of warnings) console.error(`experience-bus: ${warning}`);
-  try {
-    const filter = { since, ...(tenant && { tenantId: tenant }), ...(agent && { agentId: agent }) };
-    return await readFigures(database, filter, limit);
-  } finally {
-    await database.close();
-  }
+    .action((options: Options, command: Command) =>
+      reading(command, async (database, { json }) => {
+        const { readFigures } = await import("../handlers/windows/figures.ts");
+        const { since, limit, tenant, agent } = options;
+        const figures = await readFigures(database, { since, tenant, agent }, limit);
+        if (json) return printJson({ since: new Date(since).toISOString(), lessons: figures });
+        console.log(printed(figures, options));
+      }),
+    );
 }
 
 function printed(figures: readonly Figures[], { since, markdown }: Options): string {

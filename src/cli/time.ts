@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "commander";
+import { parseTimestamp } from "../schema/timestamp.ts";
 
 const unitMs: Readonly<Record<string, number>> = {
   ms: 1,
@@ -20,6 +21,13 @@ export function seconds(text: string): number {
 export function moment(text: string): string | number {
   const [, count, unit = ""] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text) ?? [];
   return count === undefined ? text : Date.now() - Number(count) * (unitMs[unit] ?? 0);
+}
+
+/** Epoch ms. */
+export function since(text: string): number {
+  const time = parseTimestamp(moment(text));
+  if (time !== null) return time;
+  throw new InvalidArgumentError("an ISO 8601 time, or so long ago: 90s, 15m, 2h, 7d.");
 }
 
 export function atLeastOne(text: string): number {

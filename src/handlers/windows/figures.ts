@@ -2,12 +2,10 @@ import type { Database } from "../../postgres/client.ts";
 import type { Signals } from "../extractor/signature.ts";
 
 export interface FigureFilter {
-  readonly tenantId?: string;
-  readonly agentId?: string;
+  readonly tenant?: string | undefined;
+  readonly agent?: string | undefined;
   /** Windows that start then or later, epoch ms. */
   readonly since?: number;
-  /** And before then. */
-  readonly until?: number;
 }
 
 /** How big one failure of one agent (or of a fleet) was, in all tasks in which it is a lesson. */
@@ -47,20 +45,19 @@ export interface Figures {
  */
 export async function readFigures(
   database: Database,
-  { tenantId = "", agentId = "", since, until }: FigureFilter,
+  { tenant = "", agent = "", since }: FigureFilter,
   limit: number,
 ): Promise<Figures[]> {
   const from = new Date(since ?? -62_135_596_800_000).toISOString();
-  const to = new Date(until ?? 253_402_300_799_000).toISOString();
   return await database.run(
     async ({ sql }) => sql<Figures>`
       WITH found AS (
         SELECT lesson.tenant_id, lesson.scope, lesson.agent_id, lesson.lesson_type, lesson.signals,
           lesson.task_type, counted.*
         FROM agent_lessons AS lesson JOIN signature_windows AS counted USING (lesson_key)
-        WHERE (${tenantId} = '' OR lesson.tenant_id = ${tenantId})
-          AND (${agentId} = '' OR lesson.agent_id = ${agentId})
-          AND counted.window_start >= ${from}::timestamptz AND counted.window_start < ${to}::timestamptz
+        WHERE (${tenant} = '' OR lesson.tenant_id = ${tenant})
+          AND (${agent} = '' OR lesson.agent_id = ${agent})
+          AND counted.window_start >= ${from}::timestamptz
       ), groups AS (
         SELECT tenant_id, scope, agent_id, lesson_type, signals,
           array_agg(DISTINCT lesson_key) AS lesson_keys, array_agg(DISTINCT task_type) AS tasks,
@@ -78,7 +75,7 @@ export async function readFigures(
             (count(DISTINCT hash) FILTER (WHERE counted.window_start >= middle))::int AS late
           FROM signature_windows AS counted, unnest(counted.run_hashes) AS hash
           WHERE counted.lesson_key = ANY (groups.lesson_keys)
-            AND counted.window_start >= ${from}::timestamptz AND counted.window_start < ${to}::timestamptz
+            AND counted.window_start >= ${from}::timestamptz
         ) AS runs
         ORDER BY runs_failed DESC, groups.last_at DESC, groups.lesson_keys LIMIT ${limit}
       )
@@ -97,20 +94,20 @@ export async function readFigures(
         WHERE around.tenant_id = hit.tenant_id
           AND (hit.scope = 'fleet' OR around.agent_id = hit.agent_id)
           AND (hit.scope = 'fleet' OR cardinality(hit.tasks) > 1 OR around.task_type = hit.tasks[1])
-          AND around.window_start >= ${from}::timestamptz AND around.window_start < ${to}::timestamptz
+          AND around.window_start >= ${from}::timestamptz
       ) AS hashed CROSS JOIN LATERAL (
         SELECT hashed.runs, hashed.late, coalesce(sum(around.single_events), 0)::int AS single
         FROM run_windows AS around
         WHERE around.tenant_id = hit.tenant_id
           AND (hit.scope = 'fleet' OR around.agent_id = hit.agent_id)
           AND (hit.scope = 'fleet' OR cardinality(hit.tasks) > 1 OR around.task_type = hit.tasks[1])
-          AND around.window_start >= ${from}::timestamptz AND around.window_start < ${to}::timestamptz
+          AND around.window_start >= ${from}::timestamptz
       ) AS seen LEFT JOIN LATERAL (
         SELECT jsonb_object_agg(tool, runs) AS calls FROM (
           SELECT key AS tool, sum(value::int)::int AS runs
           FROM signature_windows AS counted, jsonb_each_text(counted."between")
           WHERE counted.lesson_key = ANY (hit.lesson_keys)
-            AND counted.window_start >= ${from}::timestamptz AND counted.window_start < ${to}::timestamptz
+            AND counted.window_start >= ${from}::timestamptz
           GROUP BY key
         ) AS called
       ) AS between_calls ON true
