@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { rulesFor } from "../../src/handlers/extractor/rules/index.ts";
-import { lessonKey } from "../../src/handlers/extractor/signature.ts";
-import { anyOne } from "../../src/handlers/windows/fleet.ts";
+import { any, lessonKey } from "../../src/handlers/extractor/signature.ts";
+
 import { wideReference } from "../../src/handlers/windows/reference.ts";
 import { eventually } from "../rig/eventually.ts";
 import { plainEvent } from "../unit/extractor/events.ts";
@@ -75,7 +75,7 @@ function keysOf({ agent, tool, error }: Call): string[] {
     tool,
   };
   const { tool: _, ...shared } = errorRule.signature(event) ?? {};
-  const fleet = { tenantId: "default", agentId: anyOne, taskType: anyOne };
+  const fleet = { tenantId: "default", agentId: any, taskType: any };
   return [
     lessonKey(errorRule, event, { ...shared, tool }),
     lessonKey(errorRule, fleet, shared, "fleet"),

@@ -28,6 +28,9 @@ export function modelOf(event: ExperienceEvent): Signals {
 /** Whose lesson it is: one agent's at one task, or that of all agents of a tenant. */
 export type Scope = "agent" | "fleet";
 
+/** Any agent, any task: whose a lesson is that is not of one agent. */
+export const any = "*";
+
 /**
  * The identity of a lesson: lower-case hex SHA-256 over tenant, lesson type, rule version, scope,
  * agent, task type and signature, and nothing else (contract, section 2).

@@ -1,6 +1,7 @@
+import { any } from "../extractor/signature.ts";
 import { blockOverhead, lengthInBlock } from "./block.ts";
 import type { Facts } from "./facts.ts";
-import { any, type KnownLesson } from "./lesson.ts";
+import type { KnownLesson } from "./lesson.ts";
 
 /** What an agent is about to do, and how much it wants to hear. */
 export interface Asked {

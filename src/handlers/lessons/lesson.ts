@@ -58,6 +58,3 @@ export interface KnownLesson {
   readonly curation: Curation;
   readonly epoch: Epoch;
 }
-
-/** Any agent, any task. */
-export const any = "*";

@@ -1,4 +1,5 @@
-import { any, type KnownLesson } from "./lesson.ts";
+import { any } from "../extractor/signature.ts";
+import type { KnownLesson } from "./lesson.ts";
 
 /** What recall knows of the tables: by tenant and agent, at most `most` lessons. */
 export interface LessonMemory {

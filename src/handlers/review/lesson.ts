@@ -1,8 +1,6 @@
 import { createHash } from "node:crypto";
+import { any } from "../extractor/signature.ts";
 import type { Advanced, ReviewEntry } from "./entry.ts";
-
-/** Any agent, any task. */
-export const any = "*";
 
 /** Lower-case hex SHA-256, of the tenant and the entry's id alone: an entry makes one lesson. */
 export function reviewedLessonKey(tenantId: string, entryId: string): string {

@@ -1,10 +1,7 @@
 import type { ExperienceEvent } from "../extractor/event.ts";
 import { type Subject, subjectOf } from "../extractor/lesson.ts";
 import type { Rule } from "../extractor/rules/index.ts";
-import type { Signals } from "../extractor/signature.ts";
-
-/** Stands for every agent and every task. */
-export const anyOne = "*";
+import { any, type Signals } from "../extractor/signature.ts";
 
 /**
  * The same failure whichever agent, task and tool it befell; null where a tool's name is all that
@@ -16,5 +13,5 @@ export function fleetSubject(
   { tool, ...signals }: Signals,
 ): Subject | null {
   if (tool !== undefined && Object.keys(signals).length === 0) return null;
-  return subjectOf(rule, { tenantId, agentId: anyOne, taskType: anyOne }, signals, "fleet");
+  return subjectOf(rule, { tenantId, agentId: any, taskType: any }, signals, "fleet");
 }
