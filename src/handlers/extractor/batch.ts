@@ -1,4 +1,3 @@
-import { LRUCache } from "lru-cache";
 import type { ExperienceEvent, OkGlance } from "./event.ts";
 import {
   type CountBy,
@@ -8,10 +7,10 @@ import {
   entryOf,
   isSettled,
 } from "./evidence.ts";
-import { type Subject, subjectOf } from "./lesson.ts";
+import type { Subject } from "./lesson.ts";
 import type { Rule } from "./rules/index.ts";
 import { isSampled } from "./sampling.ts";
-import type { Signals } from "./signature.ts";
+import { cachedSubject, signatureText } from "./subjects.ts";
 
 export type Outcome = EntryOutcome | "sampled" | "sampled_out" | "cancelled" | "unknown";
 
@@ -67,16 +66,13 @@ export function isStored(
     const signals = rule.signature(event);
     if (signals === null) continue;
     isEvidence = true;
-    const { lessonKey } = cachedSubject(signatureText(rule, event, signals), rule, event, signals);
+    const { lessonKey } = cachedSubject(rule, event, signals);
     const evidence = known(lessonKey);
     if (!evidence || !isSettled(evidence, event.ts, options.windowMs)) return false;
   }
   // A failure that says nothing of itself is counted apart.
   return event.ok || isEvidence;
 }
-
-/** Hashing a signature costs more than all else about a storm's event; the cache only saves that. */
-const subjects = new LRUCache<string, Subject>({ max: 20_000 });
 
 /**
  * Groups events by signature. `known` answers from memory what is stored for a lesson key; an event
@@ -109,7 +105,7 @@ export function groupEvents(
       const text = signatureText(rule, event, signals);
       let found = seen.get(text);
       if (found === undefined) {
-        const subject = cachedSubject(text, rule, event, signals);
+        const subject = cachedSubject(rule, event, signals, "agent", text);
         const group = { subject, entries: [], eventIndexes: [], storedAt: 0 };
         found = { group, evidence: known(subject.lessonKey) };
         seen.set(text, found);
@@ -134,25 +130,4 @@ export function groupEvents(
     outcomes,
     oldestTs,
   };
-}
-
-function cachedSubject(
-  text: string,
-  rule: Rule,
-  event: ExperienceEvent,
-  signals: Signals,
-): Subject {
-  const cached = subjects.get(text);
-  // Another set of rules in the same process (other thresholds) must not be served this one's.
-  if (cached?.rule === rule) return cached;
-  const subject = subjectOf(rule, event, signals);
-  subjects.set(text, subject);
-  return subject;
-}
-
-/** Unambiguous, because the decoder refuses NUL in every text. */
-function signatureText(rule: Rule, event: ExperienceEvent, signals: Signals): string {
-  let text = `${rule.type}\0${event.tenantId}\0${event.agentId}\0${event.taskType}`;
-  for (const name in signals) text += `\0${name}\0${signals[name as keyof Signals]}`;
-  return text;
 }

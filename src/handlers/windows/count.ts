@@ -1,9 +1,9 @@
 import { hash } from "node:crypto";
 import type { ExperienceEvent } from "../extractor/event.ts";
 import { type CountBy, windowIndex } from "../extractor/evidence.ts";
-import { subjectOf } from "../extractor/lesson.ts";
 import type { Rule } from "../extractor/rules/index.ts";
 import { servedBy } from "../extractor/signature.ts";
+import { cachedSubject } from "../extractor/subjects.ts";
 import { nameOf } from "../extractor/successes.ts";
 import { fleetSubject } from "./fleet.ts";
 
@@ -76,7 +76,7 @@ export function countWindows(
       for (const rule of rules) {
         const signals = rule.signature(step);
         if (signals === null) continue;
-        const subject = subjectOf(rule, step, signals);
+        const subject = cachedSubject(rule, step, signals);
         const fleet = fleetSubject(rule, step, signals);
         for (const one of fleet === null ? [subject] : [subject, fleet]) {
           const key = `${one.lessonKey} ${window}`;

@@ -3,7 +3,7 @@ import { publish, reading } from "../../nats/grants.ts";
 import { lessonsStream, windows as names } from "../../subjects.ts";
 import type { ConcernDeclaration } from "../concern.ts";
 import { type WindowMetrics, windowMetrics } from "./metrics.ts";
-import { type AllWindowSettings, windowSettings } from "./settings.ts";
+import { type AllWindowSettings, timesOf, windowSettings } from "./settings.ts";
 
 /** How big each failure is, window by window, and lessons that one short window of one agent does not show. */
 export const windows: ConcernDeclaration<AllWindowSettings, WindowMetrics> = {
@@ -56,9 +56,7 @@ export const windows: ConcernDeclaration<AllWindowSettings, WindowMetrics> = {
     },
     async open({ database }, settings) {
       const { openWindowStore } = await import("./store.ts");
-      const windowMs = Math.round(settings.windowSeconds * 1_000);
-      const recoveryMs = Math.round(settings.recoverySeconds * 1_000);
-      const store = openWindowStore(database, { windowMs, recoveryMs });
+      const store = openWindowStore(database, timesOf(settings));
       return async () => ({ lesson_windows_due: await store.countDue() });
     },
   },

@@ -2,7 +2,7 @@ import { isRefusal } from "../../errors.ts";
 import { orNull } from "../../nats/errors.ts";
 import { readSince } from "../../nats/reader.ts";
 import { openLeases } from "../../postgres/leases.ts";
-import { openPositions } from "../../postgres/positions.ts";
+import { openPositions, type Positions } from "../../postgres/positions.ts";
 import type { Consumption } from "../../runtime/consumer.ts";
 import { namesOf } from "../../runtime/consumers.ts";
 import type { Dependencies } from "../../runtime/dependencies.ts";
@@ -16,12 +16,12 @@ import { windowIndex } from "../extractor/evidence.ts";
 import { storedMessage } from "../extractor/history.ts";
 import { type MessageDecoder, messageDecoder } from "../extractor/ingest.ts";
 import { lessonPublisher } from "../extractor/publishers.ts";
-import { rulesFor } from "../extractor/rules/index.ts";
+import { type Rule, rulesFor } from "../extractor/rules/index.ts";
 import { openLessonStore } from "../extractor/store.ts";
 import { createLearning } from "./learn.ts";
 import type { WindowMetrics } from "./metrics.ts";
 import { recount } from "./recount.ts";
-import type { AllWindowSettings } from "./settings.ts";
+import { type AllWindowSettings, timesOf } from "./settings.ts";
 import { openWideStore, openWindowStore, type WindowStore } from "./store.ts";
 
 const dayMs = 86_400_000;
@@ -35,21 +35,25 @@ export async function openWindows(context: Context): Promise<RunningConcern> {
   const { js, jsm, database } = opened;
   const [durable] = desired.durables;
   if (durable === undefined) throw new Error("the concern declares no durable");
-  const windowMs = Math.round(settings.windowSeconds * 1_000);
-  const recoveryMs = Math.round(settings.recoverySeconds * 1_000);
+  const times = timesOf(settings);
   const maxFutureMs = settings.maxFutureSeconds * 1_000;
   const { subject, stream, countBy } = settings;
   const rules = rulesFor(settings);
   const attempts = await openAttempts(context, names.durable);
   const positions = openPositions(database);
-  const windows = openWindowStore(database, { windowMs, recoveryMs });
+  const windows = openWindowStore(database, times);
   const decode = leniently(messageDecoder({ subject, maxFutureMs, rules, okSamplePercent: 100 }));
   const lease = startLease({
     ...{ leases: openLeases(database), name: names.durable, holder: context.instance },
     ...{ log, onFatal },
   });
   return {
-    parts: [{ endpoints: [], consumptions: [consumption(context, decode, windows)] }],
+    parts: [
+      {
+        endpoints: [],
+        consumptions: [consumption(context, { decode, rules, windows, positions })],
+      },
+    ],
     durables: [
       {
         wanted: durable,
@@ -61,7 +65,7 @@ export async function openWindows(context: Context): Promise<RunningConcern> {
     maintenance: [
       recount({
         ...{ store: windows, rules, log },
-        settings: { windowMs, recoveryMs, countBy, maxFutureMs },
+        settings: { ...times, countBy, maxFutureMs },
         read: (since) => eventsSince({ js, jsm }, { stream, subject, since }, decode),
         isDue: async () => lease.isHeld && (await behind(jsm, namesOf(durable))) < mostBehind,
         counted: (count) => metrics.windowsCounted.inc(count),
@@ -90,19 +94,23 @@ function leniently(decode: MessageDecoder): MessageDecoder {
 
 function consumption(
   { opened, settings, metrics, tracing }: Context,
-  decode: MessageDecoder,
-  windows: Pick<WindowStore, "touch">,
+  parts: {
+    readonly decode: MessageDecoder;
+    readonly rules: readonly Rule[];
+    readonly windows: Pick<WindowStore, "touch">;
+    readonly positions: Positions;
+  },
 ): Consumption<ExperienceEvent> {
   const { js, database } = opened;
-  const windowMs = Math.round(settings.windowSeconds * 1_000);
-  const positions = openPositions(database);
+  const { decode, rules, windows, positions } = parts;
+  const { windowMs } = timesOf(settings);
   const learn = createLearning(
     {
       wide: openWideStore(database),
       lessons: openLessonStore(database, { publish: settings.lessonPublishEnabled }),
       publisher: lessonPublisher(js, settings.lessonSubject, tracing),
     },
-    rulesFor(settings),
+    rules,
     {
       ...{ windowMs, countBy: settings.countBy, slowRuns: settings.slowRuns },
       ...{ slowWindowMs: settings.slowWindowDays * dayMs, fleetAgents: settings.fleetAgents },

@@ -26,3 +26,11 @@ export function windowSettings(read: Reader): WindowSettings {
     windowRetentionDays: read.number("LESSON_WINDOWS_RETENTION_DAYS", 90, 1, 36_500),
   };
 }
+
+/** The times that windows are counted by, ms. */
+export function timesOf({ windowSeconds, recoverySeconds }: AllWindowSettings) {
+  return {
+    windowMs: Math.round(windowSeconds * 1_000),
+    recoveryMs: Math.round(recoverySeconds * 1_000),
+  };
+}

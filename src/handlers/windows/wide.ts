@@ -7,8 +7,9 @@ import {
   entryOf,
   isSettled,
 } from "../extractor/evidence.ts";
-import { type Subject, subjectOf } from "../extractor/lesson.ts";
+import type { Subject } from "../extractor/lesson.ts";
 import type { Rule } from "../extractor/rules/index.ts";
+import { cachedSubject } from "../extractor/subjects.ts";
 import { fleetSubject } from "./fleet.ts";
 
 export interface WideSettings {
@@ -45,7 +46,7 @@ export function wideGroups(
       const signals = rule.signature(event);
       if (signals === null) continue;
       const entry = entryOf(event, settings.countBy);
-      const agent = subjectOf(rule, event, signals);
+      const agent = cachedSubject(rule, event, signals);
       const fleet = fleetSubject(rule, event, signals);
       add(groups, known, group(agent, settings, true), entry);
       if (fleet === null) continue;
