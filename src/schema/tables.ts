@@ -6,13 +6,10 @@ import {
   pgTable,
   primaryKey,
   text,
-  timestamp,
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
-import type { Json } from "./columns.ts";
-
-const moment = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
+import { type Json, moment } from "./columns.ts";
 
 /** What was learned. Append-only: the database itself refuses UPDATE, DELETE and TRUNCATE. */
 export const agentLessons = pgTable(

@@ -8,11 +8,8 @@ import {
   pgView,
   primaryKey,
   text,
-  timestamp,
 } from "drizzle-orm/pg-core";
-import type { Json } from "./columns.ts";
-
-const moment = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
+import { type Json, moment } from "./columns.ts";
 
 /** Of runs that have an id: 52 bits of a hash, so that distinct runs can be counted over many windows. */
 const runHashes = () => bigint("run_hashes", { mode: "number" }).array().notNull();
