@@ -75,9 +75,13 @@ export function hostOf(server: string): string {
 
 async function authenticatorOf(settings: NatsSettings): Promise<Authenticator | undefined> {
   if (settings.creds) {
-    return credsAuthenticator(
-      await latestOf(settings.creds, /BEGIN NATS USER JWT[\s\S]*END USER NKEY SEED/),
+    const latest = await latestOf(
+      settings.creds,
+      /BEGIN NATS USER JWT[\s\S]*END USER NKEY SEED-+/,
+      // The client (3.4.0) reads lines that end in \n alone, the last one, too.
+      (text) => `${text.replaceAll("\r\n", "\n")}\n`,
     );
+    return credsAuthenticator(latest);
   }
   // Editors and `nk` end it with a line break, which the client would take for a part of the seed.
   if (settings.nkey) return nkeyAuthenticator(await latestOf(settings.nkey, /^SU[A-Z2-7]{56}$/));
@@ -88,8 +92,12 @@ async function authenticatorOf(settings: NatsSettings): Promise<Authenticator | 
  * What a credentials file holds at each connection, for it may be rotated. A file that is away or half written at that
  * moment is passed over: the client closes for good where its authenticator throws. Rejects when it cannot be read now.
  */
-async function latestOf(path: string, whole: RegExp): Promise<() => Uint8Array> {
-  const encode = (text: string) => new TextEncoder().encode(text.trim());
+async function latestOf(
+  path: string,
+  whole: RegExp,
+  form = (text: string) => text,
+): Promise<() => Uint8Array> {
+  const encode = (text: string) => new TextEncoder().encode(form(text.trim()));
   let latest = encode(await readFile(path, "utf8"));
   return () => {
     const text = readable(path);

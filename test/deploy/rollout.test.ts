@@ -92,6 +92,14 @@ describe.skipIf(kustomize === null).each(renders)("%s", (path) => {
     }
   });
 
+  it("scales by what replicas report: KEDA's own scaler finds no consumer on nats-server 2.12.7 and later", () => {
+    const triggers = ofKind(resources, "ScaledObject").flatMap(({ spec }) => spec.triggers);
+    for (const { type, metadata } of triggers) {
+      expect(type).toBe("prometheus");
+      expect(metadata.query).toContain('consumer="experience-learner-v1"');
+    }
+  });
+
   it("leads the Service to all replicas, and to no Job", () => {
     const [one] = ofKind(resources, "Service");
     expect(one?.["spec"].ports).toEqual([{ name: "http", port: service.port, targetPort: "http" }]);

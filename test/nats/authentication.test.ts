@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { nkeys } from "@nats-io/transport-node";
+import { encodeAccount, encodeOperator, encodeUser, fmtCreds } from "@nats-io/jwt";
+import { type NatsConnection, nkeys } from "@nats-io/transport-node";
 import { generate } from "selfsigned";
 import { expect, inject, onTestFinished, test } from "vitest";
 import { startNatsServer } from "../../src/embedded/nats-server.ts";
@@ -114,3 +115,49 @@ test("a server that wants TLS before it says anything is reached with NATS_TLS_F
   expect(await attempt({ url, ca, tlsFirst: true })).toBe("connected");
   expect(await attempt({ url, ca })).not.toBe("connected");
 });
+
+test("a user of a decentralised account that has expired is let in again once its file is renewed", async () => {
+  const operator = nkeys.createOperator();
+  const [account, system, user] = [nkeys.createAccount(), nkeys.createAccount(), nkeys.createUser()]; // biome-ignore format: one line
+  const operatorToken = await encodeOperator("operator", operator);
+  const limits = { conn: -1, subs: -1, data: -1, payload: -1, leaf: -1, imports: -1, exports: -1 };
+  const accountToken = await encodeAccount("APP", account, { limits }, { signer: operator });
+  const systemToken = await encodeAccount("SYS", system, {}, { signer: operator });
+  const { url, folder } = await startServer(
+    () => `operator: ${operatorToken}
+      resolver: MEMORY
+      system_account: ${system.getPublicKey()}
+      resolver_preload: {
+        ${system.getPublicKey()}: ${systemToken}
+        ${account.getPublicKey()}: ${accountToken}
+      }`,
+  );
+  const creds = join(folder, "user.creds");
+  const renew = async (lastsSeconds: number) => {
+    const expires = Math.floor(Date.now() / 1_000) + lastsSeconds;
+    const token = await encodeUser("svc", user, account, {}, { exp: expires });
+    const file = new TextDecoder().decode(fmtCreds(token, user)).trim();
+    // As a secret store that cuts the last line break, and an editor of Windows, leave it.
+    writeFileSync(creds, file.replaceAll("\n", "\r\n"));
+  };
+  await renew(2);
+  const log = { info: () => undefined, warn: () => undefined };
+  const nc = await connectNats({ url, creds, inboxPrefix: "_INBOX" }, log);
+  onTestFinished(() => nc.close());
+  // The server itself sends the user away when its time is over; the client goes on trying, in vain.
+  const refused = attempts(nc, "error", 2);
+  await refused;
+  const back = attempts(nc, "reconnect", 1);
+  await renew(3_600);
+  await back;
+  await nc.flush();
+});
+
+/** Resolves when the connection has told this so many times. */
+async function attempts(nc: NatsConnection, wanted: string, times: number): Promise<void> {
+  let seen = 0;
+  for await (const { type } of nc.status()) {
+    if (type === wanted) seen += 1;
+    if (seen === times) return;
+  }
+}
