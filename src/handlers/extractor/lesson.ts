@@ -81,7 +81,7 @@ export interface LessonRow {
   readonly expires_at: string | null;
 }
 
-/** Found by the reader of windows, and not by the extractor: a fleet's, or one of slow failures. */
+/** That only the reader of windows finds, and so publishes: a fleet's, or one of slow failures alone. */
 export function isWide({ scope, raw }: Pick<LessonRow, "scope" | "raw">): boolean {
   return scope === "fleet" || raw["window"] === "slow";
 }
@@ -97,7 +97,7 @@ export interface Measure {
   /** K. */
   readonly threshold: number;
   readonly windowSeconds: number;
-  /** The window that found it, where it is not that of `EXPERIENCE_WINDOW_SECONDS`. */
+  /** The window that proves it, where that of `EXPERIENCE_WINDOW_SECONDS` does not. */
   readonly window?: "slow";
 }
 

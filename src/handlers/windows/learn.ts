@@ -1,6 +1,6 @@
 import { LRUCache } from "lru-cache";
 import type { ExperienceEvent } from "../extractor/event.ts";
-import { addEvidence, dueFrom, type Evidence, noEvidence, settle } from "../extractor/evidence.ts";
+import { addEvidence, dueFrom, noEvidence, settle } from "../extractor/evidence.ts";
 import {
   isWide,
   type Lesson,
@@ -10,8 +10,9 @@ import {
 } from "../extractor/lesson.ts";
 import type { LessonPublisher, LessonStore } from "../extractor/ports.ts";
 import type { Rule } from "../extractor/rules/index.ts";
-import type { Versioned, WideStore } from "./store.ts";
+import type { Versioned, WideEvidence, WideStore } from "./store.ts";
 import { type WideGroup, type WideSettings, wideGroups } from "./wide.ts";
+import { createWorked, type WorkedMemory } from "./worked.ts";
 
 /** What a batch led to. */
 export interface Learned {
@@ -38,17 +39,20 @@ export function createLearning(
   settings: WideSettings,
 ) {
   const { wide, lessons, publisher } = ports;
-  const cache = new LRUCache<string, Versioned<Evidence>>({ max: remembered });
+  const cache = new LRUCache<string, Versioned<WideEvidence>>({ max: remembered });
+  const worked = createWorked(settings);
 
   async function learn(events: readonly ExperienceEvent[]): Promise<Learned> {
+    worked.note(events);
     const groups = wideGroups(events, rules, (key) => cache.get(key)?.value, settings);
     if (groups.length === 0) return { inserted: [], sightings: 0 };
     await load(groups.map(({ key }) => key).filter((key) => !cache.has(key)));
-    const judged = groups.map((group) => judge(group, cache.get(group.key)));
+    const judged = judgeAll(groups, (key) => cache.get(key), worked);
     const stored = await lessons.store(
-      judged.flatMap(({ lesson }) => lesson ?? []),
+      onceEach(judged.flatMap(({ lesson }) => lesson ?? [])),
       judged.flatMap(({ sightings }) => sightings),
     );
+    // What a short window proves is published by the extractor, which finds it in the same events.
     const rows = [...stored.inserted, ...stored.existing];
     const waiting = rows.filter((row) => stored.unpublished.has(row.lesson_key) && isWide(row));
     for (const row of waiting) await publisher.publish(row);
@@ -74,33 +78,93 @@ export function createLearning(
   return learn;
 }
 
+/** A fleet's short and its long window may come true at once: the short one says more, and comes first. */
+function onceEach(lessons: readonly Lesson[]): Lesson[] {
+  const byKey = new Map<string, Lesson>();
+  for (const lesson of lessons) {
+    if (!byKey.has(lesson.lessonKey)) byKey.set(lesson.lessonKey, lesson);
+  }
+  return [...byKey.values()];
+}
+
 interface Judged {
   readonly key: string;
-  readonly before: Versioned<Evidence>;
-  readonly after: Evidence;
+  readonly before: Versioned<WideEvidence>;
+  readonly after: WideEvidence;
   readonly lesson: Lesson | null;
   readonly sightings: readonly SightingRow[];
 }
 
+type Known = (key: string) => Versioned<WideEvidence> | undefined;
+
+const nothingKnown: Versioned<WideEvidence> = { value: noEvidence, version: 0 };
+
+function judgeAll(groups: readonly WideGroup[], known: Known, worked: WorkedMemory): Judged[] {
+  const short = new Map<string, { group: WideGroup; judged: Judged }>();
+  for (const group of groups) {
+    if (group.kind !== "short") continue;
+    const judged = judgeShort(group, known(group.key) ?? nothingKnown, worked);
+    short.set(group.subject.lessonKey, { group, judged });
+  }
+  const wide = groups
+    .filter(({ kind }) => kind !== "short")
+    .map((group) => {
+      const { subject, kind } = group;
+      const found = kind === "slow" ? short.get(subject.lessonKey) : undefined;
+      const proven = found && provenShortly(found.group, found.judged.after);
+      return judge(group, known(group.key) ?? nothingKnown, proven);
+    });
+  return [...wide, ...[...short.values()].map(({ judged }) => judged)];
+}
+
+/**
+ * Evidence of the extractor's own kind, up to what proves the lesson: from then on it stays as it is, with what
+ * had worked by then, for so the extractor words it.
+ */
+function judgeShort(
+  { key, subject, limits, entries }: WideGroup,
+  before: Versioned<WideEvidence>,
+  worked: WorkedMemory,
+): Judged {
+  const none = { lesson: null, sightings: [] };
+  if (before.value.worked !== undefined) return { key, before, after: before.value, ...none };
+  const { evidence } = addEvidence(before.value, entries, limits);
+  const { lesson } = dueFrom(evidence, limits);
+  if (lesson === null) return { key, before, after: evidence, ...none };
+  const after = { ...evidence, entries: lesson, worked: worked.instead(subject, lesson) };
+  return { key, before, after, ...none };
+}
+
+/** The lesson as the extractor words it; undefined where its window does not prove it. */
+function provenShortly(
+  { subject, limits }: WideGroup,
+  { entries, worked }: WideEvidence,
+): Lesson | undefined {
+  if (worked === undefined) return undefined;
+  return lessonFrom(subject, entries, { others: worked, sameSucceeded: false }, measureOf(limits));
+}
+
+function measureOf({ threshold, windowMs }: WideGroup["limits"]) {
+  return { threshold, windowSeconds: windowMs / 1_000 };
+}
+
 const nothingWorked = { others: [], sameSucceeded: false };
 
-function judge(group: WideGroup, known: Versioned<Evidence> | undefined): Judged {
-  const { key, subject, limits, isSlow } = group;
-  const before = known ?? { value: noEvidence, version: 0 };
-  const { evidence } = addEvidence(before.value, group.entries, limits);
+function judge(
+  { key, subject, limits, kind, entries }: WideGroup,
+  before: Versioned<WideEvidence>,
+  proven: Lesson | undefined,
+): Judged {
+  const { evidence } = addEvidence(before.value, entries, limits);
   const due = dueFrom(evidence, limits);
-  const windowSeconds = limits.windowMs / 1_000;
-  const measure = {
-    ...{ threshold: limits.threshold, windowSeconds },
-    ...(isSlow && { window: "slow" as const }),
-  };
+  const isSlow = kind === "slow";
+  const measure = { ...measureOf(limits), ...(isSlow && { window: "slow" as const }) };
   const isLearned = evidence.learned || due.lesson !== null;
   const indexes = due.sightings.map(({ index }) => index);
   return {
     ...{ key, before },
     after: isLearned ? settle(evidence, indexes, limits) : evidence,
-    lesson: due.lesson && lessonFrom(subject, due.lesson, nothingWorked, measure),
-    // Sightings are of the short windows; of a slow failure each occurrence has a window of its own.
+    lesson: due.lesson && (proven ?? lessonFrom(subject, due.lesson, nothingWorked, measure)),
     sightings: isSlow ? [] : due.sightings.map((window) => sightingFrom(subject, window, measure)),
   };
 }

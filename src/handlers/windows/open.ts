@@ -113,6 +113,7 @@ function consumption(
     rules,
     {
       ...{ windowMs, countBy: settings.countBy, slowRuns: settings.slowRuns },
+      okSamplePercent: settings.okSamplePercent,
       ...{ slowWindowMs: settings.slowWindowDays * dayMs, fleetAgents: settings.fleetAgents },
     },
   );

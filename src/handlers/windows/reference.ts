@@ -18,7 +18,7 @@ interface Seen {
 export function wideReference(
   events: Iterable<ExperienceEvent>,
   rules: readonly Rule[],
-  settings: WideSettings,
+  settings: Omit<WideSettings, "okSamplePercent">,
 ): Expected {
   const { windowMs, slowWindowMs, slowRuns, fleetAgents, countBy } = settings;
   const bySubject = new Map<string, Seen>();

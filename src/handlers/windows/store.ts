@@ -8,13 +8,18 @@ export interface Versioned<T> {
   readonly version: number;
 }
 
+/** Evidence of a short window that proves its lesson has, beside what proves it, what had worked by then. */
+export interface WideEvidence extends Evidence {
+  readonly worked?: readonly string[];
+}
+
 export interface WideStore {
-  read(keys: readonly string[]): Promise<ReadonlyMap<string, Versioned<Evidence>>>;
+  read(keys: readonly string[]): Promise<ReadonlyMap<string, Versioned<WideEvidence>>>;
   /** Writes those whose version is still the given one; resolves to how many. */
   write(
     documents: readonly {
       readonly key: string;
-      readonly value: Evidence;
+      readonly value: WideEvidence;
       readonly version: number;
     }[],
   ): Promise<number>;
@@ -44,7 +49,7 @@ export function openWideStore(database: Database): WideStore {
   return {
     async read(keys) {
       const rows = await database.run(
-        async ({ sql }) => sql<{ key: string; evidence: Evidence; version: number }>`
+        async ({ sql }) => sql<{ key: string; evidence: WideEvidence; version: number }>`
           SELECT evidence_key AS key, evidence, version::float8 AS version FROM wide_evidence
           WHERE evidence_key = ANY (ARRAY(
             SELECT jsonb_array_elements_text(${JSON.stringify(keys)}::text::jsonb)))`,

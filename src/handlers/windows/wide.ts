@@ -17,6 +17,7 @@ export interface WideSettings {
   readonly slowWindowMs: number;
   readonly slowRuns: number;
   readonly fleetAgents: number;
+  readonly okSamplePercent: number;
   readonly countBy: CountBy;
 }
 
@@ -26,9 +27,15 @@ export interface WideGroup {
   readonly key: string;
   readonly subject: Subject;
   readonly limits: EvidenceLimits;
-  readonly isSlow: boolean;
+  readonly kind: Kind;
   readonly entries: Entry[];
 }
+
+/**
+ * What evidence is for: `slow` failures of an agent or of a fleet; a `fleet` in one short window; `short`: what the
+ * extractor holds, too, so that a lesson that it would learn is worded as it would be, whoever is first.
+ */
+export type Kind = "slow" | "fleet" | "short";
 
 /**
  * What a batch adds beyond the evidence of one agent in one short window: the same failure over many
@@ -48,12 +55,14 @@ export function wideGroups(
       const entry = entryOf(event, settings.countBy);
       const agent = cachedSubject(rule, event, signals);
       const fleet = fleetSubject(rule, event, signals);
-      add(groups, known, group(agent, settings, true), entry);
+      if (add(groups, known, group(agent, settings, "slow"), entry)) {
+        add(groups, known, group(agent, settings, "short"), entry);
+      }
       if (fleet === null) continue;
       const [eventId, ts, runId = null] = entry;
       const ofAgent = [eventId, ts, runId, event.agentId] as const;
-      add(groups, known, group(fleet, settings, false), ofAgent);
-      add(groups, known, group(fleet, settings, true), ofAgent);
+      add(groups, known, group(fleet, settings, "fleet"), ofAgent);
+      add(groups, known, group(fleet, settings, "slow"), ofAgent);
     }
   }
   return [...groups.values()];
@@ -62,28 +71,35 @@ export function wideGroups(
 function group(
   subject: Subject,
   { windowMs, slowWindowMs, slowRuns, fleetAgents, countBy }: WideSettings,
-  isSlow: boolean,
+  kind: Kind,
 ): WideGroup {
-  const within = isSlow ? slowWindowMs : windowMs;
+  const within = kind === "slow" ? slowWindowMs : windowMs;
   const limits = {
-    threshold: isSlow ? slowRuns : subject.rule.threshold,
+    threshold: kind === "slow" ? slowRuns : subject.rule.threshold,
     windowMs: within,
     agents: subject.scope === "fleet" ? fleetAgents : 1,
   };
   const key = `${countBy}.${within}.${subject.lessonKey}`;
-  return { key, subject, limits, isSlow, entries: [] };
+  return { key, subject, limits, kind, entries: [] };
 }
 
+/** False where the document has no use for the entry. */
 function add(
   groups: Map<string, WideGroup>,
   known: (key: string) => Evidence | undefined,
   wanted: WideGroup,
   entry: Entry,
-): void {
-  const { key, limits } = wanted;
+): boolean {
+  const { key, limits, kind } = wanted;
   const evidence = known(key);
-  if (evidence && isSettled(evidence, entry[1], limits.windowMs)) return;
+  if (evidence && isDone(evidence, kind, entry, limits)) return false;
   const found = groups.get(key) ?? wanted;
   groups.set(key, found);
   found.entries.push(entry);
+  return true;
+}
+
+/** Only a fleet has sightings here: of a slow failure each occurrence has a window of its own. */
+function isDone(evidence: Evidence, kind: Kind, entry: Entry, limits: EvidenceLimits): boolean {
+  return kind === "fleet" ? isSettled(evidence, entry[1], limits.windowMs) : evidence.learned;
 }
