@@ -95,7 +95,10 @@ BEGIN
       ('experience_service', 'drizzle.experience_bus_migrations', 'SELECT'),
       -- end of service grants
       ('experience_reader', 'public.agent_lessons', 'SELECT'),
-      ('experience_reader', 'public.lesson_sightings', 'SELECT')
+      ('experience_reader', 'public.lesson_sightings', 'SELECT'),
+      ('experience_reader', 'public.signature_windows', 'SELECT'),
+      ('experience_reader', 'public.run_windows', 'SELECT'),
+      ('experience_reader', 'public.lesson_windows', 'SELECT')
     ) AS grants (role, name, privileges)
   LOOP
     IF to_regclass(wanted.name) IS NOT NULL THEN

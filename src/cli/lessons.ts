@@ -3,18 +3,21 @@ import { BusError } from "../errors.ts";
 import type { LessonRow } from "../handlers/extractor/lesson.ts";
 import { ruleTypes } from "../handlers/extractor/rules/index.ts";
 import type {
+  LessonFigures,
   LessonFilter,
   LessonReader,
   SightingWire,
 } from "../handlers/lessons/lesson-reader.ts";
+import { headline, percent, trend } from "../handlers/windows/sentences.ts";
 import type { GlobalOptions } from "./ask.ts";
 import { addCurationCommands } from "./lesson-curation.ts";
 import { examples, printJson } from "./print.ts";
 import { reading, withDatabase } from "./reading.ts";
 import { printable, table } from "./table.ts";
-import { atLeastOne, since } from "./time.ts";
+import { age, atLeastOne, since } from "./time.ts";
 
-interface Listing extends LessonFilter {
+interface Listing extends Omit<LessonFilter, "order"> {
+  readonly order: "runs" | "new";
   readonly limit: number;
   readonly cursor?: string;
 }
@@ -22,6 +25,11 @@ interface Listing extends LessonFilter {
 const where = `
 Read from PostgreSQL, which wants to be told where it is (LEARNER_DATABASE_URL, or --database); the right to
 read agent_lessons and lesson_sightings is enough.`;
+
+const ranked = `
+RUNS: how many runs failed so, of how many of that agent and task; "+": at least, its windows are not counted yet.
+FIRST and LAST: how long ago. TREND: whether the share grew from the first half of that time to the second.
+Ranking reads signature_windows and run_windows, too; who may not read them gets the newest first.`;
 
 /** `lessons ls|show`: what was learned, read from PostgreSQL. */
 export function addLessonCommands(program: Command): void {
@@ -31,7 +39,12 @@ export function addLessonCommands(program: Command): void {
     .addHelpText("after", examples("lessons ls --since 2h", "lessons show 3f9a0c1e"));
 
   withDatabase(lessons.command("ls"))
-    .description("lists lessons, the newest first")
+    .description("lists lessons: those that befell most runs first")
+    .addOption(
+      new Option("--order <order>", "by runs, or the newest first")
+        .choices(["runs", "new"])
+        .default("runs"),
+    )
     .option("--tenant <id>", "of this tenant")
     .option("--agent <id>", "of this agent")
     .option("--task <type>", "of this task type")
@@ -39,11 +52,12 @@ export function addLessonCommands(program: Command): void {
     .option("--since <time>", "learned since: ISO 8601, or so long ago (90s, 15m, 2h, 7d)", since)
     .option("--limit <count>", "how many at most", atLeastOne, 50)
     .option("--cursor <cursor>", "go on where an earlier listing ended")
-    .addHelpText("after", where)
+    .addHelpText("after", where + ranked)
     .addHelpText(
       "after",
       examples(
         "lessons ls",
+        "lessons ls --order new --since 2h",
         "lessons ls --agent airline --type error --since 7d",
         "lessons ls --json",
       ),
@@ -76,18 +90,71 @@ async function readingLessons(
 }
 
 async function list(reader: LessonReader, json: boolean, options: Listing): Promise<void> {
-  const { limit, cursor: from = null, ...filter } = options;
-  const { lessons, cursor } = await reader.list(filter, limit, from);
-  if (json) return printJson({ lessons, cursor });
+  const { limit, cursor: from = null, order: wanted, ...filter } = options;
+  const isRanked = wanted === "runs" && (await reader.mayRank());
+  if (wanted === "runs" && !isRanked) {
+    console.error(
+      "The newest first: ranking by runs takes SELECT on signature_windows, run_windows.",
+    );
+  }
+  const order = isRanked ? "runs" : "newest";
+  const { lessons, figures, cursor } = await reader.list({ ...filter, order }, limit, from);
+  if (json) return printJson({ lessons: withFigures(lessons, figures), cursor });
   if (lessons.length === 0) return console.error("There are no lessons like that.");
-  const header = ["LEARNED", "KEY", "TYPE", "TENANT", "AGENT", "TASK", "TRIGGER"];
-  console.log(table(header, lessons.map(row)));
+  if (figures === undefined) {
+    const header = ["LEARNED", "KEY", "TYPE", "TENANT", "AGENT", "TASK", "TRIGGER"];
+    console.log(table(header, lessons.map(row)));
+  } else {
+    const tenants = new Set(lessons.map(({ tenant_id }) => tenant_id));
+    console.log(rankedTable(lessons, figures, tenants.size > 1));
+  }
   if (cursor !== null) console.error(`There are more: --cursor ${cursor}`);
+}
+
+function withFigures(
+  lessons: readonly LessonRow[],
+  figures: readonly LessonFigures[] | undefined,
+): readonly object[] {
+  if (figures === undefined) return lessons;
+  return lessons.map((lesson, i) => {
+    const one = figures[i];
+    return { ...lesson, figures: one && { ...one, trend: trend(one) } };
+  });
 }
 
 function row(lesson: LessonRow): string[] {
   const { ts, lesson_key, lesson_type, tenant_id, agent_id, task_type, trigger } = lesson;
   return [ts, lesson_key.slice(0, 12), lesson_type, tenant_id, agent_id, task_type, trigger];
+}
+
+/** The lesson comes last, where a terminal of 80 columns cuts it. */
+function rankedTable(
+  lessons: readonly LessonRow[],
+  figures: readonly LessonFigures[],
+  withTenant: boolean,
+): string {
+  const header = ["KEY", "RUNS", "SHARE", "TREND", "FIRST", "LAST", "LESSON"];
+  const rows = lessons.map((lesson, i) => rankedRow(lesson, figures[i]));
+  if (!withTenant) return table(header, rows);
+  const all = rows.map((cells, i) => [lessons[i]?.tenant_id ?? "", ...cells]);
+  return table(["TENANT", ...header], all);
+}
+
+function rankedRow(lesson: LessonRow, figures: LessonFigures | undefined): string[] {
+  const key = lesson.lesson_key.slice(0, 8);
+  const text = headline({ ...lesson, tasks: [lesson.task_type] });
+  if (figures === undefined) return [key, "", "", "", "", "", text];
+  const { runs_failed, runs_seen, first_at, last_at } = figures;
+  const isCounted = runs_seen > 0;
+  return [
+    key,
+    isCounted ? `${runs_failed}/${runs_seen}` : `${runs_failed}+`,
+    isCounted ? percent(runs_failed, runs_seen) : "-",
+    isCounted ? trend(figures) : "-",
+    age(first_at),
+    age(last_at),
+    text,
+  ];
 }
 
 async function show(reader: LessonReader, json: boolean, idOrKey: string): Promise<void> {

@@ -37,7 +37,7 @@ test("a lesson that was learned is listed and shown, with evidence and sightings
   await publish(stack.broker, ...events);
   const { sql } = stack.database;
   await eventually(async () => (await sql`SELECT FROM lesson_sightings`).length === 1);
-  const listed = await lessons(stack.database, "ls --agent scout --since 1h");
+  const listed = await lessons(stack.database, "ls --order new --agent scout --since 1h");
   expect(listed.out).toMatch(/^LEARNED +KEY +TYPE +TENANT +AGENT +TASK +TRIGGER\n/);
   expect(listed.out).toContain(
     "error  default  scout  triage  Agent scout, task triage: search failed",
@@ -66,7 +66,10 @@ test("pages hold every lesson once, the newest first, however close in time they
   await insert(fresh, 20);
   const seen: string[] = [];
   for (let cursor: string | null = ""; cursor !== null; ) {
-    const { out } = await lessons(fresh, `ls --json --limit 7${cursor && ` --cursor ${cursor}`}`);
+    const { out } = await lessons(
+      fresh,
+      `ls --order new --json --limit 7${cursor && ` --cursor ${cursor}`}`,
+    );
     seen.push(...keysIn(out));
     cursor = JSON.parse(out).cursor;
   }
@@ -74,9 +77,49 @@ test("pages hold every lesson once, the newest first, however close in time they
   expect(seen).toHaveLength(20);
   const rank = (key: string) => Math.floor(Number.parseInt(key.slice(0, 8), 16) / 3);
   expect(seen.map(rank)).toEqual(seen.map(rank).sort((a, b) => b - a));
-  const first = await lessons(fresh, "ls --limit 2");
+  const first = await lessons(fresh, "ls --order new --limit 2");
   expect(first.out.trim().split("\n")).toHaveLength(3);
   expect(first.complaints).toMatch(/There are more: --cursor \S+/);
+});
+
+const window = ({ sql }: TestDatabase, n: number, hour: number, runs: readonly number[]) => sql`
+  INSERT INTO signature_windows (lesson_key, window_start, events, run_hashes, single_events, runs_seen, agents,
+    runs_recovered, "between", unchanged_retries, next_steps, next_worked, first_at, last_at)
+  SELECT ${keyOf(n)}, start, ${runs.length}, ${[...runs]}::bigint[], 0, 10, 1, 0, '{}', 0, 0, 0, start,
+    start + interval '5 minutes' FROM (SELECT '2026-11-01T00:00Z'::timestamptz + ${hour} * interval '1 hour') AS at (start)`;
+
+test("lessons come by the runs that they befell, with share, age and trend, in 80 columns", async () => {
+  const fresh = await database();
+  await insert(fresh, 6);
+  await window(fresh, 1, 1, [1, 2, 3]);
+  await window(fresh, 1, 5, [3, 4, 5, 6, 7, 8]);
+  await window(fresh, 4, 1, [1, 2]);
+  for (const hour of [1, 5]) {
+    await fresh.sql`
+      INSERT INTO run_windows (tenant_id, agent_id, task_type, window_start, run_hashes, single_events)
+      VALUES ('t1', 'a1', 'k1', '2026-11-01T00:00Z'::timestamptz + ${hour} * interval '1 hour',
+        ${hour === 1 ? [1, 2, 3, 21, 22, 23, 24, 25] : [3, 4, 5, 6, 7, 8]}::bigint[], 1)`;
+  }
+  const { out } = await lessons(fresh, "ls --tenant t1 --limit 2");
+  const [header, first, second] = out.trim().split("\n");
+  expect(header).toMatch(/^KEY +RUNS +SHARE +TREND +FIRST +LAST +LESSON$/);
+  expect(first).toMatch(/^00000001 +8\/15 +53 % +rising +\d+[hd] +\d+[hd] +no answer \(a1, k1\)$/);
+  expect(second).toMatch(/^0000000\d +0\+ +- +- /);
+  expect(first?.indexOf("no answer")).toBeLessThan(60);
+  const seen: string[] = [];
+  for (let cursor: string | null = ""; cursor !== null; ) {
+    const page = await lessons(fresh, `ls --json --limit 2${cursor && ` --cursor ${cursor}`}`);
+    seen.push(...keysIn(page.out));
+    cursor = JSON.parse(page.out).cursor;
+  }
+  expect(seen).toHaveLength(6);
+  expect(new Set(seen).size).toBe(6);
+  expect(seen.slice(0, 2)).toEqual([keyOf(1), keyOf(4)]);
+  const json = JSON.parse((await lessons(fresh, "ls --json --limit 1")).out);
+  expect(json.lessons[0].figures).toEqual({
+    ...{ runs_failed: 8, runs_seen: 15, late_runs_failed: 6, late_runs_seen: 6, trend: "rising" },
+    ...{ first_at: "2026-11-01T01:00:00.000Z", last_at: "2026-11-01T05:05:00.000Z" },
+  });
 });
 
 test("filters go together", async () => {
@@ -108,7 +151,13 @@ test("what is not there is 3, what is not clear is 2", async () => {
   expect(ambiguous.complaints).toContain("more than one lesson");
   expect(ambiguous.code).toBe(2);
   expect(await lessons(fresh, "show abcdef012")).toMatchObject({ code: 0 });
-  for (const args of ["show abc", "show %%%%%%%%", "ls --since soon", "ls --cursor bm9uZQ"]) {
+  for (const args of [
+    "show abc",
+    "show %%%%%%%%",
+    "ls --since soon",
+    "ls --cursor bm9uZQ",
+    "ls --order new --cursor 3-1",
+  ]) {
     expect(await lessons(fresh, args)).toMatchObject({ code: 2, out: "" });
   }
 });
@@ -125,6 +174,7 @@ test("a role that may read lessons and nothing else is enough", async () => {
   const url = fresh.url.replace(/\/\/[^@]*@/, `//${role}:looking@`);
   const listed = await run(`lessons ls --json --database ${url}`);
   expect(keysIn(listed.out)).toHaveLength(3);
+  expect(listed.complaints).toMatch(/^The newest first: ranking by runs takes SELECT on /);
   expect((await run(`lessons show ${keyOf(2)} --database ${url}`)).code).toBe(0);
 });
 

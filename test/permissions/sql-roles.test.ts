@@ -177,7 +177,10 @@ test("every table is granted to the service, as the script says and no further",
     Object.fromEntries(
       rows.filter((row) => row.role === role).map(({ name, privileges }) => [name, privileges]),
     );
-  expect(of("experience_reader")).toEqual({ agent_lessons: "SELECT", lesson_sightings: "SELECT" });
+  expect(of("experience_reader")).toEqual({
+    ...{ agent_lessons: "SELECT", lesson_sightings: "SELECT", lesson_windows: "SELECT" },
+    ...{ signature_windows: "SELECT", run_windows: "SELECT" },
+  });
   expect(of("experience_service")).toMatchObject({
     agent_lessons: "INSERT SELECT",
     lesson_sightings: "INSERT SELECT",

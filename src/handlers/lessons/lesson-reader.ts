@@ -15,8 +15,24 @@ export interface LessonFilter {
   readonly since?: number;
 }
 
+/** How big one lesson is, in all windows that were counted. */
+export interface LessonFigures {
+  /** Distinct runs that failed so, and events that count for themselves; at least, where no window was counted yet. */
+  readonly runs_failed: number;
+  /** Runs of the same agent and task (of the tenant, for a fleet) in those days; 0 where no window was counted yet. */
+  readonly runs_seen: number;
+  /** The same two, in the second half of the time from the first to the last sighting. */
+  readonly late_runs_failed: number;
+  readonly late_runs_seen: number;
+  /** ISO 8601, event times. */
+  readonly first_at: string;
+  readonly last_at: string;
+}
+
 export interface LessonPage {
   readonly lessons: readonly LessonRow[];
+  /** Of each lesson, where they are ranked by runs. */
+  readonly figures?: readonly LessonFigures[];
   /** Where the next page begins; null at the end. */
   readonly cursor: string | null;
 }
@@ -28,9 +44,11 @@ export interface SightingWire {
   readonly evidence: SightingEvidence;
 }
 
-/** Only reads, and only `agent_lessons` and `lesson_sightings`: no more is granted to who looks at lessons. */
+/** Only reads: `agent_lessons` and `lesson_sightings`, and to rank lessons `signature_windows` and `run_windows`. */
 export interface LessonReader {
-  /** The newest first. Rejects with `bad_request` where the cursor is none of ours. */
+  /** Whether the role may read what lessons are ranked by. */
+  mayRank(): Promise<boolean>;
+  /** The newest first, unless `order` is `runs`. Rejects with `bad_request` where the cursor is none of ours. */
   list(filter: LessonFilter, limit: number, cursor: string | null): Promise<LessonPage>;
   /** By its id, its key, or the first characters of its key: at most two, so that it shows whether there are more. */
   find(idOrKey: string, tenant?: string): Promise<readonly LessonRow[]>;
@@ -41,6 +59,15 @@ export interface LessonReader {
 /** The database stays its opener's to close. */
 export function openLessonReader(database: Database): LessonReader {
   return {
+    async mayRank() {
+      const [row] = await database.run(
+        async ({ sql }) => sql<{ may: boolean }>`
+          SELECT bool_and(coalesce(has_table_privilege(to_regclass(name)::oid, 'SELECT'), false)) AS may
+          FROM unnest(ARRAY['signature_windows', 'run_windows']) AS name`,
+      );
+      return row?.may === true;
+    },
+
     async list({ order, ...filter }, limit, cursor) {
       if (order === "runs") return await listByRuns(database, filter, limit, cursor);
       const { tenant, agent, task, type, scope, since } = filter;
@@ -99,37 +126,90 @@ export function openLessonReader(database: Database): LessonReader {
   };
 }
 
-/** The cursor is how many runs failed, and the key. */
+/**
+ * By distinct runs, then the newest first; a lesson that was in no counted window yet has those of its evidence. The
+ * cursor is what it is ordered by: runs, microseconds, key.
+ */
 async function listByRuns(
   database: Database,
   { tenant, agent, task, type, scope, since }: LessonFilter,
   limit: number,
   cursor: string | null,
 ): Promise<LessonPage> {
-  const [, runs = null, key = null] =
-    cursor === null ? [] : (/^(\d{1,15})-([0-9a-f]{64})$/.exec(cursor) ?? []);
+  const [, runs = null, learned = null, key = null] =
+    cursor === null ? [] : (/^(\d{1,15})-(\d{1,18})-([0-9a-f]{64})$/.exec(cursor) ?? []);
   if (cursor !== null && key === null) throw invalidCursor();
   const sinceIso = since === undefined ? null : new Date(since).toISOString();
   const rows = await database.run(
-    async ({ sql }) => sql<{ lesson: LessonRow; runs: number }>`
-      SELECT to_jsonb(lesson) AS lesson, hit.runs FROM agent_lessons AS lesson
-      CROSS JOIN LATERAL (
-        SELECT coalesce(sum(runs_failed), 0)::float8 AS runs FROM lesson_windows AS counted
-        WHERE counted.lesson_key = lesson.lesson_key) AS hit
-      WHERE (${tenant ?? null}::text IS NULL OR tenant_id = ${tenant ?? null})
-        AND (${agent ?? null}::text IS NULL OR agent_id = ${agent ?? null})
-        AND (${task ?? null}::text IS NULL OR task_type = ${task ?? null})
-        AND (${type ?? null}::text IS NULL OR lesson_type = ${type ?? null})
-        AND (${scope ?? null}::text IS NULL OR scope = ${scope ?? null})
-        AND (${sinceIso}::timestamptz IS NULL OR ts >= ${sinceIso}::timestamptz)
-        AND (${key}::text IS NULL OR (hit.runs, lesson.lesson_key) < (${runs}::float8, ${key}::text))
-      ORDER BY hit.runs DESC, lesson.lesson_key DESC LIMIT ${limit + 1}`,
+    async ({ sql }) => sql<Ranked>`
+      WITH ranked AS (
+        SELECT lesson, lesson.tenant_id, lesson.scope, lesson.agent_id, lesson.task_type, lesson.lesson_key,
+          (extract(epoch FROM lesson.ts) * 1000000)::bigint AS learned, counted.*,
+          CASE WHEN counted.first_at IS NULL THEN coalesce((lesson.evidence->>'count')::int, 0)
+            ELSE counted.distinct_runs + counted.single END AS runs
+        FROM agent_lessons AS lesson CROSS JOIN LATERAL (
+          SELECT coalesce(sum(single_events), 0)::int AS single, min(first_at) AS first_at, max(last_at) AS last_at,
+            min(first_at) + (max(last_at) - min(first_at)) / 2 AS middle,
+            (SELECT count(DISTINCT hash)::int FROM signature_windows AS one, unnest(one.run_hashes) AS hash
+              WHERE one.lesson_key = lesson.lesson_key) AS distinct_runs
+          FROM signature_windows AS counted WHERE counted.lesson_key = lesson.lesson_key
+        ) AS counted
+        WHERE (${tenant ?? null}::text IS NULL OR tenant_id = ${tenant ?? null})
+          AND (${agent ?? null}::text IS NULL OR agent_id = ${agent ?? null})
+          AND (${task ?? null}::text IS NULL OR task_type = ${task ?? null})
+          AND (${type ?? null}::text IS NULL OR lesson_type = ${type ?? null})
+          AND (${scope ?? null}::text IS NULL OR scope = ${scope ?? null})
+          AND (${sinceIso}::timestamptz IS NULL OR lesson.ts >= ${sinceIso}::timestamptz)
+      ), page AS (
+        SELECT * FROM ranked
+        WHERE ${key}::text IS NULL
+          OR (runs, learned, lesson_key) < (${runs}::int, ${learned}::bigint, ${key}::text)
+        ORDER BY runs DESC, learned DESC, lesson_key DESC LIMIT ${limit + 1}
+      )
+      SELECT to_jsonb(page.lesson) AS lesson, page.learned::text AS learned, page.runs AS runs_failed,
+        coalesce(page.first_at, (to_jsonb(page.lesson)->'evidence'->>'first_ts')::timestamptz) AS first_at,
+        coalesce(page.last_at, (to_jsonb(page.lesson)->'evidence'->>'last_ts')::timestamptz) AS last_at,
+        coalesce(late.runs, 0) AS late_runs_failed, seen.runs AS runs_seen, seen.late AS late_runs_seen
+      FROM page CROSS JOIN LATERAL (
+        SELECT count(DISTINCT hash)::int AS runs FROM signature_windows AS one, unnest(one.run_hashes) AS hash
+        WHERE one.lesson_key = page.lesson_key AND one.window_start >= page.middle
+      ) AS late CROSS JOIN LATERAL (
+        SELECT (count(DISTINCT hash) + coalesce(max(alone.events), 0))::int AS runs,
+          (count(DISTINCT hash) FILTER (WHERE around.window_start >= page.middle))::int AS late
+        FROM run_windows AS around LEFT JOIN unnest(around.run_hashes) AS hash ON true
+        CROSS JOIN LATERAL (
+          SELECT sum(single_events) AS events FROM run_windows AS every
+          WHERE every.tenant_id = page.tenant_id AND (page.scope = 'fleet'
+            OR (every.agent_id = page.agent_id AND every.task_type = page.task_type))
+        ) AS alone
+        WHERE page.first_at IS NOT NULL AND around.tenant_id = page.tenant_id AND (page.scope = 'fleet'
+          OR (around.agent_id = page.agent_id AND around.task_type = page.task_type))
+      ) AS seen
+      ORDER BY page.runs DESC, page.learned DESC, page.lesson_key DESC`,
   );
+  return rankedPage(rows, limit);
+}
+
+type Ranked = Omit<LessonFigures, "first_at" | "last_at"> & {
+  readonly lesson: LessonRow;
+  readonly learned: string;
+  readonly first_at: Date | string | null;
+  readonly last_at: Date | string | null;
+};
+
+function rankedPage(rows: readonly Ranked[], limit: number): LessonPage {
   const page = rows.slice(0, limit);
   const last = page.at(-1);
-  const next =
-    rows.length > limit && last !== undefined ? `${last.runs}-${last.lesson.lesson_key}` : null;
-  return { lessons: page.map(({ lesson }) => toLessonRow(lesson)), cursor: next };
+  const isMore = rows.length > limit && last !== undefined;
+  return {
+    lessons: page.map(({ lesson }) => toLessonRow(lesson)),
+    figures: page.map(({ lesson, learned: _, first_at, last_at, ...counts }) => ({
+      ...counts,
+      first_at: new Date(first_at ?? lesson.ts).toISOString(),
+      last_at: new Date(last_at ?? lesson.ts).toISOString(),
+    })),
+    cursor: isMore ? `${last.runs_failed}-${last.learned}-${last.lesson.lesson_key}` : null,
+  };
 }
 
 const invalidCursor = () =>

@@ -3,7 +3,9 @@ import { nameOf } from "../extractor/successes.ts";
 import type { Figures } from "./figures.ts";
 
 /** What failed and how, in one line: identifiers and numbers around fixed words. */
-export function headline(figures: Figures): string {
+export function headline(
+  figures: Pick<Figures, "lesson_type" | "signals" | "scope" | "agent_id" | "tasks">,
+): string {
   const { lesson_type, signals, scope, agent_id, tasks } = figures;
   const target = plain(nameOf(signals) || "the call");
   const who = scope === "fleet" ? "all agents" : plain(agent_id);
@@ -62,8 +64,13 @@ export function recovery(figures: Figures): string {
   return text === "" ? "" : `${text[0]?.toUpperCase()}${text.slice(1)}.`;
 }
 
+type Trending = Pick<
+  Figures,
+  "runs_failed" | "runs_seen" | "late_runs_failed" | "late_runs_seen" | "first_at" | "last_at"
+>;
+
 /** Whether the share of runs grew or shrank in the second half of the time. */
-export function trend(figures: Figures): "rising" | "falling" | "steady" {
+export function trend(figures: Trending): "rising" | "falling" | "steady" {
   const { runs_failed, runs_seen, late_runs_failed, late_runs_seen } = figures;
   if (figures.first_at === figures.last_at) return "steady";
   const early = (runs_failed - late_runs_failed) / Math.max(1, runs_seen - late_runs_seen);
