@@ -4,6 +4,7 @@ import type { Logger } from "../log.ts";
 import type { HttpSettings } from "../settings/http.ts";
 import { rateLimit } from "./rate-limit.ts";
 import type { Caller } from "./route.ts";
+import { holderOfSession, type Session, sessionFor } from "./session.ts";
 import { holderOfTicket, type Ticket, ticketFor } from "./ticket.ts";
 import { everyRight, holderOf, openTokensFile, singleToken } from "./tokens.ts";
 
@@ -24,6 +25,10 @@ export interface Access {
   ): Promise<Ticket | null>;
   /** Null: nobody has that token. */
   identify(token: string): Promise<Caller | null>;
+  /** Null: nobody has that token. Throws `busy` where too many try. */
+  openSession(token: string): Promise<Session | null>;
+  /** Who has that session (a cookie's value). Throws as `callerOf`. */
+  holderOfSession(session: string): Promise<Caller>;
 }
 
 /** Without tokens everybody is this one, where that is wanted. */
@@ -69,6 +74,14 @@ export function openAccess(
     async holderOf(ticket, runId) {
       const { token: holder, tenantId } = holderOfTicket(ticket, runId, await tokens());
       return { ...limited(holder), tenantId };
+    },
+    async openSession(given) {
+      if (!limit.take("sign-in")) throw new BusError("busy", "too many try to sign in: try again");
+      const holder = holderOf(await tokens(), given);
+      return holder === null ? null : sessionFor(holder, given);
+    },
+    async holderOfSession(session) {
+      return limited(holderOfSession(session, await tokens()));
     },
     async ticketFor(caller, run) {
       const holder = (await tokens()).find(({ name }) => name === caller.name);

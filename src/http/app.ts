@@ -34,6 +34,8 @@ export interface Served {
   /** Every endpoint that there is, hosted here or elsewhere. */
   readonly endpoints: readonly ServedEndpoint[];
   readonly forward: Forward;
+  /** Whether this replica serves the pages of the console. */
+  readonly hasConsole: boolean;
   /** What concerns serve beside their endpoints. */
   readonly routes: readonly HttpRoute[];
 }

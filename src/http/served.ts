@@ -1,5 +1,7 @@
 import { getConnInfo } from "@hono/node-server/conninfo";
+import { addConsole } from "../console/index.tsx";
 import { BusError } from "../errors.ts";
+import type { Logger } from "../log.ts";
 import { type Answer, answerTo } from "../runtime/endpoint.ts";
 import { healthSubject } from "../subjects.ts";
 import { type Access, requireRight } from "./access.ts";
@@ -62,6 +64,7 @@ export function addServed(options: {
   addRuns(serving);
   addMcp(serving);
   for (const route of served.routes) addRoute(serving, route);
+  if (served.hasConsole) addPages(serving, log);
   app.use("/api/*", async (c) => {
     await callerOf(serving, c);
     throw new BusError("not_found", "there is no such endpoint: see /api/v1/openapi.json");
@@ -155,6 +158,15 @@ function addMcp(serving: Serving): void {
     const as = { ...caller, tenantId: tenantFor(caller, raw) };
     const from = { caller: as, requestId: c.get("requestId"), raw };
     return await serveMcp(raw, (name, request) => serving.askNamed(name, request, from));
+  });
+}
+
+function addPages({ on, access, served, askNamed }: Serving, log: Logger): void {
+  const { endpoints, runStreams } = served;
+  addConsole<Here>({
+    ...{ on, access, endpoints, askNamed, runStreams, log },
+    requestIdOf: (c) => c.get("requestId"),
+    seen: (c, { caller }) => c.set("caller", caller),
   });
 }
 

@@ -14,9 +14,26 @@ export function cleanText(text: string): string {
 /** The first of them as `U+200B`; null where the text is clean. */
 export function hiddenCharacter(text: string): string | null {
   const [found] = text.replaceAll("\r\n", "\n").match(hidden) ?? [];
-  if (found === undefined) return null;
-  return `U+${(found.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
+  return found === undefined ? null : codePointOf(found);
 }
+
+/** The text in pieces: those that people see, and each hidden character as `U+200B`. */
+export function visibleParts(
+  text: string,
+): { readonly text: string; readonly isHidden: boolean }[] {
+  const parts: { text: string; isHidden: boolean }[] = [];
+  let from = 0;
+  for (const { 0: found, index } of text.matchAll(hidden)) {
+    if (index > from) parts.push({ text: text.slice(from, index), isHidden: false });
+    parts.push({ text: codePointOf(found), isHidden: true });
+    from = index + found.length;
+  }
+  if (from < text.length) parts.push({ text: text.slice(from), isHidden: false });
+  return parts;
+}
+
+const codePointOf = (character: string) =>
+  `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
 
 /**
  * Refuses hidden characters in any text of a request, however deep; throws `BusError` `bad_request`, which names the

@@ -111,7 +111,7 @@ function replyOf(answer: RecallAnswer, heldOut: number, facts: Facts, now: numbe
 function reading({ memory, facts, reader, ledger }: LessonEndpoints): ConcernPart["endpoints"] {
   async function list(request: Static<typeof listSchema>) {
     const { tenant_id: tenant = "default", agent_id: agent, task_type: task, scope } = request;
-    const { lesson_type: type, limit = 50, cursor = null } = request;
+    const { lesson_type: type, text, limit = 50, cursor = null } = request;
     const since = timeFrom("since", request.since);
     const filter = {
       tenant,
@@ -119,6 +119,7 @@ function reading({ memory, facts, reader, ledger }: LessonEndpoints): ConcernPar
       ...(task !== undefined && { task }),
       ...(type !== undefined && { type }),
       ...(scope !== undefined && { scope }),
+      ...(text !== undefined && { text }),
       ...(since !== undefined && { since }),
       ...(request.order !== undefined && { order: request.order }),
     };

@@ -32,7 +32,7 @@ export const lessons: ConcernDeclaration<LessonSettings, LessonMetrics> = {
       may: "recall",
     },
     "lessons-list": {
-      does: "lessons by `agent_id`, `task_type`, `lesson_type`, `scope`, `since`; newest first, or by runs that failed so (`order`); pages by `cursor`",
+      does: "lessons by `agent_id`, `task_type`, `lesson_type`, `scope`, `text`, `since`; newest first, or by runs that failed so (`order`); pages by `cursor`",
       may: "read",
       get: true,
     },

@@ -9,6 +9,8 @@ export interface LessonFilter {
   readonly task?: string;
   readonly type?: string;
   readonly scope?: string;
+  /** Part of the trigger, in any case; or the beginning of the key. */
+  readonly text?: string;
   /** `runs`: those that befell most runs first. Default: the newest first. */
   readonly order?: "newest" | "runs";
   /** Epoch ms: learned then or later. */
@@ -72,6 +74,7 @@ export function openLessonReader(database: Database): LessonReader {
       if (order === "runs") return await listByRuns(database, filter, limit, cursor);
       const { tenant, agent, task, type, scope, since } = filter;
       const from = cursor === null ? null : decodeCursor(cursor);
+      const { pattern, keyPattern } = patternsOf(filter.text);
       const sinceIso = since === undefined ? null : new Date(since).toISOString();
       const rows = await database.run(
         async ({ sql }) => sql<{ lesson: LessonRow }>`
@@ -81,6 +84,7 @@ export function openLessonReader(database: Database): LessonReader {
             AND (${task ?? null}::text IS NULL OR task_type = ${task ?? null})
             AND (${type ?? null}::text IS NULL OR lesson_type = ${type ?? null})
             AND (${scope ?? null}::text IS NULL OR scope = ${scope ?? null})
+            AND (${pattern}::text IS NULL OR trigger ILIKE ${pattern} OR lesson_key ILIKE ${keyPattern})
             AND (${sinceIso}::timestamptz IS NULL OR ts >= ${sinceIso}::timestamptz)
             AND (${from?.ts ?? null}::timestamptz IS NULL
               OR (ts, lesson_id) < (${from?.ts ?? null}::timestamptz, ${from?.id ?? null}::uuid))
@@ -132,13 +136,14 @@ export function openLessonReader(database: Database): LessonReader {
  */
 async function listByRuns(
   database: Database,
-  { tenant, agent, task, type, scope, since }: LessonFilter,
+  { tenant, agent, task, type, scope, text, since }: LessonFilter,
   limit: number,
   cursor: string | null,
 ): Promise<LessonPage> {
   const [, runs = null, learned = null, key = null] =
     cursor === null ? [] : (/^(\d{1,15})-(\d{1,18})-([0-9a-f]{64})$/.exec(cursor) ?? []);
   if (cursor !== null && key === null) throw invalidCursor();
+  const { pattern, keyPattern } = patternsOf(text);
   const sinceIso = since === undefined ? null : new Date(since).toISOString();
   const rows = await database.run(
     async ({ sql }) => sql<Ranked>`
@@ -159,6 +164,7 @@ async function listByRuns(
           AND (${task ?? null}::text IS NULL OR task_type = ${task ?? null})
           AND (${type ?? null}::text IS NULL OR lesson_type = ${type ?? null})
           AND (${scope ?? null}::text IS NULL OR scope = ${scope ?? null})
+          AND (${pattern}::text IS NULL OR trigger ILIKE ${pattern} OR lesson.lesson_key ILIKE ${keyPattern})
           AND (${sinceIso}::timestamptz IS NULL OR lesson.ts >= ${sinceIso}::timestamptz)
       ), page AS (
         SELECT * FROM ranked
@@ -210,6 +216,13 @@ function rankedPage(rows: readonly Ranked[], limit: number): LessonPage {
     })),
     cursor: isMore ? `${last.runs_failed}-${last.learned}-${last.lesson.lesson_key}` : null,
   };
+}
+
+/** Of ILIKE; null: any. */
+function patternsOf(text: string | undefined) {
+  if (text === undefined) return { pattern: null, keyPattern: null };
+  const literal = text.replaceAll(/[\\%_]/g, "\\$&");
+  return { pattern: `%${literal}%`, keyPattern: `${literal}%` };
 }
 
 const invalidCursor = () =>

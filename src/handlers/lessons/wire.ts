@@ -81,6 +81,13 @@ export const listSchema = Type.Object({
   task_type: Type.Optional(name),
   lesson_type: Type.Optional(name),
   scope: Type.Optional(Type.Enum(["agent", "fleet"])),
+  text: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 256,
+      description: "part of what triggers it, in any case, or the beginning of its key",
+    }),
+  ),
   order: Type.Optional(
     Type.Enum(["newest", "runs"], {
       description: "runs: by how many runs failed so; default: newest",
