@@ -54,6 +54,7 @@ test("every setting but the two servers has the default of the contract", () => 
     maxAgeDays: null,
     provision: "apply",
     ingest: false,
+    otlpScopes: "",
     concerns: [
       "extractor",
       "windows",
@@ -116,6 +117,7 @@ test.each([
   ["JETSTREAM_MAX_AGE_DAYS", "90", { maxAgeDays: 90 }],
   ["EXPERIENCE_PROVISION", "none", { provision: "none" }],
   ["EXPERIENCE_INGEST", "on", { ingest: true }],
+  ["EXPERIENCE_OTLP_SCOPES", "!litellm, a.*", { otlpScopes: "!litellm, a.*" }],
   ["NODE_ENV", "production", { provision: "verify", isProduction: true }],
   [
     "EXPERIENCE_CONCERNS",

@@ -7,6 +7,7 @@ import type { IngestMetrics } from "./metrics.ts";
 import { otlpRoutes } from "./otlp-routes.ts";
 import { ingestPublisher } from "./publishers.ts";
 import { runRoute } from "./run-route.ts";
+import { scopeFilter } from "./scopes.ts";
 import type { AllIngestSettings } from "./settings.ts";
 
 /** Hooks and OpenTelemetry over HTTP, where they are wanted. */
@@ -22,9 +23,10 @@ export async function openIngest(
   const { token, tokensFile } = settings.http;
   const isGuarded = token !== undefined || tokensFile !== undefined;
   const options = { publisher, metrics, log, isGuarded };
+  const otlp = { ...options, takesScope: scopeFilter(settings.otlpScopes) };
   return {
     parts: [explainPart],
-    routes: settings.ingest ? [hookRoute(options), runRoute(options), ...otlpRoutes(options)] : [],
+    routes: settings.ingest ? [hookRoute(options), runRoute(options), ...otlpRoutes(otlp)] : [],
   };
 }
 

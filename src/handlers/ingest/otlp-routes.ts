@@ -3,7 +3,7 @@ import type { HttpRoute, RouteRequest } from "../../http/route.ts";
 import type { Logger } from "../../log.ts";
 import { answerTo } from "../../runtime/endpoint.ts";
 import { mappedLog, mappedSpan } from "./dialects/index.ts";
-import type { Mapped } from "./mapped.ts";
+import { ignored, type Mapped } from "./mapped.ts";
 import { countRecords, type IngestMetrics } from "./metrics.ts";
 import {
   contentTypes,
@@ -16,16 +16,21 @@ import {
 import { jsonBatch } from "./otlp/json.ts";
 import { protobufBatch } from "./otlp/protobuf.ts";
 import type { IngestPublisher } from "./publishers.ts";
+import type { ScopeFilter } from "./scopes.ts";
 import { requireNear, tenantOf } from "./sender.ts";
 import { mostBytes, unpacked } from "./unpack.ts";
 import { warningOf } from "./warning.ts";
 
-export interface OtlpOptions {
+export interface DoorOptions {
   readonly publisher: IngestPublisher;
   readonly metrics: IngestMetrics;
   readonly log: Logger;
   /** Whether a token is needed. */
   readonly isGuarded: boolean;
+}
+
+interface OtlpOptions extends DoorOptions {
+  readonly takesScope: ScopeFilter;
 }
 
 type Signal = "traces" | "logs" | "metrics";
@@ -64,7 +69,7 @@ async function answered(
   signal: Signal,
   encoding: Encoding | null,
   request: RouteRequest,
-  { publisher, metrics }: OtlpOptions,
+  { publisher, metrics, takesScope }: OtlpOptions,
 ): Promise<Response> {
   if (encoding === null) {
     const text = "send Content-Type: application/x-protobuf or application/json";
@@ -73,7 +78,7 @@ async function answered(
   const tenant = tenantOf(request);
   const body = await unpacked(await request.body(), request.raw.headers.get("Content-Encoding"));
   if (signal === "metrics") return success(encoding, exportResponse(encoding, "traces", null));
-  const mapped = mappedIn(body, encoding, signal);
+  const mapped = mappedIn(body, encoding, signal, takesScope);
   const { refused: refusals, reason } = await publisher.store(mapped, tenant, request);
   countRecords(metrics, signal, mapped);
   const noun = signal === "traces" ? "spans" : "log records";
@@ -85,11 +90,21 @@ async function answered(
 }
 
 /** What each record means. Throws `bad_request` for what cannot be read, and for what nothing can be told apart in. */
-function mappedIn(body: Uint8Array, encoding: Encoding, signal: "traces" | "logs"): Mapped[] {
+function mappedIn(
+  body: Uint8Array,
+  encoding: Encoding,
+  signal: "traces" | "logs",
+  takesScope: ScopeFilter,
+): Mapped[] {
   const batch = encoding === "json" ? jsonBatch(body) : protobufBatch(body);
   const mapped: Mapped[] = [];
-  if (signal === "logs") batch.logs((record, origin) => mapped.push(mappedLog(record, origin)));
-  else batch.spans((span, origin) => mapped.push(mappedSpan(span, origin)));
+  const within = (scope: string, meaning: () => Mapped) =>
+    mapped.push(takesScope(scope) ? meaning() : ignored("none", "scope"));
+  if (signal === "logs") {
+    batch.logs((record, origin) => within(origin.scope, () => mappedLog(record, origin)));
+  } else {
+    batch.spans((span, origin) => within(origin.scope, () => mappedSpan(span, origin)));
+  }
   if (mapped.length > 0 && mapped.every(({ reason }) => reason === "no_identity")) {
     const text = "no span has a trace id and a span id: are these logs? send them to /v1/logs";
     throw new BusError("bad_request", text);

@@ -11,6 +11,7 @@ export const reasons = {
   repeats: "another record tells of the same call",
   no_outcome: "this kind of record tells of no outcome",
   not_an_agent: "no tool call and no model call in any dialect that is known",
+  scope: "EXPERIENCE_OTLP_SCOPES leaves its instrumentation scope out",
   no_identity: "it has no valid trace id and span id: is this a body of logs, sent as traces?",
   unreadable: "it is not a record of this format",
   too_old: "it is older than --since",

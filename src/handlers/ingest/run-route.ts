@@ -5,7 +5,7 @@ import { runProtocolNames, runProtocolOf } from "./dialects/agent-runs.ts";
 import { isFields } from "./dialects/fields.ts";
 import { ignored, type Mapped } from "./mapped.ts";
 import { countRecords } from "./metrics.ts";
-import type { OtlpOptions } from "./otlp-routes.ts";
+import type { DoorOptions } from "./otlp-routes.ts";
 import { requireNear, tenantOf } from "./sender.ts";
 
 const mostEvents = 1_000;
@@ -14,7 +14,7 @@ const mostEvents = 1_000;
  * `POST /ingest/runs/<protocol>`: events of A2A tasks and of AG-UI runs, one or an array, as events of runs. `?run_id=`
  * for events that name no run, `?agent_id=` for whose run it is.
  */
-export function runRoute({ publisher, metrics, isGuarded }: OtlpOptions): HttpRoute {
+export function runRoute({ publisher, metrics, isGuarded }: DoorOptions): HttpRoute {
   return {
     ...{ method: "POST", path: "/ingest/runs/:protocol", may: "publish" },
     async handle(request) {

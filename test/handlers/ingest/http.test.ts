@@ -320,3 +320,13 @@ test("a span, a log record or a hook is explained, and nothing is stored", async
   expect(await ask({})).toMatchObject({ code: "bad_request" });
   expect(await stored(stack)).toBe(0);
 });
+
+test("spans of a scope that is left out are counted as such and stored nowhere", async () => {
+  const stack = await openStack();
+  const service = await stack.start({ ...on, EXPERIENCE_OTLP_SCOPES: "!test" });
+  const answer = await post(service, "/v1/traces", protobuf(agentSpans(1)));
+  expect(answer.status).toBe(200);
+  expect(await stored(stack)).toBe(0);
+  const left = 'ingest_records_total{door="traces",dialect="none",outcome="scope"}';
+  expect((await figures(service))[left]).toBe(3);
+});
