@@ -13,20 +13,31 @@ export interface Shape {
   readonly ok: boolean;
   readonly agent: string;
   readonly errorClass?: string;
+  /** Default: `tool_call`. */
+  readonly task?: string;
+  /** Default: a run of its own. */
+  readonly run?: string;
+  /** Default: 1875, which is not slow. */
+  readonly latencyMs?: number;
+  readonly silent?: boolean;
 }
 
-export function encode({ id, ts, ok, agent, errorClass }: Shape): BenchEvent {
+export function encode(shape: Shape): BenchEvent {
+  const { id, ts, ok, agent, errorClass, task = "tool_call", latencyMs = 1875, silent } = shape;
   const event = {
     event_id: id,
     ts: new Date(ts).toISOString(),
     source: "bench",
     agent_id: agent,
-    task_type: "tool_call",
-    // A run of its own: several failures of one run would count as one.
-    run_id: `run-${id}`,
+    task_type: task,
+    // Several failures of one run would count as one.
+    run_id: shape.run ?? `run-${id}`,
     tool: { name: "get_reservation_details" },
-    llm: { provider: "openai", model: "gpt-4o", latency_ms: 1875, tokens_in: 463, tokens_out: 39 },
-    result: ok ? { ok } : { ok, error_class: errorClass },
+    llm: {
+      ...{ provider: "openai", model: "gpt-4o" },
+      ...{ latency_ms: latencyMs, tokens_in: 463, tokens_out: 39 },
+    },
+    result: ok ? { ok, silent } : { ok, error_class: errorClass },
     request_id: "",
   };
   const missing = eventBytes - Buffer.byteLength(JSON.stringify(event));

@@ -9,18 +9,21 @@ import type { AgainstCeiling } from "./against-ceiling.ts";
 import { type Delay, measureDelay } from "./delay.ts";
 import { type FeatureFigures, featurePromises, measureFeatures } from "./features.ts";
 import { type Memory, measureMemory } from "./memory.ts";
+import { type MixFigures, measureMix, mixPromises } from "./mix-rate.ts";
 import { measureRecall, type RecallFigures, recallPromises } from "./recall.ts";
 import { measureReplication, type Replication } from "./replication.ts";
 import { median, startRig } from "./rig.ts";
 import { measureRuns, type RunFigures, runPromises } from "./runs.ts";
+import { measureScaling, type Scaling, scalingPromises, scalingTable } from "./scaling.ts";
 import { measureThroughput, promises, type Throughput } from "./throughput.ts";
 
 const help = `npm run bench [-- --only PART] [--rounds N] [--quick] [--out FILE]
 
 Compares programs within one run on this machine, each a process of its own, in turn.
 
-  --only PART   throughput, delay, memory, features, runs, recall or replication; default: all
+  --only PART   throughput, mix, scaling, delay, memory, features, runs, recall or replication; default: all
   --rounds N    rounds of the throughput comparisons (5); medians are quoted
+  --events N    events of mix and scaling (400,000)
   --quick       a small run of everything, to see that it works; its figures mean nothing
   --out FILE    where the figures go as JSON (bench/results/latest.json)
 
@@ -30,6 +33,7 @@ const { values } = parseArgs({
   options: {
     only: { type: "string" },
     rounds: { type: "string", default: "5" },
+    events: { type: "string", default: "400000" },
     quick: { type: "boolean", default: false },
     out: { type: "string", default: "bench/results/latest.json" },
     help: { type: "boolean", short: "h" },
@@ -45,6 +49,8 @@ const log = (line: string) => console.error(line);
 
 const rig = await startRig(log);
 let throughput: Throughput[] = [];
+let mix: MixFigures | undefined;
+let scaling: Scaling[] = [];
 let delay: Delay | undefined;
 let memory: Memory | undefined;
 let features: FeatureFigures | undefined;
@@ -57,6 +63,9 @@ try {
     const events = quick ? 5_000 : 100_000;
     throughput = await measureThroughput(rig, { events, rounds, log });
   }
+  const events = quick ? 4_000 : Number(values.events);
+  if (wants("mix")) mix = await measureMix(rig, { events, rounds, log });
+  if (wants("scaling")) scaling = await measureScaling(rig, { events, rounds, log });
   if (wants("delay")) {
     delay = await measureDelay(rig, { eventsPerSecond: 1_000, seconds: quick ? 2 : 30 });
   }
@@ -87,6 +96,8 @@ try {
 
 const kept = [
   ...(throughput.length > 0 ? promises(throughput) : []),
+  ...(mix ? mixPromises(mix) : []),
+  ...(scaling.length > 0 ? scalingPromises(scaling) : []),
   ...(delay
     ? [{ promise: "p99 delay <= 100 ms", limit: 100, measured: delay.p99, most: true }]
     : []),
@@ -105,7 +116,10 @@ mkdirSync(dirname(values.out), { recursive: true });
 writeFileSync(
   values.out,
   JSON.stringify(
-    { machine, throughput, delay, memory, features, runs, recall, replication, kept },
+    {
+      ...{ machine, throughput, mix, scaling, delay, memory, features, runs, recall },
+      ...{ replication, kept },
+    },
     null,
     2,
   ),
@@ -144,6 +158,8 @@ function report(): string {
     }
     lines.push("");
   }
+  if (mix) lines.push(`Mix, ${mix.events} events: ${against(mix)}`, "");
+  if (scaling.length > 0) lines.push(...scalingTable(scaling), "");
   if (delay) {
     const { p50, p99, max, lessons } = delay;
     const ms = [p50, p99, max].map((value) => value.toFixed(0));

@@ -9,19 +9,20 @@ const folder = mkdtempSync(join(tmpdir(), "experience-bus-bench-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 it("the benchmark still runs, prints its table and writes its figures", {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   const out = join(folder, "figures.json");
   const args = ["--import", "tsx", "bench/main.ts", "--quick", "--out", out];
   const { stdout } = await promisify(execFile)(process.execPath, args);
 
-  const { throughput, delay, memory, features, runs, recall } = JSON.parse(
-    readFileSync(out, "utf8"),
-  );
+  const figures = JSON.parse(readFileSync(out, "utf8"));
+  const { throughput, mix, scaling, delay, memory, features, runs, recall } = figures;
   expect(throughput.map(({ name }: { name: string }) => name)).toEqual(["a", "b", "c", "d", "e"]);
   expect(
     throughput.every(({ rates }: { rates: number[] }) => rates.every((rate) => rate > 0)),
   ).toBe(true);
+  expect(mix.rounds[0].puts).toBeGreaterThan(0);
+  expect(scaling.map(({ rounds }: { rounds: unknown[] }) => rounds.length)).toEqual([1, 1, 1, 1]);
   expect(delay.lessons).toBeGreaterThan(0);
   expect(memory.rssMiB).toHaveLength(10);
   expect(features.rates[0]).toBeGreaterThan(0);
