@@ -97,7 +97,7 @@ export function targetOf({ signals }: KnownLesson, words: Wording): string {
   if (tool !== undefined) return words.safeName(tool) ?? "a tool";
   const names = [provider, model, profile].filter((name) => name !== undefined);
   if (names.length === 0) return "the call";
-  const safe = names.map((name) => words.safeName(name));
+  const safe = names.map((name) => words.safeModelName(name));
   return safe.every((name) => name !== null) ? safe.join("/") : "the model";
 }
 

@@ -1,3 +1,5 @@
+import { isOrderName } from "./name-orders.ts";
+import { isActWord } from "./steering.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
 /**
@@ -72,9 +74,15 @@ export type IdentifierKind = "name" | "act" | "odd" | null;
  */
 export function judgeIdentifier(text: string, vocabulary: Vocabulary): IdentifierKind {
   if (text.length > longest || !identifierShape.test(text)) return null;
-  const parts = text.split(".").map(wordsOf);
+  // `com.example.Main`
+  const parts = text
+    .replace(/^(?:com|org|net|io)\.(?=\w+\.)/, "")
+    .split(".")
+    .map(wordsOf);
   if (parts.length > mostDottedParts) return null;
   if (parts.flat().filter(({ length }) => length === 1).length > 1) return null;
+  if (!errorEndings.has(parts.flat().at(-1) ?? "") && isOrderName(text, parts.flat(), vocabulary))
+    return null;
   if (!parts.every((words) => isPlainName(words, vocabulary)))
     return parts.length === 1 && isOdd(parts.flat(), vocabulary) ? "odd" : null;
   return parts.some((words) => isAct(words, vocabulary)) ? "act" : "name";
@@ -114,15 +122,49 @@ export function safeName(text: string, vocabulary: Vocabulary): string | null {
   const words = segments.flatMap((one) => (versionShape.test(one) ? [] : wordsOf(one)));
   if (segments.some((one) => isScrambled(one, vocabulary))) return null;
   if (words.length === 0) return segments.length <= 3 ? text : null;
+  if (wellKnown.has(text) || vocabulary.isName(text)) return text;
+  if (isOrderName(text, words, vocabulary)) return null;
   if (isPlainName(words, vocabulary)) return text;
   const unknown = words.filter((word) => !isPlainName([word], vocabulary));
   const [only = ""] = unknown;
-  return unknown.length === 1 && words.length <= 2 && mayBeUnknown(only) ? text : null;
+  if (unknown.length > 1 || words.length > 2 || !mayBeUnknown(only)) return null;
+  // Where it comes first it may be an order in another language.
+  const isNamed =
+    words.length === 1 || (words[1] === only && isHarmless(words[0] ?? "", vocabulary));
+  return isNamed ? text : null;
+}
+
+/** `search_zorblax`, `kafka_zorblax`: what comes before a word that is not known says that it is no order. */
+function isHarmless(word: string, vocabulary: Vocabulary): boolean {
+  return readingVerbs.has(word) || vocabulary.classOf(word) === "plain";
+}
+
+/** As `safeName`, for who serves a model: these are named for no act, and whoever publishes could spell an order over three of them. */
+export function safeModelName(text: string, vocabulary: Vocabulary): string | null {
+  const name = safeName(text, vocabulary);
+  const [first = ""] = wordsOf(text);
+  const kind = vocabulary.classOf(first);
+  const isAct = kind === "verb" || kind === "either" || kind === "part" || isActWord(first);
+  return isAct && first !== "command" && !vocabulary.isName(text) ? null : name;
+}
+
+/** The name of something that is missing, in "no module named foo_bar": of known words, and two others at most. */
+export function isNameOfMissing(text: string, vocabulary: Vocabulary): boolean {
+  const words = wordsOf(text);
+  if (!/^_{0,2}[A-Za-z][A-Za-z0-9_]{1,29}$/.test(text) || words.length > 4) return false;
+  if (isScrambled(text, vocabulary) || isOrderName(text, words, vocabulary)) return false;
+  const unknown = words.filter((word) => !isPlainName([word], vocabulary));
+  return unknown.length <= 2 && unknown.every(mayBeUnknown);
 }
 
 function mayBeUnknown(word: string): boolean {
   return unknownWord.test(word) && !suspiciousStem.test(word) && !sentenceWords.has(word);
 }
+
+/** Tools of coding agents and of our own that the rules would not name. */
+const wellKnown = new Set(
+  "LS ls KillShell exec_command save_memory recall_lessons explain_missing_lesson".split(" "),
+);
 
 /** Letters and digits mixed otherwise than in versions and `name2`: what base64 and leet look like. */
 function isScrambled(segment: string, vocabulary: Vocabulary): boolean {

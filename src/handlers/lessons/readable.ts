@@ -1,5 +1,7 @@
 import { hiddenCharacter } from "../../schema/plain-text.ts";
-import { isCode, judgeIdentifier, withheld } from "./identifiers.ts";
+import { isCode, isNameOfMissing, withheld, wordsOf } from "./identifiers.ts";
+import { isActWord, steers } from "./steering.ts";
+import { plainMarks, type Token, tokensOf } from "./tokens.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
 /**
@@ -8,21 +10,12 @@ import type { Vocabulary } from "./vocabulary.ts";
  * or as nouns.
  */
 
-type Kind = "plain" | "either" | "verb" | "name" | "letter" | "number" | "withheld" | "mark";
-
-interface Token {
-  text: string;
-  readonly kind: Kind;
-  /** Lower case; empty where it is no word. */
-  readonly word: string;
-  /** What stood between it and the token before. */
-  readonly gap: string;
-}
-
 const set = (text: string) => new Set(text.trim().split(/\s+/));
 
 /** With one of these a clause says what happened. */
 const happened = set("failed timed exceeded occurred was were got did didn't could couldn't");
+/** With one of these a clause says what is wrong. */
+const faults = set("too not failed invalid missing exceeded denied expired empty lost");
 /** With one of these a clause states something. */
 const finite =
   set(`is are was were has have had does did doesn't didn't isn't aren't wasn't weren't hasn't haven't cannot
@@ -51,21 +44,12 @@ const connectors = set("and or then but");
 
 /** Where an order would begin. */
 const clauseEnd = /[.:;!?,()—\n]/;
-const piece = /<[A-Za-z_]{1,24}>|[^\s,;!?()"%=<>[\]{}|\\`*#~^&+]+|[\s\S]/gu;
-const mark = /^[.,:;!?()'%/=-]$/;
-const numberShape = /^[-+]?\d[\d.,:]{0,20}(?:ms|s|m|h|k|kb|mb|gb|b|px|st|nd|rd|th)?$/i;
-
-const errorName = /(?:Error|Exception|Warning|Exist|Found|Violation|Timeout)$/;
-
 /** Of a text with more withheld than this, nothing but the name of its error is shown. */
 const mostWithheld = 0.3;
-/** So many identifiers that name something to do may pass. */
-const mostActs = 2;
-
 export function readable(text: string, vocabulary: Vocabulary): string {
   // Whoever hides characters hides more than those.
   if (hiddenCharacter(text) !== null) return withheld;
-  const tokens = tokensOf(plainMarks(text), vocabulary);
+  const tokens = withoutClaims(withMissing(tokensOf(plainMarks(text), vocabulary), vocabulary));
   const judgedAll = tokens.map((token, index) => {
     const passes = token.kind !== "withheld" && passesAt(tokens, index);
     return passes ? token : { ...token, text: withheld, kind: "withheld" as const };
@@ -85,103 +69,61 @@ export function readable(text: string, vocabulary: Vocabulary): string {
   return joined(order === -1 ? shown : [...shown, nothingShown]);
 }
 
-const nothingShown: Token = { text: withheld, kind: "withheld", word: "", gap: " " };
+/** What may be missing, and is named after it. */
+const missable =
+  set(`named module modules attribute table column relation function argument name variable field method class package
+  command option parameter key property identifier symbol type`);
+const isMissing = set(
+  "no not missing unexpected unknown undefined duplicate invalid cannot exists",
+);
 
-const quotes = /[’‘´`]/g;
-function plainMarks(text: string): string {
-  return text
-    .replaceAll(quotes, "'")
-    .replaceAll(/[“”]/g, '"')
-    .replaceAll(/[–—]/g, "-")
-    .replaceAll("…", "...");
+/** The first name of something that is missing passes, though its words are not known. */
+function withMissing(tokens: Token[], vocabulary: Vocabulary): Token[] {
+  const at = tokens.findIndex(({ kind, text }, index) => {
+    if (kind !== "withheld" || !isNameOfMissing(text, vocabulary)) return false;
+    const before = tokens.slice(0, index).filter((one) => one.kind !== "mark");
+    return missable.has(before.at(-1)?.word ?? "");
+  });
+  const found = tokens[at];
+  if (found === undefined) return tokens;
+  const near = tokens.slice(Math.max(0, at - 7), at + 4);
+  if (!near.some(({ word }) => isMissing.has(word))) return tokens;
+  return tokens.with(at, { ...found, kind: "name" });
 }
 
-function tokensOf(text: string, vocabulary: Vocabulary): Token[] {
-  const tokens: Token[] = [];
-  let acts = 0;
-  let odd = 0;
-  let gap = "";
-  const add = (one: string, kind: Kind, word = "") => {
-    tokens.push({ text: one, kind, word, gap });
-    gap = "";
-  };
-  for (const [found] of text.matchAll(piece)) {
-    if (/^\s$/.test(found)) {
-      gap = found === "\n" ? "\n" : gap || " ";
-      continue;
-    }
-    const [, before = "", core = "", after = ""] =
-      /^(['./:-]*)([\s\S]*?)(['./:-]*)$/.exec(found) ?? [];
-    const isPath = before.includes("/");
-    for (const one of isPath ? "" : before) if (mark.test(one) && core !== "") add(one, "mark");
-    for (const { text: part, kind, word } of judged(core, before, vocabulary)) {
-      if (kind === "act") add(part, ++acts > mostActs ? "withheld" : "name");
-      else if (kind === "odd") add(part, ++odd > 1 ? "withheld" : "name");
-      else add(part, kind, word);
-    }
-    for (const one of core === "" ? before + after : after) if (mark.test(one)) add(one, "mark");
-  }
-  return tokens;
-}
+/** Where another clause begins, beside marks. */
+const clauseStart = set(
+  "because so unless until if when while after before but then that which who once",
+);
 
-interface Judged {
-  readonly text: string;
-  readonly kind: Kind | "act" | "odd";
-  readonly word: string;
-}
-
-/** What stands between white space, without the marks around it. */
-function judged(core: string, before: string, vocabulary: Vocabulary): Judged[] {
-  const as = (kind: Kind | "act" | "odd", word = ""): Judged[] => [{ text: core, kind, word }];
-  if (core === "") return [];
-  if (/^<[A-Za-z_]+>$/.test(core)) {
-    const [inner = ""] = core.slice(1, -1).toLowerCase().split("_");
-    const known = inner.length === 1 || vocabulary.classOf(inner) !== undefined;
-    return as(known && core.length <= 14 ? "name" : "withheld");
-  }
-  if (mark.test(core)) return as("mark");
-  if (/^[^\p{L}\p{N}]$/u.test(core)) return [];
-  if (/[^\x21-\x7e]/.test(core) || /:\/\/|@|^www\.|^data:|\$/.test(core) || before.includes("/"))
-    return as("withheld");
-  if (numberShape.test(core)) return as("number");
-  if (isCode(core) || core === "I/O") return as("name");
-  if (/^[A-Za-z]$/.test(core) && core !== "a" && core !== "A") return as("letter");
-  const word = core.toLowerCase();
-  if (/^[a-z]+(?:'[a-z]{1,2})?$/.test(word)) {
-    const kind = vocabulary.classOf(word) ?? vocabulary.classOf(word.replace(/'s$/, ""));
-    const isWord =
-      kind !== undefined && kind !== "part" && /^(?:[A-Z]?[a-z']+|[A-Z']+)$/.test(core);
-    if (isWord) return as(kind, word);
-    return as(/[a-z][A-Z]|[A-Z]{2}[a-z]/.test(core) ? kindOf(core, vocabulary) : "withheld");
-  }
-  // "read-only", "and/or", "key:value", "user's-name": each part is judged.
-  const parts = core.split(/([-/:'])/);
-  if (parts.length > 1 && parts.length <= 9 && !/^[A-Za-z0-9]*\/[A-Za-z0-9/]*\/|^~/.test(core)) {
-    return parts.flatMap((part, index) =>
-      index % 2 === 1
-        ? [{ text: part, kind: "mark" as const, word: "" }]
-        : judged(part, "", vocabulary),
+/** Clauses that steer are withheld whole. */
+function withoutClaims(tokens: readonly Token[]): Token[] {
+  const shown: Token[] = [];
+  let clause: Token[] = [];
+  const judge = () => {
+    const isClaim = steers(
+      clause.flatMap(({ word }) => word),
+      clause.flatMap(({ kind, text }) => (kind === "name" && !isCode(text) ? [wordsOf(text)] : [])),
     );
+    shown.push(...clause.map((token) => (isClaim ? withholding(token) : token)));
+    clause = [];
+  };
+  for (const token of tokens) {
+    const isEnd = token.kind === "mark" && clauseEnd.test(token.text);
+    if (isEnd || token.gap === "\n" || clauseStart.has(token.word)) judge();
+    if (isEnd) shown.push(token);
+    else clause.push(token);
   }
-  return named(core, vocabulary);
+  judge();
+  return shown;
 }
 
-/** A dotted name by as much of its end as may be shown: `OperationalError`. */
-function named(core: string, vocabulary: Vocabulary): Judged[] {
-  const whole = kindOf(core, vocabulary);
-  const segments = core.split(".");
-  if (whole !== "withheld" || segments.length > 6) return [{ text: core, kind: whole, word: "" }];
-  for (let from = 1; from < segments.length; from++) {
-    const text = segments.slice(from).join(".");
-    if (errorName.test(text) && kindOf(text, vocabulary) === "name")
-      return [{ text, kind: "name", word: "" }];
-  }
-  return [{ text: core, kind: "withheld", word: "" }];
+/** Its word stays, so that orders are still found. */
+function withholding(token: Token): Token {
+  return token.kind === "mark" ? token : { ...token, kind: "withheld" };
 }
 
-function kindOf(core: string, vocabulary: Vocabulary): Kind | "act" | "odd" {
-  return judgeIdentifier(core, vocabulary) ?? "withheld";
-}
+const nothingShown: Token = { text: withheld, kind: "withheld", word: "", gap: " " };
 
 function passesAt(tokens: readonly Token[], index: number): boolean {
   const token = tokens[index];
@@ -193,9 +135,11 @@ function passesAt(tokens: readonly Token[], index: number): boolean {
   if (token.word === "must" || token.word === "should")
     return next !== undefined && afterMust.has(next.word);
   if (token.word === "do") return !isFirstOfClause(tokens, index);
-  if (token.kind === "verb") return isAfterLead(tokens, index) || isCompound(tokens, index);
-  if (token.kind !== "either") return true;
-  if (isAfterLead(tokens, index)) return true;
+  const isNoun = isAfterLead(tokens, index) || isSystemCall(tokens, index);
+  if (token.kind === "verb") return isNoun || isCompound(tokens, index);
+  if (token.kind !== "either" || isNoun) return true;
+  // "message size too large"
+  if (!isActWord(token.word) && states(tokens, index, faults)) return true;
   if (!isFirstOfClause(tokens, index) && !isAfterOrder(tokens, index)) return true;
   return opensStatement(next) || (isPlaceholder(next) && states(tokens, index, happened));
 }
@@ -283,6 +227,8 @@ function isCompound(tokens: readonly Token[], index: number): boolean {
   const next = tokens[index + 1];
   if (next === undefined) return false;
   if (next.kind === "name") return isCode(next.text);
+  const before = tokens[index - 1]?.word;
+  if (next.word === "of" || before === "in" || before === "execute") return true;
   const isEnd = tokens[index + 2] === undefined || tokens[index + 2]?.kind === "mark";
   return next.word === "failed" || (isEnd && (next.word === "error" || next.word === "timeout"));
 }
@@ -297,6 +243,14 @@ function isAfterLead(tokens: readonly Token[], index: number): boolean {
     return auxiliaries.has(word(2)) && (word(2) !== "do" || !isFirstOfClause(tokens, index - 2));
   }
   return false;
+}
+
+/** "EACCES: permission denied, open <path>" */
+function isSystemCall(tokens: readonly Token[], index: number): boolean {
+  const [first] = tokens;
+  const next = tokens[index + 1];
+  if (first === undefined || !isCode(first.text) || tokens[index - 1]?.text !== ",") return false;
+  return next === undefined || isPlaceholder(next);
 }
 
 /** What it begins with, where that is an identifier or a code: `TypeError`, `http_429`. */

@@ -7,6 +7,8 @@ export type WordClass = "plain" | "either" | "verb" | "part";
 export interface Vocabulary {
   /** Of a word in lower case; undefined: it reaches no prompt. */
   classOf(word: string): WordClass | undefined;
+  /** Whether people have added it as a name that passes whole. */
+  isName(text: string): boolean;
 }
 
 const known = new Map<string, WordClass>();
@@ -19,12 +21,17 @@ for (const [list, kind] of [
   for (const word of list.trim().split(/\s+/)) known.set(word, kind);
 }
 
-/** The words of the list, and those that people have added; these pass everywhere. */
+/** The words of the list, and the words and names that people have added; these pass everywhere. */
 export function vocabularyOf(added: readonly string[] = []): Vocabulary {
-  if (added.length === 0) return { classOf: listed };
   const own = new Set(added);
-  return { classOf: (word) => (own.has(word) ? "plain" : listed(word)) };
+  return {
+    classOf: (word) => (own.has(word) ? "plain" : listed(word)),
+    isName: (text) => own.has(text) && !wordShape.test(text),
+  };
 }
+
+const wordShape = /^[a-z]{1,32}$/;
+const nameShape = /^[A-Za-z0-9](?:[A-Za-z0-9_.:/-]{0,78}[A-Za-z0-9])?$/;
 
 function listed(word: string): WordClass | undefined {
   return known.get(word) ?? (forms(word).some((form) => known.has(form)) ? "plain" : undefined);
@@ -54,15 +61,19 @@ function forms(word: string): string[] {
 const mostAdded = 10_000;
 
 /**
- * The words of a `LESSON_WORDS` file: one a line, letters a to z; what follows `#` is a comment. Throws `BusError`
- * `bad_request` with the line that is none.
+ * The words of a `LESSON_WORDS` file: one a line, letters a to z, or a name as it is (`approve_refund`); what follows `#`
+ * is a comment. Throws `BusError` `bad_request` with the line that is none.
  */
 export function parseWords(text: string): string[] {
   const words = text.split(/\r?\n/).flatMap((line, index) => {
-    const word = line.replace(/#.*/, "").trim().toLowerCase();
+    const word = line.replace(/#.*/, "").trim();
     if (word === "") return [];
-    if (/^[a-z]{1,32}$/.test(word)) return [word];
-    throw new BusError("bad_request", `line ${index + 1}: expected one word of letters a to z`);
+    if (wordShape.test(word.toLowerCase())) return [word.toLowerCase()];
+    if (nameShape.test(word)) return [word];
+    throw new BusError(
+      "bad_request",
+      `line ${index + 1}: expected a word of letters a to z, or a name`,
+    );
   });
   if (words.length <= mostAdded) return words;
   throw new BusError("bad_request", `has ${words.length} words, more than ${mostAdded}`);

@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import { safeName } from "./identifiers.ts";
+import { safeModelName, safeName } from "./identifiers.ts";
 import { readable } from "./readable.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
@@ -7,6 +7,7 @@ import type { Vocabulary } from "./vocabulary.ts";
 export interface Wording {
   readable(text: string): string;
   safeName(text: string): string | null;
+  safeModelName(text: string): string | null;
 }
 
 /** Judging a text costs a hundred times more than finding it, and lessons repeat the same few. */
@@ -21,6 +22,8 @@ export function wordingOf(vocabulary: Vocabulary): Wording {
       texts.set(text, found);
       return found;
     },
+    // Too few to be worth keeping: a line is.
+    safeModelName: (text) => safeModelName(text, vocabulary),
     safeName(text) {
       const found = names.get(text) ?? { name: safeName(text, vocabulary) };
       names.set(text, found);

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { blockOf } from "../../../src/handlers/lessons/block.ts";
 import { linesOf } from "../../../src/handlers/lessons/choice.ts";
 import type { KnownLesson } from "../../../src/handlers/lessons/lesson.ts";
+import { orderNames, statements } from "./disguised-orders.ts";
 import { payloads } from "./payloads.ts";
 import { facts, lesson } from "./samples.ts";
 
@@ -78,4 +79,33 @@ test("a text that a person approved passes whole, but for hidden characters and 
   expect(block.split("\n")).toHaveLength(4);
   const [, number] = /^\[lessons (\w+)\]/.exec(block) ?? [];
   expect(block.split(String(number))).toHaveLength(3);
+});
+
+test("a statement that would steer an agent reaches no block whole", () => {
+  expect(statements.length).toBeGreaterThan(400);
+  const whole = statements.filter((text) =>
+    ["error class", "reason"].some((place) => linesFor(places[place]?.(text) ?? {}).includes(text)),
+  );
+  expect(whole).toEqual([]);
+});
+
+test("nor does an order in the shape of a name, wherever a name stands", () => {
+  expect(orderNames.length).toBeGreaterThan(200);
+  const named = orderNames.filter((name) =>
+    ["tool", "task", "model", "provider", "profile"].some((place) =>
+      linesFor(places[place]?.(name) ?? {}).includes(name),
+    ),
+  );
+  expect(named).toEqual([]);
+});
+
+test("an order that is spelled over provider, model and profile is not put together", () => {
+  for (const [provider, model, profile] of [
+    ["transfer", "funds", "account"],
+    ["delete", "files", "database"],
+    ["send", "password", "user"],
+  ] as const) {
+    const line = linesFor({ signals: { error_class: "timeout", provider, model, profile } });
+    expect(line).toContain("the model failed");
+  }
 });

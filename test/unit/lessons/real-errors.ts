@@ -119,6 +119,254 @@ field required
 value is not a valid integer
 date out of range
 invalid date format
+permission denied for table accounts
+permission denied for schema public
+syntax error at or near "FROM"
+operator does not exist: integer = text
+invalid input syntax for type integer: "abc"
+value too long for type character varying(64)
+numeric field overflow
+division by zero encountered in scalar divide
+could not connect to server: Connection refused
+server closed the connection unexpectedly
+terminating connection due to administrator command
+the database system is starting up
+the database system is shutting down
+too many clients already
+could not extend file "base/16384": No space left on device
+canceling statement due to lock timeout
+current transaction is aborted, commands ignored until end of transaction block
+cannot execute INSERT in a read-only transaction
+relation "jobs" already exists
+there is no unique constraint matching given keys for referenced table "users"
+Unknown column 'total' in 'field list'
+Table 'shop.orders' doesn't exist
+Data too long for column 'name' at row 1
+Duplicate entry '42' for key 'PRIMARY'
+Cannot add or update a child row: a foreign key constraint fails
+MySQL server has gone away
+Lost connection to MySQL server during query
+Incorrect string value for column 'body' at row 1
+no such column: total
+disk I/O error
+database disk image is malformed
+E11000 duplicate key error collection
+connection pool exhausted
+Operation timed out after 5000 milliseconds with 0 bytes received
+WRONGTYPE Operation against a key holding the wrong kind of value
+OOM command not allowed when used memory exceeds maxmemory
+MOVED 3999 127.0.0.1:6381
+index_not_found_exception: no such index
+Result window is too large
+circuit_breaking_exception: data too large
+Leader not available
+Offset out of range
+Message size too large
+The group coordinator is not available
+nats: no responders available for request
+nats: timeout
+stream not found
+consumer not found
+maximum messages exceeded
+wrong last sequence: 5
+AccessDenied: User is not authorized to perform s3:GetObject
+NoSuchBucket: The specified bucket does not exist
+NoSuchKey: The specified key does not exist.
+ThrottlingException: Rate exceeded
+ExpiredToken: The security token included in the request is expired
+InvalidSignatureException: Signature expired
+ResourceNotFoundException: Requested resource not found
+ValidationException: The provided key element does not match the schema
+ConditionalCheckFailedException: The conditional request failed
+ProvisionedThroughputExceededException
+ServiceUnavailable: Please reduce your request rate.
+RequestTimeTooSkewed: The difference between the request time and the current time is too large.
+quota exceeded for quota metric
+The caller does not have permission
+Resource has been exhausted (e.g. check quota).
+The resource you requested could not be found
+API key not valid. Please pass a valid API key.
+Could not refresh access token
+invalid_grant
+invalid_client
+invalid_request: Missing required parameter: redirect_uri
+The access token expired
+insufficient_scope
+Bad credentials
+API rate limit exceeded for user
+Validation Failed: name already exists on this account
+Repository not found.
+Reference already exists
+pull request is not mergeable
+channel_not_found
+not_in_channel
+message_too_long
+Your card was declined.
+Your card has expired.
+Your card's security code is incorrect.
+No such customer: cus_123
+Amount must be at least 50 cents
+The payment method is not supported for this currency
+model_not_found
+The model 'gpt-9' does not exist
+Invalid value for parameter temperature
+string too long. Expected a string with maximum length 1048576
+messages: at least one message is required
+prompt is too long: 210000 tokens > 200000 maximum
+tool_use ids were found without tool_result blocks
+Number of request tokens has exceeded your per-minute rate limit
+Output blocked by content filtering policy
+The server had an error while processing your request
+Overloaded
+upstream connect error or disconnect/reset before headers
+no healthy upstream
+504 Gateway Time-out
+413 Payload Too Large
+415 Unsupported Media Type
+405 Method Not Allowed
+422 Unprocessable Entity
+410 Gone
+HTTP Error 403: Forbidden
+SSL: CERTIFICATE_VERIFY_FAILED
+hostname mismatch, certificate is not valid for host
+certificate verify failed: unable to get local issuer certificate
+tlsv1 alert protocol version
+wrong version number
+Name or service not known
+Temporary failure in name resolution
+Could not resolve host
+Failed to connect to localhost port 8080
+Empty reply from server
+The requested URL returned error: 404
+Connection aborted
+Remote end closed connection without response
+Read timed out. (read timeout=30)
+Max retries exceeded with url
+Exceeded 30 redirects.
+Response ended prematurely
+IncompleteRead(512 bytes read)
+unexpected EOF while reading
+Stream closed
+Request aborted
+write EPIPE
+spawn ENOENT
+EACCES: permission denied, open '/etc/shadow'
+EMFILE: too many open files, watch
+ENOSPC: System limit for number of file watchers reached
+EADDRINUSE: address already in use :::3000
+EISDIR: illegal operation on a directory, read
+ENOTEMPTY: directory not empty, rmdir 'dist'
+ERR_MODULE_NOT_FOUND
+ERR_INVALID_ARG_TYPE
+The "path" argument must be of type string. Received undefined
+Cannot find package 'lodash' imported from index.js
+require is not defined in ES module scope
+await is only valid in async functions
+Unexpected identifier 'foo'
+Unexpected reserved word
+missing ) after argument list
+Invalid or unexpected token
+Invalid regular expression: missing /
+Cannot access 'total' before initialization
+Cannot set properties of null
+Reduce of empty array with no initial value
+Invalid time value
+Invalid count value: -1
+toFixed() digits argument must be between 0 and 100
+Object.defineProperty called on non-object
+JavaScript heap out of memory
+Type 'string' is not assignable to type 'number'.
+Property 'foo' does not exist on type 'Bar'.
+Expected 2 arguments, but got 1.
+Object is possibly 'undefined'.
+Cannot find name 'process'.
+Argument of type 'null' is not assignable to parameter of type 'string'
+Module has no exported member 'Foo'
+cannot use x (variable of type int) as string value in assignment
+undefined: foo
+imported and not used: "fmt"
+missing return
+fatal error: all goroutines are asleep - deadlock!
+slice bounds out of range
+concurrent map writes
+cannot borrow 'x' as mutable more than once at a time
+use of moved value: 'x'
+mismatched types
+borrowed value does not live long enough
+thread 'main' panicked at index out of bounds
+called 'Option::unwrap()' on a 'None' value
+java.lang.IllegalArgumentException: No enum constant
+java.lang.ClassNotFoundException: com.example.Main
+java.lang.StackOverflowError
+java.lang.ArrayIndexOutOfBoundsException: Index 5 out of bounds for length 3
+java.io.FileNotFoundException: config.yaml (No such file or directory)
+java.net.SocketTimeoutException: Read timed out
+java.sql.SQLIntegrityConstraintViolationException
+org.springframework.beans.factory.NoSuchBeanDefinitionException
+System.NullReferenceException: Object reference not set to an instance of an object.
+System.InvalidOperationException: Sequence contains no elements
+undefined method 'name' for nil
+wrong number of arguments (given 1, expected 2)
+uninitialized constant Foo
+undefined local variable or method
+Call to undefined function
+Allowed memory size of 134217728 bytes exhausted
+Undefined array key "id"
+Segmentation fault (core dumped)
+Killed
+Illegal instruction
+undefined reference to 'main'
+cannot open shared object file: No such file or directory
+ImagePullBackOff
+CrashLoopBackOff: back-off restarting failed container
+0/3 nodes are available: insufficient memory
+Error from server (NotFound): deployments.apps "web" not found
+Liveness probe failed: HTTP probe failed with statuscode: 500
+OCI runtime create failed
+port is already allocated
+manifest unknown
+unauthorized: authentication required
+No matching distribution found for torch
+ResolutionImpossible: dependency conflict
+Could not find a version that satisfies the requirement numpy
+npm ERR! code ERESOLVE unable to resolve dependency tree
+peer dep missing
+Missing script: "build"
+lockfile needs to be updated
+failed to compile
+Test failed: expected 200 but received 500
+expect(received).toBe(expected)
+AssertionError: assert 3 == 4
+fixture 'db' not found
+collected 0 items
+Timeout - Async callback was not invoked within the 5000 ms timeout
+locator.click: Timeout 30000ms exceeded.
+Target page, context or browser has been closed
+no such element: Unable to locate element
+frame was detached
+Navigation failed because page crashed
+CORS policy: No 'Access-Control-Allow-Origin' header is present on the requested resource
+string to replace not found in file
+file has not been read yet
+old_string and new_string are exactly the same
+reservation not found
+user not found
+flight HAT030 not available on date 2024-05-13
+passenger count does not match the number of payment methods
+non-pending order cannot be modified
+the new item should be the same product
+product variant is out of stock
+shipping address is incomplete
+postal code is invalid
+account balance is below the minimum
+currency mismatch
+transaction limit exceeded
+appointment slot is already taken
+calendar event overlaps with another event
+recipient address rejected: user unknown
+mailbox full
+attachment exceeds the maximum size
+message could not be delivered
 `
   .trim()
   .split("\n");
