@@ -78,6 +78,8 @@ export const adviceTable: readonly Advice[] = [
       read_timeout_error connect_timeout connect_timeout_error connection_timeout gateway_timeout gateway_timeout_error
       deadline_exceeded deadline_exceeded_error etimedout esockettimedout socket_timeout_exception tool_timeout
       api_connection_timeout_error execution_timeout`),
+    sentence:
+      /^the (?:last )?command .* timed out(?: after <duration>)?(?: and (?:has been|was) killed)?$/i,
     of: "any",
     action:
       "Give {target} less to do in one call (smaller input, fewer results), set an explicit deadline, and retry once with backoff before taking another route.",
@@ -186,6 +188,28 @@ export const adviceTable: readonly Advice[] = [
     avoid: "Do not run a command again that the shell does not find.",
   },
   {
+    name: "no_such_file",
+    statuses: [],
+    names: [],
+    sentence:
+      /^(?!ls:|find:|stat:|test:)[\w.+/-]+: (?:[^:]{1,80}: )?(?:errno 2 |\[errno 2\] )?no such file or directory(?:: <(?:s|path)>)?$/i,
+    of: "any",
+    action:
+      "Look where the command runs and what is there (pwd, ls) before naming a file, and use the path as the listing has it.",
+    avoid: "Do not guess the path again; the file is not where it was expected.",
+  },
+  {
+    name: "python_does_not_parse",
+    statuses: [],
+    names: [],
+    sentence:
+      /^(?:(?:Indentation|Tab)Error: |SyntaxError: (?:invalid syntax|f-string|eol while scanning|eof while scanning|unexpected eof while parsing|unterminated (?:f-)?(?:triple-quoted )?(?:f-)?string literal|invalid non-printable character|invalid character)\b)/i,
+    of: "any",
+    action:
+      "Write Python of more than one line to a file, and check that it parses (python -m py_compile FILE) before running it.",
+    avoid: "Do not pass such code on the command line again, where the shell's quoting changes it.",
+  },
+  {
     name: "missing_module",
     statuses: [],
     names: [],
@@ -202,9 +226,14 @@ export const adviceTable: readonly Advice[] = [
 const ofShell =
   /^(?:ba|z|k|da|fi|c|power)?sh$|^(?:cmd|shell|terminal|console|bash_?tool|execute(?:_bash|_command|_code)?|exec(?:_command)?|run(?:_command|_shell(?:_command)?|_terminal_cmd|_in_terminal|_tests?|_bash)?|code_?interpreter|python\d?(?:\.\d+)?|node|npm|npx|pnpm|yarn|bun|deno|pip\d?|uv|poetry|git|grep|rg|find|sed|awk|cat|head|tail|ls|cd|cp|mv|rm|mkdir|touch|test|echo|make|cmake|gcc|g\+\+|clang|cargo|rustc|go|java|javac|mvn|gradle|tsc|eslint|jest|vitest|pytest|tox|ruff|mypy|pylint|docker|kubectl|helm|terraform|curl|wget|ssh|psql|sqlite3|\w+\.(?:py|sh|js))$/i;
 
+/** Whether a tool runs programs, or is one. */
+export function runsPrograms(tool: string): boolean {
+  return ofShell.test(tool);
+}
+
 /** The advice that is certainly right for a class and what failed with it; undefined where none is. */
 export function adviceFor({ error_class = "", tool }: Signals): Advice | undefined {
-  const context = tool === undefined ? "model" : ofShell.test(tool) ? "shell" : "tool";
+  const context = tool === undefined ? "model" : runsPrograms(tool) ? "shell" : "tool";
   const { names, statuses } = namesIn(error_class);
   return adviceTable.find(({ of, sentence, ...row }) => {
     if (of === "model" && context !== "model") return false;

@@ -1,3 +1,4 @@
+import { runsPrograms } from "./advice.ts";
 import type { ExperienceEvent } from "./event.ts";
 import { distinct, type Entry } from "./evidence.ts";
 import { shortened } from "./rules/error-class/text.ts";
@@ -119,7 +120,7 @@ export function lessonFrom(
     taskType: subject.taskType,
     lessonType: rule.type,
     trigger,
-    action: action + succeededLately(action, worked.others),
+    action: action + succeededLately(action, signals, worked.others),
     avoid,
     signals,
     evidence: {
@@ -180,9 +181,13 @@ function slotsFor(
   };
 }
 
-/** Another way, where it is certain that this one does not serve; without that it would be a list of what happened. */
-function succeededLately(action: string, names: readonly string[]): string {
+/**
+ * Another way, where it is certain that this one does not serve; without that it would be a list of what happened, and so
+ * it is of programs, which do not stand in for each other.
+ */
+function succeededLately(action: string, { tool }: Signals, names: readonly string[]): string {
   if (action === "" || names.length === 0) return "";
+  if (tool !== undefined && runsPrograms(tool)) return "";
   return ` Succeeded lately in this task: ${names.map(plain).join(", ")}.`;
 }
 

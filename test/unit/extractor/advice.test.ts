@@ -103,6 +103,20 @@ test("a tool's own status and name count, and a command's own time limit", () =>
   expect(nameFor("timeout", "bash")).toBe("timeout");
 });
 
+test.each([
+  ["python_does_not_parse", "IndentationError: unexpected indent"],
+  ["python_does_not_parse", "SyntaxError: invalid syntax"],
+  ["no_such_file", "rm: cannot remove 'x.py': No such file or directory"],
+  ["no_such_file", "python: can't open file 'a.py': [Errno 2] No such file or directory"],
+  ["timeout", "The last command <command>pytest a.py</command> timed out and has been killed."],
+])("%s is certain of a program's %j", (name, errorClass) => {
+  expect(nameFor(errorClass, "bash")).toBe(name);
+});
+
+test("a parser of something else than Python is no Python", () => {
+  expect(nameFor("SyntaxError: Unexpected token < in JSON at position 0", "node")).toBeUndefined();
+});
+
 test("every advice has an action and something to avoid, of its own", () => {
   const texts = adviceTable.flatMap(({ action, avoid }) => [action, avoid]);
   expect(new Set(texts).size).toBe(2 * adviceTable.length);

@@ -42,6 +42,21 @@ describe("an event is evidence", () => {
     });
   });
 
+  test("of nothing where a program's own assertion failed: a test did its work", () => {
+    for (const errorClass of ["AssertionError", "AssertionError: 1 != 2", "E  assert 1 == 2"]) {
+      expect(signatures({ ok: false, errorClass, tool: "pytest" })).toEqual({});
+    }
+    const errorClass = "AssertionError: no balance";
+    expect(signatures({ ok: false, errorClass, tool: "pay" }).error).toBeDefined();
+    expect(signatures({ ok: false, errorClass, model: "m" }).error).toBeDefined();
+  });
+
+  test("of nothing where a change to files was handed in for an error", () => {
+    const errorClass =
+      "diff --git a/x.py b/x.py\nindex 307e..9b86 100644\n-    raise ValueError: x";
+    expect(signatures({ ok: false, errorClass, tool: "format" })).toEqual({});
+  });
+
   test("of silence under the policy's reason, whether it is OK or not", () => {
     expect(signatures({ silent: true, reason: "off topic" })).toEqual({
       silent: { reason: "off topic" },

@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import { adviceFor, isImplied } from "../advice.ts";
+import { adviceFor, isImplied, runsPrograms } from "../advice.ts";
 import { servedBy } from "../signature.ts";
 import { errorClassVersion, longestClass, normaliseErrorClass } from "./error-class/normalise.ts";
 import { shortened } from "./error-class/text.ts";
@@ -35,7 +35,8 @@ export function errorRule(threshold: number): Rule {
     signature(event) {
       if (event.ok) return null;
       const error_class = withStatus(normalise(event.errorClass ?? "unknown"), event.httpStatus);
-      return error_class === "unknown" ? null : { error_class, ...servedBy(event) };
+      if (error_class === "unknown" || isFailingTest(error_class, event.tool)) return null;
+      return { error_class, ...servedBy(event) };
     },
     wording({ who, target, signals, errorClass, often }) {
       const advice = adviceFor(signals);
@@ -52,6 +53,17 @@ export function errorRule(threshold: number): Rule {
     },
   };
 }
+
+/**
+ * What a program's own assertion says is a test that does its work, as the one that reproduces a bug does: no failure of
+ * the agent's (docs/events.md), and no two of them have a cause in common.
+ */
+function isFailingTest(errorClass: string, tool: string | undefined): boolean {
+  return tool !== undefined && assertion.test(errorClass) && runsPrograms(tool);
+}
+
+const assertion =
+  /^(?:assertion_error|AssertionError|assert|Failed: (?:nomatch|did not))(?![\w.])/i;
 
 /** A status says more than a name that comes with several: `APIError` with 429 and with 500 are two classes. */
 function withStatus(errorClass: string, status: number | undefined): string {

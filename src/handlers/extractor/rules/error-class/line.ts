@@ -208,6 +208,8 @@ const saysError =
 export function decisiveLine(lines: readonly string[]): string {
   const some = lines.filter((line) => !blank(line));
   if (some.length <= 1) return flattened(some[0] ?? "");
+  // A change to files is what was handed in, and no error.
+  if (some[0]?.startsWith("diff --git ")) return "";
   const bare = some.some((line) => line.includes("Exception Group")) ? lines.map(ungrouped) : lines;
   const indents = bare.map((line) => line.length - line.trimStart().length);
   for (const { find } of readers) {
