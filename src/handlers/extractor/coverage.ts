@@ -12,6 +12,8 @@ export interface Coverage {
   readonly at: number;
   /** Drawn when the record was made: another one means that the bucket was wiped in between. */
   readonly life: string;
+  /** Which replica reads the stream again; it counts its beats up for as long as it does. */
+  readonly reader?: { readonly id: string; readonly beats: number };
 }
 
 /** What a bucket without a record covers. */

@@ -1,5 +1,5 @@
 import { isRefusal } from "../../errors.ts";
-import { changeDocument } from "../../kv/change.ts";
+import { absent, changeDocument } from "../../kv/change.ts";
 import type { Versioned } from "../../kv/document-store.ts";
 import type { Isolated } from "../../runtime/isolated.ts";
 import { type Batch, type Group, groupEvents, isStored, type Outcome } from "./batch.ts";
@@ -38,6 +38,8 @@ export interface ExtractionPorts {
   readonly history: History;
   /** Epoch ms. */
   readonly now: () => number;
+  /** Resolves after so many ms; default: by the clock. */
+  readonly wait?: (ms: number) => Promise<unknown>;
 }
 
 export interface ExtractionSettings extends CoverageSettings {
@@ -157,6 +159,8 @@ export function createExtraction(
     return { ...one, document, due: dueFrom(document.value, limitsOf(one.group)) };
   }
 
+  const unread = expectations();
+
   const known = (lessonKey: string) => bucket.evidence.cached(lessonKey)?.value;
 
   function group(events: readonly ExperienceEvent[]): Batch {
@@ -173,19 +177,23 @@ export function createExtraction(
     const { lessonKey } = group.subject;
     const limits = limitsOf(group);
     let outcomes: EntryOutcome[] = [];
+    // What is read again must reach the bucket, whatever this replica remembers of it.
+    const known = since === 0 ? unexpired(bucket.evidence.cached(lessonKey)) : undefined;
+    let found: Evidence = noEvidence;
     const { document } = await changeDocument(
       bucket.evidence,
       lessonKey,
-      // What is read again must reach the bucket, whatever this replica remembers of it.
-      since === 0 ? unexpired(bucket.evidence.cached(lessonKey)) : undefined,
+      known ?? unread.supposed(),
       noEvidence,
       (evidence) => {
+        found = evidence;
         const added = addEvidence(evidence, group.entries, limits);
         outcomes = added.outcomes;
         return added.evidence;
       },
       since,
     );
+    if (known === undefined) unread.turnedOut(found === noEvidence);
     for (const [i, index] of group.eventIndexes.entries()) {
       const outcome = outcomes[i];
       if (outcome !== undefined && outcome !== "evidence") batch.outcomes[index] = outcome;
@@ -256,6 +264,23 @@ export function createExtraction(
   }
 
   return { handle, isStored: (event) => isStored(event, rules, known, settings) };
+}
+
+/** After so many new signatures in a row, the next is supposed to be new. */
+const newInARow = 2;
+
+/**
+ * Whether a signature that this replica does not remember is likely to have no document yet. Then writing it at once
+ * saves reading it; a wrong guess costs one request more.
+ */
+function expectations() {
+  let inARow = 0;
+  return {
+    supposed: () => (inARow >= newInARow ? absent : undefined),
+    turnedOut(wasAbsent: boolean) {
+      inARow = wasAbsent ? inARow + 1 : 0;
+    },
+  };
 }
 
 /** So many messages are remembered, to tell a message that comes again from an id that does. */

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
 import type { DocumentStore, Versioned } from "../../kv/document-store.ts";
 import type { Isolated } from "../../runtime/isolated.ts";
 import { coverageKey } from "./bucket.ts";
@@ -32,9 +33,15 @@ export interface Rebuild {
   ): Promise<R[]>;
 }
 
+/** How often a replica looks whether another has read the stream, and how often in a row it may find no further beat. */
+const waiting = { everyMs: 250, patience: 40 };
+/** How often the replica that reads says that it still does. */
+const tellMs = 1_000;
+
 /**
  * Notices that the evidence bucket was wiped, or that documents expired while events waited, and
- * rebuilds it from the stream. Two replicas that rebuild at once only do the same work twice.
+ * rebuilds it from the stream. One replica does, the others wait for it; two that rebuild at once only do the same
+ * work twice.
  */
 export function createRebuild(
   ports: {
@@ -43,10 +50,12 @@ export function createRebuild(
     readonly forget: () => void;
     readonly history: History;
     readonly now: () => number;
+    readonly wait?: (ms: number) => Promise<unknown>;
   },
   settings: CoverageSettings,
 ): Rebuild {
-  const { coverage, forget, history, now } = ports;
+  const { coverage, forget, history, now, wait = pause } = ports;
+  const id = randomUUID();
   const keepAliveMs = settings.ttlMs / 8;
   /** When this replica last saw the record or kept it alive; only saves reads. */
   let seenAt = Number.NEGATIVE_INFINITY;
@@ -83,15 +92,13 @@ export function createRebuild(
           if (aged) await coverage.put(coverageKey, record.value, record.revision);
           return results;
         }
-        const replay = () =>
-          history.replay(
-            replayFrom(record.value, ts, startedAt, settings),
-            async (events) => {
-              results.push(await reapply(events, startedAt));
-            },
-            isolated !== undefined,
-          );
-        const from = await (isolated ? isolated.withoutAttempt(replay) : replay());
+        const reach = replayFrom(record.value, ts, startedAt, settings);
+        const read = () =>
+          readAgain(record, reach, isolated, async (again) => {
+            results.push(await reapply(again, startedAt));
+          });
+        const from = await (isolated ? isolated.withoutAttempt(read) : read());
+        if (from === null) continue;
         if (
           await note(record, { from: Number.isFinite(from) ? from : null, at: startedAt, life })
         ) {
@@ -103,11 +110,54 @@ export function createRebuild(
     },
   };
 
+  /** The time from which on all was handed over, as `History.replay` has it; null when another replica may have done it. */
+  async function readAgain(
+    record: Versioned<Coverage>,
+    from: number,
+    isolated: Isolated | undefined,
+    handle: (events: readonly ExperienceEvent[]) => Promise<void>,
+  ): Promise<number | null> {
+    if (!(await mayRead(record))) return null;
+    let toldAt = now();
+    return await history.replay(
+      from,
+      async (events) => {
+        await handle(events);
+        if (now() < toldAt + tellMs) return;
+        toldAt = now();
+        await tell();
+      },
+      isolated !== undefined,
+    );
+  }
+
+  /** Claims the reading; where another replica has, waits until that one has read, or must be gone. */
+  async function mayRead({ value, revision }: Versioned<Coverage>): Promise<boolean> {
+    const { life, reader } = value;
+    if (reader?.id === id) return true;
+    for (let looks = 0; reader && looks < waiting.patience; looks++) {
+      await wait(waiting.everyMs);
+      const latest = (await coverage.get(coverageKey))?.value;
+      const isSame = latest?.life === life && latest.reader?.id === reader.id;
+      if (!isSame || latest.reader?.beats !== reader.beats) return false;
+    }
+    const claimed = { ...value, reader: { id, beats: 0 } };
+    return (await coverage.put(coverageKey, claimed, revision)) !== null;
+  }
+
+  /** That this replica still reads. Whoever has taken over meanwhile only does the same work. */
+  async function tell(): Promise<void> {
+    const latest = await coverage.get(coverageKey);
+    if (latest?.value.reader?.id !== id) return;
+    const reader = { id, beats: latest.value.reader.beats + 1 };
+    await coverage.put(coverageKey, { ...latest.value, reader }, latest.revision);
+  }
+
   /** The record; where there is none, a new one that covers nothing. Null when another replica was first. */
   async function current(): Promise<Versioned<Coverage> | null> {
     const record = await coverage.get(coverageKey);
     if (record?.value.life) return record;
-    const fresh = { ...noCoverage, life: randomUUID() };
+    const fresh = { ...noCoverage, life: randomUUID(), reader: { id, beats: 0 } };
     return coverage.put(coverageKey, fresh, record?.revision ?? 0);
   }
 
@@ -115,8 +165,10 @@ export function createRebuild(
   async function note(record: Versioned<Coverage>, replayed: Coverage): Promise<boolean> {
     let latest: Versioned<Coverage> | null = record;
     while (latest?.value.life === replayed.life) {
-      const value = deeper(latest.value, replayed);
-      if (await coverage.put(coverageKey, value, latest.revision)) return true;
+      const { reader: _, ...value } = deeper(latest.value, replayed);
+      const { reader } = latest.value;
+      const noted = reader === undefined || reader.id === id ? value : { ...value, reader };
+      if (await coverage.put(coverageKey, noted, latest.revision)) return true;
       latest = await coverage.get(coverageKey);
     }
     return false;

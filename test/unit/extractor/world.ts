@@ -128,6 +128,7 @@ class World {
       publisher: tables,
       history: this.#stream.history(call),
       now: () => this.#clock.now,
+      wait: () => call(() => undefined),
     };
     const ports = this.#pipeline.ports?.(own) ?? own;
     const { ttlMs, maxFutureMs } = this.#spec;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { noEvidence } from "../../../src/handlers/extractor/evidence.ts";
-import { changeDocument } from "../../../src/kv/change.ts";
+import { absent, changeDocument } from "../../../src/kv/change.ts";
 import { bucketView, type Call, ModelBucket } from "../extractor/model.ts";
 
 const at = (ts: number) => ({ ...noEvidence, sighted: [ts] });
@@ -56,5 +56,27 @@ describe("changing a document", () => {
       changeDocument(one, "k", undefined, noEvidence, (value) => value, since);
     expect((await renew(100)).written).toBe(false);
     expect((await renew(200)).document.writtenAt).toBe(200);
+  });
+
+  test("writes one that is supposed to be absent without reading it", async () => {
+    const { one } = twoViews();
+    const get = () => Promise.reject(new Error("read"));
+    const { document } = await changeDocument({ ...one, get }, "k", absent, noEvidence, () =>
+      at(1),
+    );
+    expect(document.value).toEqual(at(1));
+  });
+
+  test("reads one that is there though it was supposed to be absent, and loses nothing of it", async () => {
+    const { one, two } = twoViews();
+    const append = (ts: number) => (value: typeof noEvidence) => ({
+      ...value,
+      sighted: [...value.sighted, ts],
+    });
+    await changeDocument(one, "k", undefined, noEvidence, append(1));
+    const { document } = await changeDocument(two, "k", absent, noEvidence, append(2));
+    expect(document.value.sighted).toEqual([1, 2]);
+    const unchanged = await changeDocument(two, "k", absent, noEvidence, (value) => value);
+    expect(unchanged.document.value.sighted).toEqual([1, 2]);
   });
 });
