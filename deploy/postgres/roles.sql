@@ -22,14 +22,16 @@ GRANT USAGE ON SCHEMA public TO experience_service, experience_reader;
 
 -- A migration takes its tables' owner; ours may be older than the roles. Tables of others are left alone.
 DO $$
-DECLARE one regclass;
+DECLARE
+  one regclass;
+  function regprocedure;
 BEGIN
   FOR one IN
     SELECT oid FROM pg_class
     WHERE relkind IN ('r', 'p', 'S') AND relnamespace IN ('public'::regnamespace, to_regnamespace('drizzle'))
       AND relowner <> 'experience_migrator'::regrole
       -- generated: owned tables
-      AND relname IN ('agent_lessons', 'lesson_sightings', 'lesson_outbox', 'wide_evidence', 'window_marks', 'signature_windows', 'run_windows', 'lesson_windows', 'user_features', 'feature_events', 'agent_runs', 'agent_events', 'lesson_decisions', 'lesson_epochs', 'lesson_exposures', 'lesson_omissions', 'run_outcomes', 'review_clock', 'review_entries', 'review_events', 'memory_entries', 'memory_feedback', 'memory_promotions', 'agent_snapshots', 'mission_snapshots', 'record_snapshots', 'mission_claims', 'agent_claims', 'agent_tokens', 'mission_iterations', 'mission_outbox', 'mission_decrypt_audit', 'leases', 'stream_positions', 'experience_bus_migrations')
+      AND relname IN ('agent_lessons', 'lesson_sightings', 'lesson_outbox', 'wide_evidence', 'window_marks', 'signature_windows', 'run_windows', 'lesson_windows', 'user_features', 'feature_events', 'agent_runs', 'agent_events', 'lesson_decisions', 'lesson_epochs', 'lesson_exposures', 'lesson_omissions', 'lesson_erasures', 'run_outcomes', 'review_clock', 'review_entries', 'review_events', 'memory_entries', 'memory_feedback', 'memory_promotions', 'agent_snapshots', 'mission_snapshots', 'record_snapshots', 'mission_claims', 'agent_claims', 'agent_tokens', 'mission_iterations', 'mission_outbox', 'mission_decrypt_audit', 'leases', 'stream_positions', 'experience_bus_migrations')
       -- end of owned tables
       -- A sequence of a column goes with its table.
       AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('a', 'i', 'e')
@@ -38,9 +40,13 @@ BEGIN
     EXECUTE format('ALTER TABLE %s OWNER TO experience_migrator', one);
   END LOOP;
   IF to_regnamespace('drizzle') IS NOT NULL THEN ALTER SCHEMA drizzle OWNER TO experience_migrator; END IF;
-  IF to_regprocedure('public.refuse_change()') IS NOT NULL THEN
-    ALTER FUNCTION public.refuse_change() OWNER TO experience_migrator;
-  END IF;
+  FOR function IN
+    SELECT to_regprocedure(name) FROM (VALUES ('public.refuse_change()'), ('public.leave_out_erased()'),
+      ('public.erase_lesson(text, text, text)')) AS functions (name)
+    WHERE to_regprocedure(name) IS NOT NULL
+  LOOP
+    EXECUTE format('ALTER FUNCTION %s OWNER TO experience_migrator', function);
+  END LOOP;
 END
 $$;
 
@@ -74,6 +80,7 @@ BEGIN
       ('experience_service', 'public.lesson_epochs', 'SELECT, INSERT'),
       ('experience_service', 'public.lesson_exposures', 'SELECT, INSERT'),
       ('experience_service', 'public.lesson_omissions', 'SELECT, INSERT'),
+      ('experience_service', 'public.lesson_erasures', 'SELECT'),
       ('experience_service', 'public.run_outcomes', 'SELECT, INSERT'),
       ('experience_service', 'public.review_clock', 'SELECT, UPDATE'),
       ('experience_service', 'public.review_entries', 'SELECT, INSERT, UPDATE, DELETE'),

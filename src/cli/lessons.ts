@@ -11,6 +11,7 @@ import type {
 import { headline, percent, trend } from "../handlers/windows/sentences.ts";
 import type { GlobalOptions } from "./ask.ts";
 import { addCurationCommands } from "./lesson-curation.ts";
+import { addErasureCommand } from "./lesson-erasure.ts";
 import { examples, printJson } from "./print.ts";
 import { reading, withDatabase } from "./reading.ts";
 import { printable, table } from "./table.ts";
@@ -77,6 +78,7 @@ export function addLessonCommands(program: Command): void {
     );
 
   addCurationCommands(lessons);
+  addErasureCommand(lessons);
 }
 
 async function readingLessons(

@@ -107,3 +107,15 @@ export const runOutcomes = pgTable(
   },
   (table) => [index("run_outcomes_run_idx").on(table.tenantId, table.runId, table.outcomeId)],
 );
+
+/** Lessons that were erased, and by whom and why; what they said is nowhere in it. Append-only. */
+export const lessonErasures = pgTable(
+  "lesson_erasures",
+  {
+    lessonKey: text("lesson_key").primaryKey(),
+    erasedBy: text("erased_by").notNull(),
+    reason: text("reason").notNull(),
+    erasedAt: moment("erased_at").default(sql`clock_timestamp()`),
+  },
+  (table) => [index("lesson_erasures_at_idx").on(table.erasedAt)],
+);

@@ -168,6 +168,7 @@ export const streamPositions = pgTable("stream_positions", {
 export {
   lessonDecisions,
   lessonEpochs,
+  lessonErasures,
   lessonExposures,
   lessonOmissions,
   runOutcomes,

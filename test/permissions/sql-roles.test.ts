@@ -100,6 +100,9 @@ const refused: Record<Role, readonly string[]> = {
     "ALTER TABLE agent_lessons DISABLE TRIGGER append_only",
     "UPDATE lesson_sightings SET ts = now()",
     "DELETE FROM lesson_sightings",
+    "INSERT INTO lesson_erasures VALUES ('a', 'b', 'c')",
+    "DELETE FROM lesson_erasures",
+    "SELECT erase_lesson(repeat('a', 64), 'service', 'no')",
     "DELETE FROM user_features",
     "UPDATE agent_events SET payload = '{}'",
     "DELETE FROM stream_positions",
@@ -121,6 +124,7 @@ const refused: Record<Role, readonly string[]> = {
     "SELECT * FROM user_features",
     "SELECT * FROM feature_events",
     "SELECT * FROM lesson_outbox",
+    "SELECT erase_lesson(repeat('a', 64), 'reader', 'no')",
     "SELECT * FROM leases",
     "SELECT * FROM drizzle.experience_bus_migrations",
     "CREATE TABLE mine (id int)",
@@ -141,6 +145,22 @@ test.each(Object.entries(refused))(
     expect(outcomes).toEqual(statements.map((statement) => [statement, denied]));
   },
 );
+
+test("the migrator erases a lesson, and the service cannot learn it again", async () => {
+  const database = await migrated();
+  const service = database.connect("experience_service");
+  const key = "a".repeat(64);
+  const insert = () => service`
+    INSERT INTO agent_lessons (lesson_key, tenant_id, scope, agent_id, task_type, lesson_type, trigger, action, avoid,
+      signals, evidence, raw)
+    VALUES (${key}, 't', 'agent', 'a', 'k', 'error', 'x', 'y', 'z', '{}', '{}', '{}') RETURNING 1`;
+  expect(await insert()).toHaveLength(1);
+  const migrator = database.connect("experience_migrator");
+  expect([...(await migrator`SELECT erase_lesson(${key}, 'Ada', 'asked') AS was_there`)]).toEqual([
+    { was_there: true },
+  ]);
+  expect(await insert()).toHaveLength(0);
+});
 
 test("a reader of lessons reads lessons and sightings", async () => {
   const database = await migrated();

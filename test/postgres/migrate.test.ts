@@ -46,6 +46,7 @@ test("ten replicas that start at once migrate the database once", async () => {
     "leases",
     "lesson_decisions",
     "lesson_epochs",
+    "lesson_erasures",
     "lesson_exposures",
     "lesson_omissions",
     "lesson_outbox",

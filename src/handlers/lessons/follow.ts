@@ -37,6 +37,8 @@ export function followLessons(options: {
     const now = await tables.beginEpochs(trialShare, since);
     const changed = since === null ? tables.newest(most) : tables.changed(since);
     for await (const lessons of changed) for (const lesson of lessons) memory.put(lesson);
+    // After the others: one may have been read just before it was erased.
+    for (const lessonKey of await tables.erased(since)) memory.forget(lessonKey);
     since = now - overlapMs;
     freshAt = startedAt;
   }

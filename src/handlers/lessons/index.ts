@@ -65,6 +65,8 @@ export const lessons: ConcernDeclaration<LessonSettings, LessonMetrics> = {
     "public.lesson_epochs": ["SELECT", "INSERT"],
     "public.lesson_exposures": ["SELECT", "INSERT"],
     "public.lesson_omissions": ["SELECT", "INSERT"],
+    // Written by the owner of the tables alone: `erase_lesson`.
+    "public.lesson_erasures": ["SELECT"],
     "public.run_outcomes": ["SELECT", "INSERT"],
   },
   permissions: () => [

@@ -5,6 +5,7 @@ import type { KnownLesson } from "./lesson.ts";
 export interface LessonMemory {
   readonly size: number;
   put(lesson: KnownLesson): void;
+  forget(lessonKey: string): void;
   get(lessonKey: string): KnownLesson | undefined;
   /** Those of the agent, and those of any. */
   concerning(tenantId: string, agentId: string): KnownLesson[];
@@ -45,6 +46,10 @@ export function createMemory(most: number): LessonMemory {
       const there = byPlace.get(place) ?? new Map<string, KnownLesson>();
       byPlace.set(place, there.set(lesson.lessonKey, lesson));
       if (byKey.size > most * overfullBy) forgetOldest();
+    },
+    forget(lessonKey) {
+      const lesson = byKey.get(lessonKey);
+      if (lesson !== undefined) remove(lesson);
     },
     get: (lessonKey) => byKey.get(lessonKey),
     concerning(tenantId, agentId) {

@@ -5,6 +5,7 @@ import {
   agentLessons,
   lessonDecisions,
   lessonEpochs,
+  lessonErasures,
   lessonExposures,
   lessonOmissions,
   lessonSightings,
@@ -26,6 +27,8 @@ export interface LessonTables {
   newest(most: number): AsyncIterable<readonly KnownLesson[]>;
   /** Those that were stored, seen, counted, decided about or judged since then. */
   changed(since: number): AsyncIterable<readonly KnownLesson[]>;
+  /** Keys of lessons that were erased since then (epoch ms; null: none yet has been read that could be). */
+  erased(since: number | null): Promise<readonly string[]>;
 }
 
 const page = 2_000;
@@ -67,6 +70,12 @@ export function openLessonTables(database: Database): LessonTables {
           WHERE counted_at >= ${timeOf(since)}
         UNION SELECT lesson_key FROM ${lessonDecisions} WHERE at >= ${timeOf(since)}
         UNION SELECT lesson_key FROM ${lessonEpochs} WHERE at >= ${timeOf(since)}`),
+    async erased(since) {
+      if (since === null) return [];
+      const found = await rows<{ lesson_key: string }>(sql`
+        SELECT lesson_key FROM ${lessonErasures} WHERE erased_at >= ${timeOf(since)}`);
+      return found.map(({ lesson_key }) => lesson_key);
+    },
   };
 }
 

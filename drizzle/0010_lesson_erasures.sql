@@ -1,0 +1,57 @@
+CREATE TABLE "lesson_erasures" (
+	"lesson_key" text PRIMARY KEY NOT NULL,
+	"erased_by" text NOT NULL,
+	"reason" text NOT NULL,
+	"erased_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX "lesson_erasures_at_idx" ON "lesson_erasures" USING btree ("erased_at");--> statement-breakpoint
+CREATE TRIGGER "append_only" BEFORE UPDATE OR DELETE OR TRUNCATE ON "lesson_erasures"
+  FOR EACH STATEMENT EXECUTE FUNCTION "refuse_change"();
+--> statement-breakpoint
+-- An erased lesson is not learned again, whoever reads the stream, of whichever version. Each statement of a trigger sees
+-- what was committed before it, also where the insert itself had begun before the erasure. It runs as its owner, so that
+-- who may add lessons needs no right to read the erasures.
+CREATE FUNCTION "leave_out_erased"() RETURNS trigger LANGUAGE plpgsql
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF EXISTS (SELECT FROM public.lesson_erasures AS erased WHERE erased.lesson_key = NEW.lesson_key) THEN
+    RETURN NULL;
+  END IF;
+  RETURN NEW;
+END
+$$;
+--> statement-breakpoint
+CREATE TRIGGER "leave_out_erased" BEFORE INSERT ON "agent_lessons"
+  FOR EACH ROW EXECUTE FUNCTION "leave_out_erased"();
+--> statement-breakpoint
+CREATE TRIGGER "leave_out_erased" BEFORE INSERT ON "lesson_sightings"
+  FOR EACH ROW EXECUTE FUNCTION "leave_out_erased"();
+--> statement-breakpoint
+-- Takes a lesson out of all tables that hold anything of what it says, and puts on record who did so and why. Runs as
+-- whoever calls it: only the owner of the tables may. The lock comes first: an insert that is under way is waited for, and
+-- what comes later finds the erasure. Resolves to whether there was a lesson.
+CREATE FUNCTION "erase_lesson"("key" text, "by" text, "why" text) RETURNS boolean LANGUAGE plpgsql
+  SET search_path = pg_catalog, pg_temp AS $$
+DECLARE found_lesson boolean;
+BEGIN
+  IF key !~ '^[0-9a-f]{64}$' OR btrim(by) = '' OR btrim(why) = '' OR length(by) > 200 OR length(why) > 2000 THEN
+    RAISE EXCEPTION 'erase_lesson wants a lesson_key, who erases it and why' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  LOCK TABLE public.agent_lessons, public.lesson_sightings IN SHARE ROW EXCLUSIVE MODE;
+  ALTER TABLE public.agent_lessons DISABLE TRIGGER append_only;
+  ALTER TABLE public.lesson_sightings DISABLE TRIGGER append_only;
+  INSERT INTO public.lesson_erasures (lesson_key, erased_by, reason) VALUES (key, by, why) ON CONFLICT DO NOTHING;
+  DELETE FROM public.agent_lessons WHERE lesson_key = key;
+  found_lesson := FOUND;
+  DELETE FROM public.lesson_sightings WHERE lesson_key = key;
+  DELETE FROM public.lesson_outbox WHERE lesson_key = key;
+  DELETE FROM public.signature_windows WHERE lesson_key = key;
+  DELETE FROM public.wide_evidence WHERE evidence_key LIKE '%.' || key;
+  ALTER TABLE public.agent_lessons ENABLE TRIGGER append_only;
+  ALTER TABLE public.lesson_sightings ENABLE TRIGGER append_only;
+  RETURN found_lesson;
+END
+$$;
+--> statement-breakpoint
+REVOKE ALL ON FUNCTION "erase_lesson"(text, text, text) FROM PUBLIC;
