@@ -24,7 +24,8 @@ export const reviewClock = pgTable("review_clock", {
 export const reviewEntries = pgTable(
   "review_entries",
   {
-    entryId: text("entry_id").primaryKey(),
+    /** Chosen by whoever creates it: two tenants may choose the same. */
+    entryId: text("entry_id").notNull(),
     tenantId: text("tenant_id").notNull(),
     feedbackId: text("feedback_id").notNull(),
     stage: text("stage").notNull(),
@@ -41,6 +42,8 @@ export const reviewEntries = pgTable(
     updatedAt: textMoment("updated_at").notNull().default(sql`clock_timestamp()`),
   },
   (table) => [
+    primaryKey({ columns: [table.tenantId, table.entryId] }),
+    index("review_entries_entry_id_idx").on(table.entryId),
     uniqueIndex("review_entries_updated_at_idx").on(table.updatedAt),
     index("review_entries_stage_idx").on(table.stage, table.updatedAt),
   ],
@@ -64,7 +67,7 @@ export const reviewEvents = pgTable(
     at: textMoment("at").notNull(),
   },
   (table) => [
-    primaryKey({ columns: [table.entryId, table.step] }),
+    primaryKey({ columns: [table.tenantId, table.entryId, table.step] }),
     uniqueIndex("review_events_at_idx").on(table.at),
   ],
 );

@@ -45,10 +45,9 @@ export function reviewEndpoints(reviews: Reviews): ConcernPart["endpoints"] {
   }
 
   async function get(request: Static<typeof keySchema>) {
-    const { entryId, tenantId } = keyOf(request);
-    const entry = await reviews.find(entryId, tenantId);
-    if (entry === null) throw noEntry(entryId);
-    return { ...wireEntry(entry), history: (await reviews.steps(entryId)).map(wireStep) };
+    const entry = await reviews.find(keyOf(request));
+    if (entry === null) throw noEntry(request.entry_id);
+    return { ...wireEntry(entry), history: (await reviews.steps(entry)).map(wireStep) };
   }
 
   async function list(request: Static<typeof listSchema>) {
@@ -66,9 +65,9 @@ export function reviewEndpoints(reviews: Reviews): ConcernPart["endpoints"] {
   }
 
   async function remove({ by, reason, ...request }: Static<typeof removeSchema>) {
-    const { entryId, tenantId } = keyOf(request);
-    if (await reviews.remove(entryId, by, reason, tenantId)) return { removed: true };
-    throw noEntry(entryId);
+    const entry = await reviews.find(keyOf(request));
+    if (entry !== null && (await reviews.remove(entry, by, reason))) return { removed: true };
+    throw noEntry(request.entry_id);
   }
 
   async function stats({ tenant_id: tenantId }: Static<typeof statsRequestSchema>) {

@@ -1,7 +1,7 @@
 import { BusError } from "../../errors.ts";
 import { type Advance, advanced, type ReviewEntry } from "./entry.ts";
 import { reviewedLesson } from "./lesson.ts";
-import type { Reviews } from "./store.ts";
+import type { EntryKey, Reviews } from "./store.ts";
 
 /**
  * Takes a step with an entry, once, whoever else tries the same: decides on what is stored, and decides again where
@@ -9,12 +9,12 @@ import type { Reviews } from "./store.ts";
  */
 export async function takeStep(
   reviews: Pick<Reviews, "find" | "advance">,
-  { entryId, tenantId }: { readonly entryId: string; readonly tenantId?: string },
+  key: EntryKey,
   step: Advance,
 ): Promise<ReviewEntry> {
   for (;;) {
-    const entry = await reviews.find(entryId, tenantId);
-    if (entry === null) throw noEntry(entryId);
+    const entry = await reviews.find(key);
+    if (entry === null) throw noEntry(key.entryId);
     const after = advanced(entry, step);
     const stored = await reviews.advance(entry, after, reviewedLesson(entry, after));
     if (stored !== null) return stored;

@@ -1,4 +1,5 @@
 import { and, desc, eq, lt, type SQL, sql } from "drizzle-orm";
+import { BusError } from "../../errors.ts";
 import type { Database } from "../../postgres/client.ts";
 import { columnNames, isoTime, jsonOf } from "../../postgres/columns.ts";
 import { agentLessons, reviewEntries, reviewEvents } from "../../schema/tables.ts";
@@ -12,6 +13,12 @@ export interface NewEntry {
   readonly feedbackId: string;
   readonly summary: string | null;
   readonly runId: string | null;
+}
+
+/** Without a tenant: that of any, where no two have it. */
+export interface EntryKey {
+  readonly entryId: string;
+  readonly tenantId?: string;
 }
 
 /** A step as it is kept, also when its entry is removed. */
@@ -43,13 +50,14 @@ export interface Reviews {
     after: Advanced,
     lesson: ReviewedLesson | null,
   ): Promise<ReviewEntry | null>;
-  find(entryId: string, tenantId?: string): Promise<ReviewEntry | null>;
+  /** Null: there is none. Rejects with `bad_request` where several tenants have one and none is named. */
+  find(key: EntryKey): Promise<ReviewEntry | null>;
   /** Of an entry, the first one first. */
-  steps(entryId: string): Promise<ReviewStep[]>;
+  steps(entry: Required<EntryKey>): Promise<ReviewStep[]>;
   /** The last changed first; `before` is the `updatedAt` of the last one seen. */
   list(filter: EntryFilter, before: string | null, limit: number): Promise<ReviewEntry[]>;
-  /** False: there is none. */
-  remove(entryId: string, by: string, reason: string, tenantId?: string): Promise<boolean>;
+  /** False: there is none any more. */
+  remove(entry: Required<EntryKey>, by: string, reason: string): Promise<boolean>;
   countByStage(tenantId?: string): Promise<Record<string, number>>;
 }
 
@@ -91,14 +99,16 @@ const { entryId, tenantId: tenant, stage, caseDraft, skillDraft, steps, updatedA
 
 /** The database stays its opener's to close. */
 export function openReviews(database: Database): Reviews {
-  async function find(id: string, tenantId?: string): Promise<ReviewEntry | null> {
-    const [found] = await database.run(async ({ db }) =>
+  async function find({ entryId: id, tenantId }: EntryKey): Promise<ReviewEntry | null> {
+    const [found, other] = await database.run(async ({ db }) =>
       db
         .select(entryFields)
         .from(reviewEntries)
-        .where(and(eq(entryId, id), tenantId === undefined ? undefined : eq(tenant, tenantId))),
+        .where(and(eq(entryId, id), tenantId === undefined ? undefined : eq(tenant, tenantId)))
+        .limit(2),
     );
-    return found ?? null;
+    if (other === undefined) return found ?? null;
+    throw new BusError("bad_request", `tenant_id: several tenants have an entry ${id}`);
   }
 
   /** The new `updatedAt`; null where the statement wrote nothing. */
@@ -126,12 +136,12 @@ export function openReviews(database: Database): Reviews {
       return { ...entry, ...after, lessonKey, steps: entry.steps + 1, updatedAt: at };
     },
 
-    steps: (id) =>
+    steps: ({ entryId: id, tenantId }) =>
       database.run(async ({ db }) =>
         db
           .select(stepFields)
           .from(reviewEvents)
-          .where(eq(reviewEvents.entryId, id))
+          .where(and(eq(reviewEvents.tenantId, tenantId), eq(reviewEvents.entryId, id)))
           .orderBy(reviewEvents.step),
       ),
 
@@ -151,8 +161,8 @@ export function openReviews(database: Database): Reviews {
           .limit(limit),
       ),
 
-    async remove(id, by, reason, tenantId) {
-      return (await written(removal(id, by, reason, tenantId))) !== null;
+    async remove(entry, by, reason) {
+      return (await written(removal(entry, by, reason))) !== null;
     },
 
     async countByStage(tenantId) {
@@ -180,7 +190,8 @@ function creation(entry: NewEntry): SQL {
       SELECT ${entry.entryId}::text, ${entry.tenantId}::text, ${entry.feedbackId}::text, 'feedback',
         ${entry.summary}::text, ${entry.runId}::text, 1
       WHERE NOT EXISTS (
-        SELECT FROM ${reviewEvents} WHERE ${reviewEvents.entryId} = ${entry.entryId}::text)
+        SELECT FROM ${reviewEvents} WHERE ${reviewEvents.tenantId} = ${entry.tenantId}::text
+          AND ${reviewEvents.entryId} = ${entry.entryId}::text)
       ON CONFLICT DO NOTHING
       RETURNING ${columnNames(entryId, tenant, updatedAt)}
     ), noted AS (
@@ -203,7 +214,7 @@ function advancement(entry: ReviewEntry, after: Advanced, lesson: ReviewedLesson
   return sql`
     WITH updated AS (
       UPDATE ${reviewEntries} SET ${set}
-      WHERE ${entryId} = ${entry.entryId}::text AND ${steps} = ${entry.steps}::int
+      WHERE ${isEntry(entry)} AND ${steps} = ${entry.steps}::int
       RETURNING ${columnNames(entryId, tenant, stage, caseDraft, skillDraft, steps, updatedAt)}
     ), noted AS (
       INSERT INTO ${reviewEvents} (${stepColumns})
@@ -231,11 +242,13 @@ function learned(lesson: ReviewedLesson): SQL {
     )`;
 }
 
-function removal(id: string, by: string, reason: string, tenantId: string | undefined): SQL {
-  const ofTenant = tenantId === undefined ? sql`` : sql`AND ${tenant} = ${tenantId}::text`;
+const isEntry = ({ entryId: id, tenantId }: Required<EntryKey>) =>
+  sql`${tenant} = ${tenantId}::text AND ${entryId} = ${id}::text`;
+
+function removal(entry: Required<EntryKey>, by: string, reason: string): SQL {
   return sql`
     WITH removed AS (
-      DELETE FROM ${reviewEntries} WHERE ${entryId} = ${id}::text ${ofTenant}
+      DELETE FROM ${reviewEntries} WHERE ${isEntry(entry)}
       RETURNING ${columnNames(entryId, tenant, stage, caseDraft, skillDraft, steps, updatedAt)}
     ), noted AS (
       INSERT INTO ${reviewEvents} (${stepColumns})

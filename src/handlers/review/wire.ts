@@ -9,6 +9,10 @@ import type { ReviewStep } from "./store.ts";
 const text = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: "\\S" });
 const time = Type.String({ description: "ISO 8601 with microseconds; no other step has it" });
 const stage = Type.Enum([...stages]);
+const ofTenant = Type.Optional({
+  ...id,
+  description: "needed where several tenants have an entry of that id",
+});
 
 export const maxSummary = 4_000;
 
@@ -50,7 +54,7 @@ export const createSchema = Type.Object(
 export const advanceSchema = Type.Object(
   {
     entry_id: id,
-    tenant_id: Type.Optional(id),
+    tenant_id: ofTenant,
     to: stage,
     reviewer: Type.Optional(
       Type.String({ maxLength: 128, description: "for reviewed, merged and rejected" }),
@@ -64,10 +68,10 @@ export const advanceSchema = Type.Object(
   strict,
 );
 
-export const keySchema = Type.Object({ entry_id: id, tenant_id: Type.Optional(id) });
+export const keySchema = Type.Object({ entry_id: id, tenant_id: ofTenant });
 
 export const removeSchema = Type.Object(
-  { entry_id: id, tenant_id: Type.Optional(id), by: id, reason: text(2_000) },
+  { entry_id: id, tenant_id: ofTenant, by: id, reason: text(2_000) },
   strict,
 );
 

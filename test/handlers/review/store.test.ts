@@ -28,6 +28,7 @@ function openStore(): Reviews {
   return openReviews(database);
 }
 
+const e1 = { entryId: "e1", tenantId: "default" };
 const create = (entryId: string, of = store) =>
   of.create({ entryId, tenantId: "default", feedbackId: "f", summary: "slow", runId: "r1" });
 const step = (entryId: string, request: Advance, of = store) => takeStep(of, { entryId }, request);
@@ -38,34 +39,52 @@ const requestTo = (to: Stage): Advance => ({ to, reviewer: "Ada", skillDraft });
 
 test("what is written is what is read, with its history", async () => {
   const made = await create("e1");
-  expect(await store.find("e1")).toEqual(made);
+  expect(await store.find(e1)).toEqual(made);
   const advanced = await step("e1", { to: "case_draft", case: { case_id: "c", text: "é😀" } });
-  expect(await store.find("e1")).toEqual(advanced);
+  expect(await store.find(e1)).toEqual(advanced);
   expect(advanced).toMatchObject({ stage: "case_draft", steps: 2, summary: "slow" });
-  expect((await store.steps("e1")).map(({ what, toStage, at }) => [what, toStage, at])).toEqual([
+  expect((await store.steps(e1)).map(({ what, toStage, at }) => [what, toStage, at])).toEqual([
     ["created", "feedback", made?.updatedAt],
     ["advanced", "case_draft", advanced.updatedAt],
   ]);
-  expect(await store.find("e1", "acme")).toBeNull();
+  expect(await store.find({ entryId: "e1", tenantId: "acme" })).toBeNull();
 });
 
 test("an id is used once, also after its entry was removed", async () => {
   expect(await create("e1")).not.toBeNull();
   expect(await create("e1")).toBeNull();
-  expect(await store.remove("e1", "Ada", "spam", "acme")).toBe(false);
-  expect(await store.remove("e1", "Ada", "spam")).toBe(true);
-  expect(await store.remove("e1", "Ada", "spam")).toBe(false);
+  expect(await store.remove({ ...e1, tenantId: "acme" }, "Ada", "spam")).toBe(false);
+  expect(await store.remove(e1, "Ada", "spam")).toBe(true);
+  expect(await store.remove(e1, "Ada", "spam")).toBe(false);
   expect(await create("e1")).toBeNull();
-  expect((await store.steps("e1")).at(-1)).toMatchObject({
+  expect((await store.steps(e1)).at(-1)).toMatchObject({
     ...{ step: 2, what: "removed", fromStage: "feedback", who: "Ada", reason: "spam" },
   });
+});
+
+test("two tenants choose their ids without knowing of each other", async () => {
+  await create("e1");
+  const theirs = await store.create({
+    ...e1,
+    tenantId: "acme",
+    feedbackId: "f",
+    summary: null,
+    runId: null,
+  });
+  expect(theirs).toMatchObject({ tenantId: "acme", steps: 1 });
+  await takeStep(store, { ...e1, tenantId: "acme" }, { to: "case_draft" });
+  expect(await store.find(e1)).toMatchObject({ stage: "feedback", steps: 1 });
+  expect(await store.steps(e1)).toHaveLength(1);
+  await expect(store.find({ entryId: "e1" })).rejects.toMatchObject({ code: "bad_request" });
+  expect(await store.remove(e1, "Ada", "spam")).toBe(true);
+  expect(await store.find({ entryId: "e1" })).toMatchObject({ tenantId: "acme" });
 });
 
 test("merging makes one lesson, together with the step", async () => {
   await create("e1");
   for (const to of path) await step("e1", requestTo(to));
   const lessonKey = reviewedLessonKey("default", "e1");
-  expect(await store.find("e1")).toMatchObject({ stage: "merged", lessonKey });
+  expect(await store.find(e1)).toMatchObject({ stage: "merged", lessonKey });
   const lessons = await own.sql`SELECT * FROM agent_lessons`;
   expect(lessons).toHaveLength(1);
   expect(lessons[0]).toMatchObject({
@@ -79,8 +98,8 @@ test("where the lesson cannot be stored, the step is not taken either", async ()
   for (const to of path.slice(0, 3)) await step("e1", requestTo(to));
   await own.sql`ALTER TABLE agent_lessons ADD CONSTRAINT none CHECK (lesson_type <> 'reviewed')`;
   await expect(step("e1", requestTo("merged"))).rejects.toMatchObject({ code: "bad_request" });
-  expect(await store.find("e1")).toMatchObject({ stage: "reviewed", steps: 4 });
-  expect(await store.steps("e1")).toHaveLength(4);
+  expect(await store.find(e1)).toMatchObject({ stage: "reviewed", steps: 4 });
+  expect(await store.steps(e1)).toHaveLength(4);
 });
 
 test("history cannot be changed", async () => {
@@ -118,7 +137,7 @@ test("a step that was decided on what is no longer there is not taken", async ()
   await step("e1", requestTo("case_draft"));
   const late = advanced(made, { to: "rejected", reviewer: "Eve" });
   expect(await store.advance(made, late, null)).toBeNull();
-  expect(await store.steps("e1")).toHaveLength(2);
+  expect(await store.steps(e1)).toHaveLength(2);
 });
 
 test("four replicas and 20 clients take each step once, in order, at times that only grow", async () => {
@@ -168,7 +187,7 @@ test("creating and removing the same entries at once waits in no circle", async 
   await Promise.all(
     ids.flatMap((id, i) => [
       create(id, stores[i % 2]),
-      store.remove(id, "Ada", "again"),
+      store.remove({ ...e1, entryId: id }, "Ada", "again"),
       step(id, requestTo("case_draft"), stores[(i + 1) % 2]).catch((error) => {
         expect(["conflict", "not_found"]).toContain(error.code);
       }),
