@@ -1,7 +1,7 @@
 import type { Static } from "typebox";
 import { BusError } from "../../errors.ts";
 import type { ConcernPart } from "../concern.ts";
-import { endpoint } from "../endpoint.ts";
+import { endpoint, writingEndpoint } from "../endpoint.ts";
 import type { Iterations } from "./iterations.ts";
 import type { Overview } from "./overview.ts";
 import type { Runner } from "./runner.ts";
@@ -107,7 +107,7 @@ function ofMissions({
         };
       },
     }),
-    endpoint({
+    writingEndpoint({
       name: "missions-tick",
       request: tickSchema,
       reply: tickReplySchema,

@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { idSchema as id, nullable, tenantSchema } from "../../schema/request.ts";
+import { idSchema as id, nullable, strict, tenantSchema } from "../../schema/request.ts";
 import { agentFrom } from "./agent.ts";
 import { isoTime } from "./change.ts";
 import { plainText } from "./encrypted.ts";
@@ -113,7 +113,7 @@ export const iterationsReplySchema = Type.Object({
   cursor: nextCursor,
 });
 
-export const tickSchema = Type.Object({});
+export const tickSchema = Type.Object({}, strict);
 export const tickReplySchema = Type.Object({
   due: Type.Integer({ description: "missions that were due and claimed by nobody" }),
   started: Type.Integer({ description: "given to the planner" }),
