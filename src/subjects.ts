@@ -80,6 +80,11 @@ export function runNewsSubject(key: string): string {
 }
 
 export const lessonsStream = "LESSONS";
+/** Where changed verdicts about lessons go, in the same stream. */
+export const verdictSubject = "agent.lesson.verdict.v1";
+
+/** Reads `EXPERIENCE_STREAM_NAME` in order: what became of runs that were told of lessons. */
+export const effects = { durable: "lesson-outcomes-v1" } as const;
 
 /** What runs were told of lessons: a subject a run, whose last message has all. */
 export const exposures = {

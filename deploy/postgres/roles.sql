@@ -31,7 +31,7 @@ BEGIN
     WHERE relkind IN ('r', 'p', 'S') AND relnamespace IN ('public'::regnamespace, to_regnamespace('drizzle'))
       AND relowner <> 'experience_migrator'::regrole
       -- generated: owned tables
-      AND relname IN ('agent_lessons', 'lesson_sightings', 'lesson_outbox', 'wide_evidence', 'window_marks', 'signature_windows', 'run_windows', 'lesson_windows', 'user_features', 'feature_events', 'agent_runs', 'agent_events', 'lesson_decisions', 'lesson_epochs', 'lesson_exposures', 'lesson_omissions', 'lesson_erasures', 'run_outcomes', 'review_clock', 'review_entries', 'review_events', 'memory_entries', 'memory_feedback', 'memory_promotions', 'agent_snapshots', 'mission_snapshots', 'record_snapshots', 'mission_claims', 'agent_claims', 'agent_tokens', 'mission_iterations', 'mission_outbox', 'mission_decrypt_audit', 'leases', 'stream_positions', 'experience_bus_migrations')
+      AND relname IN ('agent_lessons', 'lesson_sightings', 'lesson_outbox', 'wide_evidence', 'window_marks', 'signature_windows', 'run_windows', 'lesson_windows', 'user_features', 'feature_events', 'agent_runs', 'agent_events', 'lesson_decisions', 'lesson_epochs', 'lesson_exposures', 'lesson_omissions', 'lesson_erasures', 'run_outcomes', 'outcome_watermarks', 'lesson_recurrences', 'run_activity', 'lesson_outcomes', 'lesson_effects', 'effect_checks', 'review_clock', 'review_entries', 'review_events', 'memory_entries', 'memory_feedback', 'memory_promotions', 'agent_snapshots', 'mission_snapshots', 'record_snapshots', 'mission_claims', 'agent_claims', 'agent_tokens', 'mission_iterations', 'mission_outbox', 'mission_decrypt_audit', 'leases', 'stream_positions', 'experience_bus_migrations')
       -- end of owned tables
       -- A sequence of a column goes with its table.
       AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('a', 'i', 'e')
@@ -82,6 +82,12 @@ BEGIN
       ('experience_service', 'public.lesson_omissions', 'SELECT, INSERT'),
       ('experience_service', 'public.lesson_erasures', 'SELECT'),
       ('experience_service', 'public.run_outcomes', 'SELECT, INSERT'),
+      ('experience_service', 'public.outcome_watermarks', 'SELECT, INSERT, UPDATE'),
+      ('experience_service', 'public.lesson_recurrences', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('experience_service', 'public.run_activity', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('experience_service', 'public.lesson_outcomes', 'SELECT, INSERT'),
+      ('experience_service', 'public.lesson_effects', 'SELECT, INSERT, UPDATE'),
+      ('experience_service', 'public.effect_checks', 'SELECT, INSERT, UPDATE'),
       ('experience_service', 'public.review_clock', 'SELECT, UPDATE'),
       ('experience_service', 'public.review_entries', 'SELECT, INSERT, UPDATE, DELETE'),
       ('experience_service', 'public.review_events', 'SELECT, INSERT'),

@@ -35,6 +35,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   runs: async () => (await import("./runs.ts")).addRunCommands,
   features: async () => (await import("./features.ts")).addFeatureCommands,
   review: async () => (await import("./review.ts")).addReviewCommands,
+  effects: async () => (await import("./effects.ts")).addEffectCommands,
   memory: async () => (await import("./memory.ts")).addMemoryCommands,
   agents: async () => (await import("./agents.ts")).addAgentCommands,
   missions: async () => (await import("./missions.ts")).addMissionCommands,

@@ -1,5 +1,6 @@
 import type { AnyConcern } from "./concern.ts";
 import { deadletters } from "./deadletters/index.ts";
+import { effects } from "./effects/index.ts";
 import { extractor } from "./extractor/index.ts";
 import { features } from "./features/index.ts";
 import { ingest } from "./ingest/index.ts";
@@ -19,6 +20,7 @@ export const concerns: readonly AnyConcern[] = [
   runs,
   deadletters,
   lessons,
+  effects,
   review,
   memory,
   missions,

@@ -11,6 +11,7 @@ import { nanos } from "@nats-io/transport-node";
 import type { BaseSettings } from "../settings/base.ts";
 import { attemptsBucket, bucketStream } from "../subjects.ts";
 import type { Room, Rooms } from "./drift.ts";
+import { includesSubject } from "./subject-pattern.ts";
 
 const second = 1_000;
 const hour = 3_600 * second;
@@ -50,6 +51,8 @@ export interface NeededStream {
   readonly optional: boolean;
   readonly compared: Compared;
   readonly rooms: Rooms<StreamConfig>;
+  /** Subjects that came later: a stream without them is worth a warning, and `provision` adds them. */
+  readonly added: readonly string[];
   /** Others write to it, and decide how much it keeps. */
   readonly isSource: boolean;
 }
@@ -83,9 +86,20 @@ export function mergeDesired(states: readonly DesiredState[]): DesiredState {
   for (const needed of states.flatMap((state) => state.streams)) {
     const { name } = needed.stream;
     const known = streams.get(name);
-    if (known === undefined || (known.optional && !needed.optional)) streams.set(name, needed);
+    if (known === undefined) streams.set(name, needed);
+    else streams.set(name, together(known, needed));
   }
   return { streams: [...streams.values()], durables: states.flatMap((state) => state.durables) };
+}
+
+function together(known: NeededStream, needed: NeededStream): NeededStream {
+  const one = known.optional && !needed.optional ? needed : known;
+  const added = [...new Set([...known.added, ...needed.added])];
+  if (added.length === one.added.length) return one;
+  const more = added.filter(
+    (subject) => !one.stream.subjects.some((wide) => includesSubject(wide, subject)),
+  );
+  return { ...one, added, stream: { ...one.stream, subjects: [...one.stream.subjects, ...more] } };
 }
 
 export type JetStreamBuilder = ReturnType<typeof jetStreamBuilder>;
@@ -108,7 +122,9 @@ export function jetStreamBuilder(settings: BaseSettings) {
     wanted: WantedStream,
     compared: Compared,
     rooms: Rooms<StreamConfig> = {},
-  ): NeededStream => ({ stream: wanted, compared, rooms, optional: false, isSource: false });
+  ): NeededStream => {
+    return { stream: wanted, compared, rooms, added: [], optional: false, isSource: false };
+  };
   // Room for sixteen replicas: each holds three batches at most, and each of these may have grown sixteenfold.
   const maxPending = Math.max(200_000, settings.fetchBatch * 3 * 16 * 16);
   const roomsOf = (optional: boolean) => {
@@ -150,17 +166,18 @@ export function jetStreamBuilder(settings: BaseSettings) {
     output(
       name: string,
       subjects: string[],
-      options: { readonly keptMs?: number } = {},
+      options: { readonly keptMs?: number; readonly added?: readonly string[] } = {},
     ): NeededStream {
-      const { keptMs } = options;
+      const { keptMs, added = [] } = options;
+      const more = added.filter((one) => !subjects.some((wide) => includesSubject(wide, one)));
       const wanted = stream({
-        ...{ name, subjects, ...limited("output"), duplicate_window: nanos(duplicateWindowMs) },
+        ...{ name, subjects: [...subjects, ...more], ...limited("output") },
+        duplicate_window: nanos(duplicateWindowMs),
         ...(keptMs !== undefined && { max_age: nanos(keptMs) }),
       });
       const compared = { subjects: true, sealed: true, num_replicas: false, storage: false };
-      return needs(wanted, compared, {
-        duplicate_window: { least: nanos(duplicateWindowMs), breaksBelow: 0 },
-      });
+      const rooms = { duplicate_window: { least: nanos(duplicateWindowMs), breaksBelow: 0 } };
+      return { ...needs(wanted, compared, rooms), added };
     },
     /** A KV bucket, which is a stream of this shape (ADR-8). */
     bucket(

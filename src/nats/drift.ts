@@ -27,14 +27,18 @@ export type Rooms<C> = Partial<Record<keyof C, Room>>;
 export function subjectsDrift(
   wanted: WantedStream,
   { subjects = [] }: Partial<StreamConfig>,
-  breaks: boolean,
+  { breaks, added = [] }: { readonly breaks: boolean; readonly added?: readonly string[] },
 ): Drift[] {
   const missing = wanted.subjects.filter(
     (subject) => !subjects.some((one) => includesSubject(one, subject)),
   );
   if (missing.length === 0) return [];
+  const isVital = breaks && missing.some((subject) => !added.includes(subject));
   return [
-    { what: `stream ${wanted.name}`, field: "subjects", wanted: missing, actual: subjects, breaks },
+    {
+      ...{ what: `stream ${wanted.name}`, field: "subjects", wanted: missing, actual: subjects },
+      breaks: isVital,
+    },
   ];
 }
 

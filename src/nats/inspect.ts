@@ -57,7 +57,7 @@ export async function inspect(
 }
 
 function streamDrift(
-  { stream, compared, rooms, isSource }: NeededStream,
+  { stream, compared, rooms, isSource, added }: NeededStream,
   actual: StreamConfig,
 ): Drift[] {
   const { subjects, retention, ...plain } = compared;
@@ -69,7 +69,7 @@ function streamDrift(
   const isFilledOtherwise = actual.mirror ?? actual.subject_transform ?? actual.sources?.[0];
   const tells = subjects !== undefined && !(isSource && isFilledOtherwise);
   return [
-    ...(tells ? subjectsDrift(stream, actual, subjects) : []),
+    ...(tells ? subjectsDrift(stream, actual, { breaks: subjects, added }) : []),
     ...compare<StreamConfig>(nameOfStream(stream), stream, actual, fields),
     ...limitDrift(nameOfStream(stream), rooms, actual),
   ];

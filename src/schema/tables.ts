@@ -166,6 +166,14 @@ export const streamPositions = pgTable("stream_positions", {
 });
 
 export {
+  effectChecks,
+  lessonEffects,
+  lessonOutcomes,
+  lessonRecurrences,
+  outcomeWatermarks,
+  runActivity,
+} from "./effects.ts";
+export {
   lessonDecisions,
   lessonEpochs,
   lessonErasures,

@@ -319,6 +319,23 @@ const cases: readonly Case[] = [
     fires: [{}],
   },
   {
+    alert: "ExperienceBusCoinBroken",
+    when: "of one arm more runs are lost than of the other",
+    series: {
+      [`lesson_checks_broken{${at},check="coin"}`]: "0x20",
+      [`lesson_checks_broken{${at},check="loss"}`]: "0x5 1x15",
+    },
+    minutes: 12,
+    fires: [{ check: "loss" }],
+  },
+  {
+    alert: "ExperienceBusCoinBroken",
+    when: "all runs are where the coin says",
+    series: { [`lesson_checks_broken{${at},check="coin"}`]: "0x20" },
+    minutes: 12,
+    fires: [],
+  },
+  {
     alert: "ExperienceBusGrantScopeViolation",
     when: "none was",
     series: { [`mission_scope_violations{${at}}`]: "0x20" },

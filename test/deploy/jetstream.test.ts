@@ -97,7 +97,8 @@ describe.skipIf(kustomize === null)("components/nack", () => {
 
   it("keeps exactly the buckets that the service would make", () => {
     const { evidence, attempts, featureAttempts, runAttempts } = wanted;
-    const { reviewAttempts, windowAttempts, changeAttempts, exposureAttempts } = wanted;
+    const { reviewAttempts, windowAttempts, changeAttempts, exposureAttempts, outcomeAttempts } =
+      wanted;
     const buckets = [
       evidence,
       attempts,
@@ -107,13 +108,14 @@ describe.skipIf(kustomize === null)("components/nack", () => {
       windowAttempts,
       changeAttempts,
       exposureAttempts,
+      outcomeAttempts,
     ];
     expect(named(made("KeyValue"))).toEqual(byName(buckets));
   });
 
   it("keeps exactly the durables that the service would make, but those that replicas make anew", () => {
     const kept = Object.values(wanted.durables).filter(({ inOrder }) => !inOrder);
-    expect(Object.values(wanted.durables).length - kept.length).toBe(2);
+    expect(Object.values(wanted.durables).length - kept.length).toBe(3);
     const places = ofKind(resources, "Consumer").map(({ spec }) => spec.streamName);
     const configs = made("Consumer").map((config, i) => [places[i], config]);
     expect(configs.length).toBe(kept.length);
@@ -124,7 +126,7 @@ describe.skipIf(kustomize === null)("components/nack", () => {
 
   it("deletes nothing from JetStream when a resource is deleted", () => {
     const all = resources.filter(({ apiVersion }) => apiVersion === "jetstream.nats.io/v1beta2");
-    expect(all.length).toBe(22);
+    expect(all.length).toBe(23);
     for (const { spec } of all) expect(spec.preventDelete).toBe(true);
   });
 });

@@ -197,7 +197,7 @@ test("the compose file's Prometheus scrapes the replicas' port and loads the rul
 });
 
 test("what the runbook names is there: metrics, streams and tables", () => {
-  const schema = ["tables", "missions", "memory", "review"].map((name) =>
+  const schema = ["tables", "missions", "memory", "review", "effects"].map((name) =>
     file(`src/schema/${name}.ts`),
   );
   const tables = [...schema.join().matchAll(/pgTable\(\s*"(\w+)"/g)].map(([, t]) => t);

@@ -40,6 +40,8 @@ const requests: Record<string, unknown> = {
   "lessons-curate": { lesson_key: "filled in", action: "pin", by: "Ada", reason: "a test" },
   "lessons-receipts": { run_id: "r0" },
   "lessons-outcome": { run_id: "r0", success: true },
+  "effects-list": { limit: 1 },
+  "effects-get": { lesson_key: "filled in" },
   "memory-save": { scope: "project", insight: "it is so", confidence: 1, tags: ["t"] },
   "memory-get": { entry_id: "m0" },
   "memory-list": { limit: 1 },

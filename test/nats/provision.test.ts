@@ -60,6 +60,7 @@ test("on an empty broker everything is made, and nothing differs then or later",
     `KV_${durable}-evidence`,
     "KV_exposure-recorder-v1-attempts",
     "KV_feature-pipeline-attempts",
+    "KV_lesson-outcomes-v1-attempts",
     "KV_lesson-windows-v1-attempts",
     "KV_mission-snapshots-v1-attempts",
     "KV_review-feedback-v1-attempts",
@@ -354,7 +355,7 @@ test("a stream in the way of one of ours is named, with both lists of subjects",
   await expect(provision(broker.jsm, desired())).rejects.toMatchObject({
     code: "unavailable",
     message:
-      'stream LESSONS cannot have subjects ["agent.lesson.v1"]: stream EXPERIENCE has ["agent.>"]',
+      'stream LESSONS cannot have subjects ["agent.lesson.v1","agent.lesson.verdict.v1"]: stream EXPERIENCE has ["agent.>"]',
   });
 });
 

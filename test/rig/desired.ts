@@ -22,6 +22,7 @@ export function wantedBy(settings: Settings) {
     windowAttempts: bucket(attemptsBucket("lesson-windows-v1")),
     exposures: streamOf(state, "EXPOSURES"),
     exposureAttempts: bucket(attemptsBucket("exposure-recorder-v1")),
+    outcomeAttempts: bucket(attemptsBucket("lesson-outcomes-v1")),
     reviewAttempts: bucket(attemptsBucket("review-feedback-v1")),
     changeAttempts: bucket(attemptsBucket("mission-snapshots-v1")),
     durables: {
@@ -31,6 +32,7 @@ export function wantedBy(settings: Settings) {
       runs: durableOf(state, "run-recorder-v1"),
       windows: durableOf(state, "lesson-windows-v1"),
       exposures: durableOf(state, "exposure-recorder-v1"),
+      outcomes: durableOf(state, "lesson-outcomes-v1"),
       review: durableOf(state, "review-feedback-v1"),
       changes: durableOf(state, "mission-snapshots-v1"),
     },

@@ -122,6 +122,8 @@ test("$SRV.INFO names the endpoints, their subjects and their schemas", async ()
     "lessons-curate": "experience.lessons.curate",
     "lessons-receipts": "experience.lessons.receipts",
     "lessons-outcome": "experience.lessons.outcome",
+    "effects-list": "experience.effects.list",
+    "effects-get": "experience.effects.get",
     "memory-save": "experience.memory.save",
     "memory-get": "experience.memory.get",
     "memory-list": "experience.memory.list",

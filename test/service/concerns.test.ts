@@ -40,6 +40,7 @@ test("replicas with different concerns do all the work together", async () => {
     "runs",
     "deadletters",
     "lessons",
+    "effects",
     "review",
     "memory",
     "missions",

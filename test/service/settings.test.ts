@@ -103,8 +103,15 @@ test("a LESSONS stream that would not hold our lessons is refused", async () => 
   const stack = await openStack();
   await stack.broker.jsm.streams.add({ name: "LESSONS", subjects: ["school.>"] });
   await expect(stack.start()).rejects.toThrow(
-    /stream LESSONS: subjects is \["school\.>"\], the settings want \["agent\.lesson\.v1"\]/,
+    /stream LESSONS: subjects is \["school\.>"\], the settings want \["agent\.lesson\.v1","agent\.lesson\.verdict\.v1"\]/,
   );
+});
+
+test("a LESSONS stream of an earlier version is warned about: it holds lessons, and no verdicts yet", async () => {
+  const stack = await openStack();
+  await stack.broker.jsm.streams.add({ name: "LESSONS", subjects: ["agent.lesson.v1"] });
+  const service = await stack.start();
+  expect(service.hasLogged(/want \["agent\.lesson\.verdict\.v1"\]; left as it is/)).toBe(true);
 });
 
 test("what differs without harm is warned about, with both values, and left as it is", async () => {

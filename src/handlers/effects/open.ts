@@ -1,0 +1,96 @@
+import { openLeases } from "../../postgres/leases.ts";
+import { openPositions } from "../../postgres/positions.ts";
+import { startLease } from "../../runtime/lease.ts";
+import type { Upkeep } from "../../runtime/maintenance.ts";
+import { effects as names } from "../../subjects.ts";
+import { openAttempts, probeAttempts } from "../attempts.ts";
+import type { ConcernContext, RunningConcern } from "../concern.ts";
+import { messageDecoder } from "../extractor/ingest.ts";
+import { rulesFor } from "../extractor/rules/index.ts";
+import { verdicts } from "../lessons/lesson.ts";
+import { checks } from "./coin-check.ts";
+import { outcomeConsumption } from "./consume.ts";
+import { effectEndpoints } from "./endpoints.ts";
+import { evaluation } from "./evaluate.ts";
+import { openEffectLedger } from "./ledger.ts";
+import type { EffectMetrics } from "./metrics.ts";
+import { openOverview } from "./overview.ts";
+import { verdictPublisher } from "./publishers.ts";
+import type { AllEffectSettings } from "./settings.ts";
+import { type OutcomeStore, openOutcomeStore } from "./store.ts";
+
+export async function openEffects(
+  context: ConcernContext<AllEffectSettings, EffectMetrics>,
+): Promise<RunningConcern> {
+  const { opened, settings, metrics, log, onFatal, desired } = context;
+  const { database, js } = opened;
+  const { stream, subject } = settings;
+  const [durable] = desired.durables;
+  if (durable === undefined) throw new Error("the concern declares no durable");
+  const attempts = await openAttempts(context, names.durable);
+  const horizonMs = Math.round(settings.lessonHorizonSeconds * 1_000);
+  const store = openOutcomeStore(database, { durable: names.durable, horizonMs });
+  const [ledger, overview] = [openEffectLedger(database), openOverview(database)];
+  const positions = openPositions(database);
+  const rules = rulesFor(settings);
+  const maxFutureMs = settings.maxFutureSeconds * 1_000;
+  const decode = messageDecoder({ subject, maxFutureMs, rules, okSamplePercent: 100 });
+  const lease = startLease({
+    ...{ leases: openLeases(database), name: names.durable, holder: context.instance },
+    ...{ log, onFatal },
+  });
+  const evaluating = evaluation({
+    ...{ store, ledger, horizonMs, alpha: settings.lessonAlpha, log },
+    ...{ trialShare: settings.lessonTrialShare, provenShare: settings.lessonProvenShare },
+    publish: verdictPublisher({
+      ...{ js, ledger, overview, isEnabled: settings.lessonPublishEnabled },
+      published: (verdict) => metrics.verdictsPublished.inc({ verdict }),
+    }),
+    isDue: () => lease.isHeld,
+    counted: (outcomes) => metrics.outcomesCounted.inc(outcomes),
+  });
+  return {
+    parts: [
+      {
+        endpoints: effectEndpoints({
+          ...{ overview, store, horizonSeconds: settings.lessonHorizonSeconds },
+        }),
+        consumptions: [
+          outcomeConsumption(
+            { stream, durable: names.durable },
+            { decode, rules, store, positions, horizonMs },
+          ),
+        ],
+      },
+    ],
+    durables: [
+      {
+        ...{ wanted: durable, maxDeliver: settings.sourceMaxDeliver, attempts },
+        ordered: { lease, positions },
+      },
+    ],
+    maintenance: [evaluating, removal(store)],
+    probeKv: () => probeAttempts(attempts),
+    async updateGauges() {
+      const [counts, broken, readUntil] = await Promise.all([
+        overview.count(),
+        overview.broken(),
+        store.watermark(),
+      ]);
+      for (const verdict of verdicts) metrics.verdicts.set({ verdict }, counts[verdict] ?? 0);
+      for (const check of checks) metrics.checksBroken.set({ check }, broken[check] ?? 0);
+      if (readUntil !== null) metrics.outcomeAge.set((Date.now() - readUntil) / 1_000);
+    },
+    stop: () => lease.stop(),
+  };
+}
+
+function removal(store: Pick<OutcomeStore, "removeOld">): Upkeep {
+  return {
+    name: "removing old outcomes",
+    everyMs: 3_600_000,
+    async run() {
+      await store.removeOld();
+    },
+  };
+}
