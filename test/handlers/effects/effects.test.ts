@@ -2,10 +2,19 @@ import { expect, test } from "vitest";
 import type { WireEffect } from "../../../src/handlers/effects/wire.ts";
 import type { RecallReply } from "../../../src/handlers/lessons/wire.ts";
 import { eventually } from "../../rig/eventually.ts";
+import { expectedOutcomes } from "../../rig/outcomes.ts";
 import { figures, openStack, type Stack } from "../../rig/service.ts";
-import { ask, bodyOf, failure, failures, publish, success } from "../../rig/traffic.ts";
+import {
+  ask,
+  bodyOf,
+  failure,
+  failures,
+  publish,
+  success,
+  type WireEvent,
+} from "../../rig/traffic.ts";
 
-const env = { EXPERIENCE_CONCERNS: "extractor,lessons,effects", LESSON_HORIZON_SECONDS: "1" };
+const env = { EXPERIENCE_CONCERNS: "extractor,lessons,effects", LESSON_HORIZON_SECONDS: "2" };
 
 const recall = ({ broker: { nc } }: Stack, run_id?: string): Promise<RecallReply> =>
   bodyOf(
@@ -27,10 +36,11 @@ async function learned(stack: Stack): Promise<string> {
 /** Runs that ask, and in which arm each of those is that are on record. */
 async function exposed(stack: Stack, runs: number): Promise<Map<string, boolean>> {
   const arms = new Map<string, boolean>();
-  for (let i = 0; i < runs; i++) {
+  const asking = Array.from({ length: runs }, async (_, i) => {
     const { recorded, lessons } = await recall(stack, `run-${i}`);
     if (recorded) arms.set(`run-${i}`, lessons.length === 1);
-  }
+  });
+  await Promise.all(asking);
   return arms;
 }
 
@@ -53,12 +63,13 @@ test("runs of both arms are counted by what became of them, once the horizon has
     ...{ lesson_key: key, verdict: "insufficient_data", state: "trial", share: 0.5 },
     ...{ evaluated_at: null, sentence: "No run has been counted yet." },
   });
+  const outcome = { run_id: "run-0", success: false };
+  await bodyOf(ask(stack.broker.nc, "experience.lessons.outcome", outcome));
   const arms = await exposed(stack, 24);
-  const [attached, held] = [true, false].map((arm) =>
-    [...arms].filter(([, is]) => is === arm).map(([run]) => run),
-  ) as [string[], string[]];
+  const runs = [...arms.keys()];
+  const held = runs.filter((run) => !arms.get(run));
   // Every other attached run fails, all that were held out do, and one is never heard of again.
-  const [, ...heard] = attached;
+  const [, ...heard] = runs.filter((run) => arms.get(run));
   const failed = [...heard.filter((_, i) => i % 2 === 0), ...held];
   await publish(
     stack.broker,
@@ -67,25 +78,24 @@ test("runs of both arms are counted by what became of them, once the horizon has
     ...failed.flatMap((run_id) => [failure({ run_id }), failure({ run_id })]),
     ...heard.map((run_id) => failure({ run_id, tool: { name: "pay" } })),
   );
-  await bodyOf(
-    ask(stack.broker.nc, "experience.lessons.outcome", { run_id: held[0] ?? "", success: false }),
-  );
+  const isFailure = ({ result, tool, agent_id }: WireEvent) =>
+    JSON.stringify([result, tool, agent_id]) ===
+    '[{"ok":false,"error_class":"timeout"},{"name":"search"},"scout"]';
   const found = await untilCounted(stack, key, arms.size);
-  expect(found.attached).toMatchObject({
-    ...{ exposed: attached.length, runs: attached.length, unseen: 1 },
-    failed: Math.ceil(heard.length / 2),
-  });
-  expect(found.held_out).toMatchObject({
-    ...{ exposed: held.length, runs: held.length, failed: held.length, unseen: 0 },
-    ...{ ended: 1, unsuccessful: 1 },
-  });
-  expect(found.ratio).toBeCloseTo(Math.ceil(heard.length / 2) / held.length, 9);
-  expect(found.sentence).toContain(`against ${held.length} of ${held.length}`);
+  const expected = await expectedOutcomes(stack, 2_000, (event) => (isFailure(event) ? key : null));
+  expect(found).toMatchObject(expected.get(key) ?? {});
+  const { attached, held_out: without } = found;
+  const ended = [attached, without].map((arm) => [arm.ended, arm.unsuccessful]);
+  expect(ended.flat().sort()).toEqual(arms.has("run-0") ? [0, 0, 1, 1] : [0, 0, 0, 0]);
+  expect(attached.unseen).toBeGreaterThanOrEqual(1);
+  expect(without.failed).toBeGreaterThan(0);
+  expect(found.ratio).toBeCloseTo(attached.failed / without.failed, 9);
+  expect(found.sentence).toContain(`against ${without.failed} of ${without.runs}`);
   expect(found.epochs).toMatchObject([{ epoch: 1, share: 0.5, state: "trial" }]);
   const list = () => bodyOf(ask(stack.broker.nc, "experience.effects.list", {}));
   await eventually(async () => (await list()).checks.length === 2);
   expect(await list()).toMatchObject({
-    ...{ horizon_seconds: 1, checks: [{ check: "coin" }, { check: "loss" }], cursor: null },
+    ...{ horizon_seconds: 2, checks: [{ check: "coin" }, { check: "loss" }], cursor: null },
     effects: expect.arrayContaining([expect.objectContaining({ lesson_key: key })]),
   });
   const { lesson_outcomes_counted_total: counted } = await figures(service);
@@ -98,7 +108,9 @@ test("without a trial it says that there is none", async () => {
   await stack.start({ ...env, LESSON_TRIAL_SHARE: "1" });
   const key = await learned(stack);
   const arms = await exposed(stack, 3);
-  const found = await untilCounted(stack, key, arms.size);
-  expect(found).toMatchObject({ verdict: "insufficient_data", withheld: "no_trial" });
+  await untilCounted(stack, key, arms.size);
+  await eventually(async () => (await effect(stack, key)).withheld === "no_trial");
+  const found = await effect(stack, key);
+  expect(found.verdict).toBe("insufficient_data");
   expect(found.sentence).toContain("every run is given this lesson");
 });
