@@ -1,5 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import { ackRate, type Rig, startContender, stopContender } from "./rig.ts";
+import { ackRate, median, type Rig, startContender, stopContender } from "./rig.ts";
 
 export interface AgainstCeiling {
   /** Messages a second, one per round. */
@@ -52,4 +52,9 @@ export async function compareWithCeiling(
 export async function removeStream({ jsm }: Rig, stream: string): Promise<void> {
   const names = await jsm.streams.names().next();
   if (names.includes(stream)) await jsm.streams.delete(stream);
+}
+
+export function against({ rates, ceiling, ofCeiling }: AgainstCeiling): string {
+  const [rate, most] = [rates, ceiling].map((all) => Math.round(median(all)).toLocaleString("en"));
+  return `${rate} messages/s, ${median(ofCeiling).toFixed(2)} of the ceiling (${most})`;
 }

@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { jetstream } from "@nats-io/jetstream";
 import postgres from "postgres";
 import { encode } from "./events.ts";
+import type { Part } from "./part.ts";
 import { fillStream, type Rig, startExtractor, stopContender, until } from "./rig.ts";
 
 export interface Delay {
@@ -89,3 +90,18 @@ async function delaysOf(rig: Rig, storedAt: ReadonlyMap<string, number>): Promis
     })
     .sort((a, b) => a - b);
 }
+
+export const delayPart: Part<Delay> = {
+  name: "delay",
+  measure: ({ rig, quick }) =>
+    measureDelay(rig, { eventsPerSecond: 1_000, seconds: quick ? 2 : 30 }),
+  promises: ({ p99 }) => [
+    { promise: "p99 delay <= 100 ms", limit: 100, measured: p99, most: true },
+  ],
+  report({ p50, p99, max, lessons, eventsPerSecond }) {
+    const ms = [p50, p99, max].map((value) => value.toFixed(0));
+    return [
+      `Delay at ${eventsPerSecond} events/s, ${lessons} lessons: p50 ${ms[0]} ms, p99 ${ms[1]} ms, max ${ms[2]} ms`,
+    ];
+  },
+};

@@ -1,8 +1,14 @@
 import { setTimeout as wait } from "node:timers/promises";
 import postgres from "postgres";
 import { signals } from "../src/subjects.ts";
-import { type AgainstCeiling, compareWithCeiling, removeStream } from "./against-ceiling.ts";
+import {
+  type AgainstCeiling,
+  against,
+  compareWithCeiling,
+  removeStream,
+} from "./against-ceiling.ts";
 import type { BenchEvent } from "./events.ts";
+import type { Part } from "./part.ts";
 import { fillStream, median, type Rig, startContender, stopContender, until } from "./rig.ts";
 
 export interface FeatureFigures extends AgainstCeiling {
@@ -129,3 +135,20 @@ function signalOf(i: number, userId: string): BenchEvent {
   };
   return { subject, payload: Buffer.from(JSON.stringify(event)) };
 }
+
+export const featuresPart: Part<FeatureFigures> = {
+  name: "features",
+  measure({ rig, quick, rounds, log }) {
+    const [messages, users, seconds] = quick ? [2_000, 500, 2] : [100_000, 10_000, 20];
+    return measureFeatures(rig, { messages, users, rounds, perSecond: 500, seconds, log });
+  },
+  promises: featurePromises,
+  report(figures) {
+    const { messages, users, delay: of } = figures;
+    const ms = [of.p50, of.p99, of.max].map((value) => value.toFixed(0));
+    return [
+      `Features, ${messages} messages of ${users} users: ${against(figures)}`,
+      `Delay at ${of.perSecond} messages/s: p50 ${ms[0]} ms, p99 ${ms[1]} ms, max ${ms[2]} ms`,
+    ];
+  },
+};

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 import { storm } from "./events.ts";
+import type { Part } from "./part.ts";
 import { fillStream, median, type Rig, startExtractor, stopContender } from "./rig.ts";
 
 export interface Memory {
@@ -57,3 +58,17 @@ function residentMiB(pid: number): number {
   const kib = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
   return Math.round(Number(kib) / 1024);
 }
+
+export const memoryPart: Part<Memory> = {
+  name: "memory",
+  measure({ rig, quick, log }) {
+    const [events, signatures] = quick ? [20_000, 2_000] : [2_000_000, 100_000];
+    return measureMemory(rig, { events, signatures, log });
+  },
+  promises: ({ growth }) => [
+    { promise: "RSS flat: growth <= 1.1", limit: 1.1, measured: growth, most: true },
+  ],
+  report: ({ events, signatures, rssMiB, growth }) => [
+    `Memory over ${events} events with ${signatures} signatures: ${rssMiB.join(", ")} MiB (growth ${growth.toFixed(2)})`,
+  ],
+};

@@ -1,4 +1,6 @@
+import { against } from "./against-ceiling.ts";
 import { mix } from "./mix.ts";
+import type { Part } from "./part.ts";
 import { measureReplicas, type ReplicasFigures } from "./replicas.ts";
 import { ackRate, fillStream, median, type Rig, startContender, stopContender } from "./rig.ts";
 
@@ -71,3 +73,10 @@ export function mixPromises({ events, ofCeiling, rounds }: MixFigures) {
     },
   ];
 }
+
+export const mixPart: Part<MixFigures> = {
+  name: "mix",
+  measure: ({ rig, events, rounds, log }) => measureMix(rig, { events, rounds, log }),
+  promises: mixPromises,
+  report: (figures) => [`Mix, ${figures.events} events: ${against(figures)}`, ""],
+};

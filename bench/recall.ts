@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import postgres from "postgres";
 import { endpointSubject } from "../src/subjects.ts";
+import type { Part } from "./part.ts";
 import { type Rig, startContender, stopContender, until } from "./rig.ts";
 
 export interface RecallFigures {
@@ -128,3 +129,19 @@ export const recallPromises = ({ p99, newLesson }: RecallFigures) => [
     most: true,
   },
 ];
+
+export const recallPart: Part<RecallFigures> = {
+  name: "recall",
+  measure({ rig, quick }) {
+    const [lessons, perSecond, seconds] = quick ? [1_000, 100, 2] : [10_000, 1_000, 20];
+    return measureRecall(rig, { lessons, perSecond, seconds });
+  },
+  promises: recallPromises,
+  report(recall) {
+    const ms = [recall.p50, recall.p99, recall.max].map((value) => value.toFixed(1));
+    return [
+      `Recall at ${recall.perSecond} requests/s, ${recall.lessons} lessons: p50 ${ms[0]} ms, p99 ${ms[1]} ms, max ${ms[2]} ms`,
+      `${(100 * recall.recorded).toFixed(1)} % of the answers to runs on record; a new lesson after ${recall.newLesson.toFixed(0)} ms`,
+    ];
+  },
+};

@@ -3,10 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { jetstream, jetstreamManager, StorageType } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
+import { locateNatsServer } from "../src/embedded/nats-binary.ts";
 import { startNatsServer } from "../src/embedded/nats-server.ts";
 import { startCluster } from "../test/rig/cluster.ts";
 import { type BenchEvent, mixed } from "./events.ts";
-import { ackRate, type Rig, startExtractor, stopContender } from "./rig.ts";
+import type { Part } from "./part.ts";
+import { ackRate, median, type Rig, startExtractor, stopContender } from "./rig.ts";
 
 export interface Replication {
   readonly name: string;
@@ -113,3 +115,20 @@ async function startThree(binary: string) {
   const { url: natsUrl, nc, jsm, remove } = await startCluster(binary);
   return { natsUrl, nc, jsm, remove };
 }
+
+export const replicationPart: Part<Replication[]> = {
+  name: "replication",
+  async measure({ rig, quick, rounds, log }) {
+    const binary = await locateNatsServer({ env: process.env, log });
+    return await measureReplication(rig, { binary, events: quick ? 1_000 : 50_000, rounds, log });
+  },
+  report: (results) => [
+    "",
+    "| | events/s stored | events/s learned |",
+    "|---|---:|---:|",
+    ...results.map(({ name, stored, learned }) => {
+      const rates = [stored, learned].map((all) => Math.round(median(all)).toLocaleString("en"));
+      return `| ${name} | ${rates.join(" | ")} |`;
+    }),
+  ],
+};

@@ -1,7 +1,13 @@
 import postgres from "postgres";
 import { runs } from "../src/subjects.ts";
-import { type AgainstCeiling, compareWithCeiling, removeStream } from "./against-ceiling.ts";
+import {
+  type AgainstCeiling,
+  against,
+  compareWithCeiling,
+  removeStream,
+} from "./against-ceiling.ts";
 import type { BenchEvent } from "./events.ts";
+import type { Part } from "./part.ts";
 import { fillStream, median, type Rig, startContender } from "./rig.ts";
 
 export interface RunFigures extends AgainstCeiling {
@@ -70,3 +76,13 @@ function* eventsOf(count: number, most: number): Generator<BenchEvent> {
     yield { subject: run_id, payload: Buffer.from(JSON.stringify(event)) };
   }
 }
+
+export const runsPart: Part<RunFigures> = {
+  name: "runs",
+  measure: ({ rig, quick, rounds, log }) =>
+    measureRuns(rig, { messages: quick ? 2_000 : 100_000, runs: 500, rounds, log }),
+  promises: runPromises,
+  report: (figures) => [
+    `Runs, ${figures.messages} events of ${figures.runs} runs: ${against(figures)}`,
+  ],
+};

@@ -1,5 +1,6 @@
 import type { BenchEvent } from "./events.ts";
 import { mix } from "./mix.ts";
+import type { Part } from "./part.ts";
 import { measureReplicas, type Readers, type ReplicasFigures } from "./replicas.ts";
 import { fillStream, median, type Rig } from "./rig.ts";
 
@@ -118,3 +119,10 @@ export function scalingTable(results: readonly Scaling[]): string[] {
     }),
   ];
 }
+
+export const scalingPart: Part<Scaling[]> = {
+  name: "scaling",
+  measure: ({ rig, events, rounds, log }) => measureScaling(rig, { events, rounds, log }),
+  promises: scalingPromises,
+  report: (results) => [...scalingTable(results), ""],
+};

@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { allNew, mixed, storm } from "./events.ts";
+import type { Part } from "./part.ts";
 import {
   ackRate,
   fillStream,
@@ -90,3 +91,19 @@ export function promises(results: readonly Throughput[]) {
     { promise: "(b) >= 6 x (e)", limit: 6, measured: median(againstObvious) },
   ];
 }
+
+export const throughputPart: Part<Throughput[]> = {
+  name: "throughput",
+  measure: ({ rig, quick, rounds, log }) =>
+    measureThroughput(rig, { events: quick ? 5_000 : 100_000, rounds, log }),
+  promises,
+  report: (results) => [
+    "| | messages/s | of the ceiling |",
+    "|---|---:|---:|",
+    ...results.map(({ name, what, rates, ofCeiling }) => {
+      const rate = Math.round(median(rates)).toLocaleString("en");
+      return `| (${name}) ${what} | ${rate} | ${median(ofCeiling).toFixed(2)} |`;
+    }),
+    "",
+  ],
+};

@@ -29,5 +29,6 @@ it("the benchmark still runs, prints its table and writes its figures", {
   expect(runs.rates[0]).toBeGreaterThan(0);
   expect(features.delay.p99).toBeGreaterThan(0);
   expect(recall.p99).toBeGreaterThan(0);
+  expect(figures.ingest).toMatchObject({ lost: 0 });
   expect(stdout).toContain("| (b) extractor, 10 % evidence |");
 });

@@ -1,0 +1,25 @@
+import { delayPart } from "./delay.ts";
+import { featuresPart } from "./features.ts";
+import { ingestPart } from "./ingest.ts";
+import { memoryPart } from "./memory.ts";
+import { mixPart } from "./mix-rate.ts";
+import type { Part } from "./part.ts";
+import { recallPart } from "./recall.ts";
+import { replicationPart } from "./replication.ts";
+import { runsPart } from "./runs.ts";
+import { scalingPart } from "./scaling.ts";
+import { throughputPart } from "./throughput.ts";
+
+/** In the order in which they are measured. */
+export const parts: readonly Part[] = [
+  throughputPart,
+  mixPart,
+  scalingPart,
+  delayPart,
+  memoryPart,
+  featuresPart,
+  runsPart,
+  recallPart,
+  ingestPart,
+  replicationPart,
+];
