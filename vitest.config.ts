@@ -22,7 +22,7 @@ export default defineConfig({
           ...manyWaiting,
           name: "servers",
           include: [
-            "test/{bench,cli,client,embedded,handlers,http,kv,mcp,nats,permissions,postgres,runtime,service}/**/*.test.ts",
+            "test/{bench,cli,client,console,embedded,handlers,http,kv,mcp,nats,permissions,postgres,runtime,service}/**/*.test.ts",
           ],
         },
       },

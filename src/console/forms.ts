@@ -2,7 +2,8 @@ import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import { BusError } from "../errors.ts";
 import { readBody } from "../http/body.ts";
 
-const mostFormBytes = 512 * 1_024;
+/** An event has at most 256 KiB, each byte three characters in a form. */
+const mostFormBytes = 1_024 * 1_024;
 
 /** What a form of this session shows to prove that it is; empty where there are no sessions. */
 export function formTokenOf(session: string | null): string {

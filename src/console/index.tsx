@@ -14,6 +14,7 @@ import { pages } from "./pages/index.ts";
 import { signInPage } from "./pages/sign-in.tsx";
 import { type ConsoleSources, hrefOf, pageRequest, type Visitor } from "./request.ts";
 import { htmlOf, htmlResponse, problemPage, shellOf } from "./respond.tsx";
+import { asRows } from "./run-frames.tsx";
 
 /** As `On` of `http/app.ts`: serves a path under its own name for metrics. */
 type On<C extends Context> = (
@@ -94,8 +95,14 @@ async function show<C extends Context>(
   const url = new URL(c.req.url);
   const request = pageRequest(options, visitor, { page, params: c.req.param(), url });
   const shown = await page.show(request);
-  const notice = page.notices?.[url.searchParams.get("notice") ?? ""] ?? null;
-  return await htmlResponse(shellOf({ page, request, shown, notice, problem: null }));
+  const notice = noticeOf(page, url.searchParams);
+  return await htmlResponse(await shellOf({ page, request, shown, notice, problem: null }));
+}
+
+function noticeOf({ notices = {} }: Page, query: URLSearchParams): string | null {
+  const name = query.get("notice") ?? "";
+  const count = /^\d{1,9}$/.exec(query.get("count") ?? "")?.[0] ?? "0";
+  return Object.hasOwn(notices, name) ? (notices[name]?.replace("{count}", count) ?? null) : null;
 }
 
 /** Does what a form asks for, then goes on with GET: a page that is loaded again does nothing twice. */
@@ -112,8 +119,13 @@ async function act<C extends Context>(
   const action = Object.hasOwn(page.actions ?? {}, name) ? page.actions?.[name] : undefined;
   if (action === undefined) throw new BusError("bad_request", "this page does nothing like that");
   try {
-    const { to, notice } = await action({ ...request, form });
-    const query = { ...Object.fromEntries(url.searchParams), notice };
+    const { to, notice, count, shown } = await action({ ...request, form });
+    if (shown) {
+      return await htmlResponse(
+        await shellOf({ page, request, shown, notice: null, problem: null }),
+      );
+    }
+    const query = { ...Object.fromEntries(url.searchParams), notice, count };
     const location = to ?? request.href("", query);
     return new Response(null, { status: 303, headers: { Location: location } });
   } catch (error) {
@@ -122,7 +134,7 @@ async function act<C extends Context>(
     const shown = await page.show(request);
     const problem = error.message;
     return await htmlResponse(
-      shellOf({ page, request, shown, notice: null, problem }),
+      await shellOf({ page, request, shown, notice: null, problem }),
       error.status,
     );
   }
@@ -184,7 +196,7 @@ function addStreams<C extends Context>(options: ConsoleOptions<C>): void {
     };
     const { caller } = visitor;
     const who = [caller.tenantId, [...caller.may].sort().join(), url.pathname + url.search];
-    const seen = c.req.header("Last-Event-ID") ?? null;
+    const seen = c.req.header("Last-Event-ID") ?? c.req.query("seen") ?? null;
     return eventStream(live.follow({ key: JSON.stringify(who), render }, seen));
   });
   on("GET", "/live/runs/:run_id", async (c) => {
@@ -192,12 +204,11 @@ function addStreams<C extends Context>(options: ConsoleOptions<C>): void {
     requireRight(caller, "read");
     requireOwnRequest(c.req.raw);
     const tenantId = caller.tenantId === "*" ? c.req.query("tenant") || "default" : caller.tenantId;
-    return await followRun(
-      c.req.raw,
-      c.req.param("run_id") ?? "",
-      { tenantId },
-      options.runStreams,
-    );
+    const runId = c.req.param("run_id") ?? "";
+    const followed = await followRun(c.req.raw, runId, { tenantId }, options.runStreams);
+    return followed.body === null
+      ? followed
+      : new Response(asRows(followed.body), { headers: followed.headers });
   });
 }
 

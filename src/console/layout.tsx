@@ -12,12 +12,14 @@ export function Layout(options: {
   readonly pages: readonly Page[];
   readonly request: PageRequest;
   readonly shown: Shown;
+  /** `shown.body`, rendered. */
+  readonly body: Child;
   readonly notice: string | null;
   readonly problem: string | null;
   /** Where its live events come from; null: it is none that lives. */
   readonly liveFrom: string | null;
 }) {
-  const { page, pages, request, shown, notice, problem, liveFrom } = options;
+  const { page, pages, request, shown, body, notice, problem, liveFrom } = options;
   return (
     <Document title={shown.title} formToken={request.formToken}>
       <a class="skip" href="#content">
@@ -31,26 +33,26 @@ export function Layout(options: {
         <Navigation {...{ page, pages, request }} />
         <Account request={request} />
       </header>
-      <div class="heading">
-        <Crumbs {...{ shown, request }} />
-        <h1>
-          <Text>{shown.title}</Text>
-        </h1>
-        {page.range && <Ranges request={request} />}
-      </div>
-      <p class="unseen" role="status" id="news" />
-      {notice && (
-        <p class="notice" role="status">
-          {notice}
-        </p>
-      )}
-      {problem && (
-        <p class="problem" role="alert">
-          {problem}
-        </p>
-      )}
-      <main id="content" tabindex={-1} {...(liveFrom && { "data-live": liveFrom })}>
-        {shown.body}
+      <main id="content" tabindex={-1}>
+        <div class="heading">
+          <Crumbs {...{ shown, request }} />
+          <h1>
+            <Text fit="lines">{shown.title}</Text>
+          </h1>
+          {page.range && <Ranges request={request} />}
+        </div>
+        <p class="unseen" role="status" id="news" />
+        {notice && (
+          <p class="notice" role="status">
+            {notice}
+          </p>
+        )}
+        {problem && (
+          <p class="problem" role="alert">
+            {problem}
+          </p>
+        )}
+        <div {...(liveFrom && { "data-live": liveFrom })}>{body}</div>
       </main>
     </Document>
   );

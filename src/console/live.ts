@@ -18,13 +18,16 @@ export interface LivePage {
   readonly render: () => Promise<string>;
 }
 
-type Hear = (frame: Uint8Array) => void;
+/** Somebody who looks at a page. */
+interface Viewer {
+  /** What is on the page now. */
+  seen: string | null;
+  readonly show: (frame: Uint8Array) => void;
+}
 
 interface Topic {
   readonly render: () => Promise<string>;
-  readonly hearers: Set<Hear>;
-  id: string;
-  frame: Uint8Array | null;
+  readonly viewers: Set<Viewer>;
 }
 
 const everyMs = 700;
@@ -33,6 +36,7 @@ const restFactor = 15;
 const keepAliveMs = 20_000;
 const lifeMs = 5 * 60_000;
 const retryMs = 1_000;
+const mostBehind = 8;
 
 export function openLivePages(log: Logger): LivePages {
   const topics = new Map<string, Topic>();
@@ -44,43 +48,48 @@ export function openLivePages(log: Logger): LivePages {
     isTurning = true;
     while (topics.size > 0) {
       const startedAt = performance.now();
-      for (const topic of topics.values()) await renderTopic(topic);
+      for (const topic of topics.values()) await update(topic);
       const spent = performance.now() - startedAt;
       await new Promise((resolve) => setTimeout(resolve, Math.max(everyMs, spent * restFactor)));
     }
     isTurning = false;
   }
 
-  async function renderTopic(topic: Topic): Promise<void> {
+  async function update({ render, viewers }: Topic): Promise<void> {
+    // Whoever comes while it is rendered may have something newer.
+    const waiting = [...viewers];
     let html: string;
     try {
-      html = await topic.render();
+      html = await render();
     } catch (error) {
       // In an outage what is shown stays; the next turn tries again.
       if (!isOutage(error)) log.warn({ err: error }, "an open page of the console cannot be shown");
       return;
     }
-    const id = idOf(html);
-    if (id === topic.id) return;
-    topic.id = id;
-    topic.frame = frameOf(id, html);
-    for (const hear of topic.hearers) hear(topic.frame);
+    const id = contentId(html);
+    const behind = waiting.filter((viewer) => viewer.seen !== id && viewers.has(viewer));
+    if (behind.length === 0) return;
+    const frame = frameOf(id, html);
+    for (const viewer of behind) {
+      viewer.seen = id;
+      viewer.show(frame);
+    }
   }
 
   return {
     follow({ key, render }, seen) {
-      const topic = topics.get(key) ?? { render, hearers: new Set<Hear>(), id: "", frame: null };
+      const topic = topics.get(key) ?? { render, viewers: new Set<Viewer>() };
       topics.set(key, topic);
       void turn();
       return streamOf(topic, seen, () => {
-        if (topic.hearers.size === 0) topics.delete(key);
+        if (topic.viewers.size === 0) topics.delete(key);
       });
     },
   };
 }
 
 function streamOf(
-  topic: Topic,
+  { viewers }: Topic,
   seen: string | null,
   onEnd: () => void,
 ): ReadableStream<Uint8Array> {
@@ -88,36 +97,37 @@ function streamOf(
   let leave: () => void = () => undefined;
   return new ReadableStream<Uint8Array>({
     start(controller) {
-      const hear: Hear = (frame) => {
+      const show = (frame: Uint8Array) => {
         // Who takes nothing is cut off, and comes back for what is newest then.
         if ((controller.desiredSize ?? 0) < -mostBehind) end();
         else controller.enqueue(frame);
       };
+      const viewer: Viewer = { seen, show };
       const end = () => {
         leave();
         controller.close();
       };
-      const alive = setInterval(() => hear(text.encode(": keep-alive\n\n")), keepAliveMs);
+      const alive = setInterval(() => show(text.encode(": keep-alive\n\n")), keepAliveMs);
       const life = setTimeout(end, lifeMs);
       leave = () => {
         clearInterval(alive);
         clearTimeout(life);
-        topic.hearers.delete(hear);
+        viewers.delete(viewer);
         onEnd();
       };
-      topic.hearers.add(hear);
+      viewers.add(viewer);
       controller.enqueue(text.encode(`retry: ${retryMs}\n\n`));
-      if (topic.frame !== null && topic.id !== seen) hear(topic.frame);
     },
     cancel: () => leave(),
   });
 }
 
-const mostBehind = 8;
-
-/** What time says of itself is no news: pages see to that. */
-function idOf(html: string): string {
-  return hash("sha256", html.replaceAll(/(<time [^>]*>)[^<]*/g, "$1"), "hex").slice(0, 24);
+/** Names what a page shows; what time says of itself, and to whom a form belongs, are no difference. */
+export function contentId(html: string): string {
+  const same = html
+    .replaceAll(/(<time [^>]*>)[^<]*/g, "$1")
+    .replaceAll(/(name="form_token" value=)"[^"]*"/g, "$1");
+  return hash("sha256", same, "hex").slice(0, 24);
 }
 
 function frameOf(id: string, html: string): Uint8Array {

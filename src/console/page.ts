@@ -25,7 +25,7 @@ export interface Page {
    * is shown in words.
    */
   readonly actions?: Readonly<Record<string, Action>>;
-  /** Sentences that `Done.notice` names: what is shown is never taken from an address. */
+  /** Sentences that `Done.notice` names, `{count}` in them: what is shown is never taken from an address. */
   readonly notices?: Readonly<Record<string, string>>;
 }
 
@@ -50,8 +50,11 @@ export interface ActionRequest extends PageRequest {
 export interface Done {
   /** Where it goes on: made by `href`. Default: the same page. */
   readonly to?: string;
-  /** Which of the page's `notices` is shown there. */
+  /** Which of the page's `notices` is shown there, and the number in it. */
   readonly notice?: string;
+  readonly count?: number;
+  /** What is shown at once instead of going on: for what changes nothing and stands in no address. */
+  readonly shown?: Shown;
 }
 
 export type Query = Readonly<Record<string, string | number | null | undefined>>;
@@ -75,6 +78,8 @@ export interface PageRequest {
   may(right: Right): boolean;
   /** The reply of an endpoint for this tenant. Throws the `BusError` that it answers, or `forbidden`. */
   ask<Reply>(endpoint: string, request?: object): Promise<Reply>;
+  /** The same; null where there is none of it, or nobody who has it. */
+  find<Reply>(endpoint: string, request?: object): Promise<Reply | null>;
   /** The address of a page of the console, for the same tenant and range. What is null or empty is left out. */
   href(path: string, query?: Query): string;
 }

@@ -36,19 +36,28 @@ export function pageRequest(
   const tenant = tenantIn(query, caller);
   const range = rangeFrom(query.get("range"), page.range ?? "24h");
   const asTenant = { ...caller, tenantId: tenant };
+  async function ask<Reply>(name: string, asked: object = {}): Promise<Reply> {
+    const endpoint = sources.endpoints.find((one) => one.name === name);
+    const isOfTenant = endpoint !== undefined && endpoint.fleet !== true;
+    const from = { caller: isOfTenant ? asTenant : caller, requestId };
+    return replyOf<Reply>(await sources.askNamed(name, asked, from));
+  }
   return {
+    ask,
+    async find<Reply>(name: string, asked: object = {}) {
+      try {
+        return await ask<Reply>(name, asked);
+      } catch (error) {
+        if (error instanceof BusError && missing.has(error.code)) return null;
+        throw error;
+      }
+    },
     ...{ params, query, tenant, now, range },
     seesAllTenants: caller.tenantId === "*",
     signedInAs: session === null ? null : caller.name,
     since: beginningOf(range, now),
     formToken: formTokenOf(session),
     may: (right) => caller.may.has(right),
-    async ask<Reply>(name: string, request: object = {}): Promise<Reply> {
-      const endpoint = sources.endpoints.find((one) => one.name === name);
-      const isOfTenant = endpoint !== undefined && endpoint.fleet !== true;
-      const from = { caller: isOfTenant ? asTenant : caller, requestId };
-      return replyOf<Reply>(await sources.askNamed(name, request, from));
-    },
     href: (path, more = {}) =>
       hrefOf(path || pathname, {
         tenant: caller.tenantId === "*" && tenant !== "default" ? tenant : null,
@@ -57,6 +66,8 @@ export function pageRequest(
       }),
   };
 }
+
+const missing: ReadonlySet<ErrorCode> = new Set(["not_found", "forbidden", "unavailable"]);
 
 export function hrefOf(path: string, query: Query): string {
   const given = Object.entries(query).flatMap(([name, value]): [string, string][] =>

@@ -1,6 +1,8 @@
+import { raw } from "hono/html";
 import { type Child, Fragment } from "hono/jsx";
 import type { BusError } from "../errors.ts";
 import { Document, Layout } from "./layout.tsx";
+import { contentId } from "./live.ts";
 import type { Page, PageRequest, Shown } from "./page.ts";
 import { pages } from "./pages/index.ts";
 import { hrefOf } from "./request.ts";
@@ -28,7 +30,8 @@ export async function htmlResponse(body: Child, status = 200): Promise<Response>
   return new Response(`<!doctype html>${await htmlOf(body)}`, { status, headers });
 }
 
-export function shellOf(options: {
+/** The whole document around a page. */
+export async function shellOf(options: {
   readonly page: Page;
   readonly request: PageRequest;
   readonly shown: Shown;
@@ -37,11 +40,13 @@ export function shellOf(options: {
 }) {
   const { page, request, shown, notice, problem } = options;
   const { tenant, range, ...query } = Object.fromEntries(request.query);
-  const address = request.href("", { ...query, notice: null });
+  const html = await htmlOf(shown.body);
+  const address = request.href("", { ...query, notice: null, count: null });
   return (
     <Layout
       {...{ page, pages, request, shown, notice, problem }}
-      liveFrom={page.isLive ? hrefOf("/live", { page: address }) : null}
+      body={raw(html)}
+      liveFrom={page.isLive ? hrefOf("/live", { page: address, seen: contentId(html) }) : null}
     />
   );
 }

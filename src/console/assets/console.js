@@ -73,20 +73,19 @@ function arrived(node) {
   if (node.nodeType !== Node.ELEMENT_NODE) return node;
   const token = document.querySelector("meta[name=form-token]")?.content ?? "";
   for (const input of node.querySelectorAll("input[name=form_token]")) input.value = token;
-  const { news } = node.dataset;
-  if (news) {
-    node.classList.add("is-new");
-    const status = document.getElementById("news");
-    if (status) status.textContent = `There is a new ${news}.`;
+  const all = [node, ...node.querySelectorAll("[data-news]")];
+  for (const one of all.filter(({ dataset }) => dataset.news)) {
+    one.classList.add("is-new");
+    document.getElementById("news").textContent = `There is a new ${one.dataset.news}.`;
   }
   return node;
 }
 
-const main = document.querySelector("main[data-live]");
+const live = document.querySelector("[data-live]");
 
 function showPage(html) {
-  const parsed = new DOMParser().parseFromString(`<main>${html}</main>`, "text/html");
-  changeChildren(main, parsed.querySelector("main"));
+  const parsed = new DOMParser().parseFromString(`<div>${html}</div>`, "text/html");
+  changeChildren(live, parsed.querySelector("div"));
   showTimes();
 }
 
@@ -95,7 +94,7 @@ function followPage() {
   let source = null;
   const open = () => {
     if (source) return;
-    source = new EventSource(main.dataset.live);
+    source = new EventSource(live.dataset.live);
     source.addEventListener("page", ({ data }) => showPage(data));
   };
   const look = () => {
@@ -107,4 +106,39 @@ function followPage() {
   look();
 }
 
-if (main) followPage();
+if (live) followPage();
+
+// A run: events are put under the others as they come. So many stay that the page remains quick.
+
+/** All that came since the last time the page was drawn, at once. */
+function followRun(list) {
+  const most = Number(list.dataset.most);
+  const source = new EventSource(list.dataset.follow);
+  let waiting = [];
+  const draw = () => {
+    const isAtEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 80;
+    const html = waiting.slice(-most).join("");
+    waiting = [];
+    const parsed = new DOMParser().parseFromString(`<ol>${html}</ol>`, "text/html");
+    list.append(...parsed.querySelector("ol").childNodes);
+    while (list.childElementCount > most) list.firstElementChild.remove();
+    if (isAtEnd) scrollTo(0, document.documentElement.scrollHeight);
+  };
+  source.addEventListener("message", ({ data }) => {
+    if (waiting.length === 0) setTimeout(draw, 50);
+    waiting.push(data);
+    if (waiting.length > 2 * most) waiting = waiting.slice(-most);
+  });
+  // Told that there is no more, it is closed: what is said of the run has changed.
+  source.addEventListener("error", async () => {
+    if (source.readyState !== EventSource.CLOSED) return;
+    const response = await fetch(location.href);
+    const parsed = new DOMParser().parseFromString(await response.text(), "text/html");
+    change(document.getElementById("facts"), parsed.getElementById("facts"));
+    showTimes();
+    document.getElementById("following").textContent = "The run is over.";
+  });
+}
+
+const followed = document.querySelector("[data-follow]");
+if (followed) followRun(followed);

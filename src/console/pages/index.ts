@@ -1,5 +1,19 @@
 import type { Page } from "../page.ts";
+import { deadLetterPage } from "./dead-letter.tsx";
+import { deadLettersPage } from "./dead-letters.tsx";
+import { lessonPage } from "./lesson.tsx";
 import { lessonsPage } from "./lessons.tsx";
+import { runPage } from "./run.tsx";
+import { runsPage } from "./runs.tsx";
+import { whyPage } from "./why.tsx";
 
 /** Every page, in the order of the navigation. */
-export const pages: readonly Page[] = [lessonsPage];
+export const pages: readonly Page[] = [
+  lessonsPage,
+  lessonPage,
+  runsPage,
+  runPage,
+  deadLettersPage,
+  deadLetterPage,
+  whyPage,
+];

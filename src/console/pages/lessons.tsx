@@ -118,13 +118,17 @@ function LessonRow({ request, lesson }: { request: PageRequest; lesson: WireLess
     <tr id={`lesson-${key}`} data-news="lesson">
       <td>
         <a class="strong" href={request.href(`${path}/${key.slice(0, 16)}`)}>
-          <Text>{lesson.trigger}</Text>
+          <Text fit="lines">{lesson.trigger}</Text>
         </a>
         <p class="quiet">
           <Badge>{lesson.lesson_type}</Badge> <State lesson={lesson} />
-          {lesson.scope === "fleet" ? "the whole fleet" : <Text>{lesson.agent_id}</Text>}
+          {lesson.scope === "fleet" ? (
+            "the whole fleet"
+          ) : (
+            <Text fit="short">{lesson.agent_id}</Text>
+          )}
           {" · "}
-          <Text>{lesson.task_type}</Text>
+          <Text fit="short">{lesson.task_type}</Text>
           <span class="narrow">
             {" · "}
             <Time at={lesson.ts} now={request.now} />

@@ -1,10 +1,16 @@
-import { visibleParts } from "../../schema/plain-text.ts";
+import { cleanText, visibleParts } from "../../schema/plain-text.ts";
 
 /**
  * Text of somebody else: isolated, so that its direction stays its own, and with what hides in it made visible. It breaks
  * anywhere, so that no layout breaks.
  */
-export function Text({ children, code }: { readonly children: unknown; readonly code?: boolean }) {
+export function Text(options: {
+  readonly children: unknown;
+  readonly code?: boolean;
+  /** How much room it gets: all that it takes, three lines, or a part of one. */
+  readonly fit?: "all" | "lines" | "short";
+}) {
+  const { children, code, fit = "all" } = options;
   const text = children === null || children === undefined ? "" : String(children);
   const parts = visibleParts(text).map(({ text: part, isHidden }) =>
     isHidden ? (
@@ -15,7 +21,12 @@ export function Text({ children, code }: { readonly children: unknown; readonly 
       part
     ),
   );
-  return <bdi class={code ? "text code" : "text"}>{parts}</bdi>;
+  const classes = ["text", ...(code ? ["code"] : []), ...(fit === "all" ? [] : [fit])];
+  return (
+    <bdi class={classes.join(" ")} {...(fit !== "all" && { title: cleanText(text) })}>
+      {parts}
+    </bdi>
+  );
 }
 
 /** Any value as JSON, over several lines. */
