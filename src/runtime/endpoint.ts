@@ -3,7 +3,7 @@ import { type Service, type ServiceMsg, Svcm } from "@nats-io/services";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { headers, type MsgHdrs, nuid } from "@nats-io/transport-node";
 import type { TSchema } from "typebox";
-import { BusError, messageOf } from "../errors.ts";
+import { BusError, isOutage, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { queueGroup, serviceName } from "../subjects.ts";
 import { headersOf } from "./delivery.ts";
@@ -208,7 +208,9 @@ export function answerTo(error: unknown, endpoint: string, log: Logger): Answer 
   }
   const message = publicText[status] ?? "internal error";
   const error_id = nuid.next();
-  log.error({ err: error, error_id, endpoint }, "request failed");
+  // Each request of an outage would bring the same stack.
+  if (isOutage(error)) log.warn({ reason: messageOf(error), error_id, endpoint }, "request failed");
+  else log.error({ err: error, error_id, endpoint }, "request failed");
   return { status, message, body: Buffer.from(JSON.stringify({ code, message, error_id })) };
 }
 
