@@ -2,6 +2,7 @@ import { delayPart } from "./delay.ts";
 import { featuresPart } from "./features.ts";
 import { ingestPart } from "./ingest.ts";
 import { memoryPart } from "./memory.ts";
+import { memoryRecallPart } from "./memory-recall.ts";
 import { mixPart } from "./mix-rate.ts";
 import type { Part } from "./part.ts";
 import { recallPart } from "./recall.ts";
@@ -20,6 +21,7 @@ export const parts: readonly Part[] = [
   featuresPart,
   runsPart,
   recallPart,
+  memoryRecallPart,
   ingestPart,
   replicationPart,
 ];

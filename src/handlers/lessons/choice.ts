@@ -42,8 +42,8 @@ export function whyNotLive(
   { curation, epoch, expiresAt }: KnownLesson,
   now: number,
 ): WhyOmitted | null {
-  const ends = [expiresAt, curation.expiresAt].filter((end) => end !== null);
-  if (ends.some((end) => end <= now)) return "expired";
+  if (expiresAt !== null && expiresAt <= now) return "expired";
+  if (curation.expiresAt !== null && curation.expiresAt <= now) return "expired";
   if (curation.silencedUntil !== null && curation.silencedUntil > now) return "silenced";
   return epoch.state === "retired" || epoch.state === "dormant" ? epoch.state : null;
 }
@@ -73,8 +73,10 @@ export function tierOf(lesson: KnownLesson, asked: Asked): 0 | 1 | 2 | null {
 export function byImportance(now: number) {
   const benefit = ({ epoch }: KnownLesson) =>
     epoch.verdict === "helps" ? (epoch.benefit ?? 0) : -1;
+  const pinned = (lesson: KnownLesson) =>
+    lesson.curation.pinnedUntil === null ? 0 : Number(isPinned(lesson, now));
   return (a: KnownLesson, b: KnownLesson): number =>
-    Number(isPinned(b, now)) - Number(isPinned(a, now)) ||
+    pinned(b) - pinned(a) ||
     benefit(b) - benefit(a) ||
     b.lastSeenAt - a.lastSeenAt ||
     (a.lessonKey < b.lessonKey ? -1 : 1);

@@ -5,7 +5,7 @@ import { BusError } from "../../errors.ts";
 import { firstProblem } from "../../schema/event-context.ts";
 import { parseJsonObject } from "../../schema/json.ts";
 import type { Omitted } from "./choice.ts";
-import { coinOf, isAttached } from "./coin.ts";
+import { type CoinKey, coinOf, isAttached } from "./coin.ts";
 import type { KnownLesson } from "./lesson.ts";
 
 /** That a run was eligible for a lesson, and whether it was given it. */
@@ -36,7 +36,7 @@ export function runToken(tenantId: string, runId: string): string {
 export function exposuresOf(
   lessons: readonly KnownLesson[],
   run: { readonly tenantId: string; readonly runId: string },
-  key: string,
+  key: CoinKey,
 ): Exposure[] {
   return lessons.map(({ lessonKey, epoch: { epoch, share } }) => {
     const attached = isAttached(coinOf(key, run.tenantId, run.runId, lessonKey), share);

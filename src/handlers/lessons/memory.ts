@@ -8,15 +8,24 @@ export interface LessonMemory {
   forget(lessonKey: string): void;
   get(lessonKey: string): KnownLesson | undefined;
   /** Those of the agent, and those of any. */
-  concerning(tenantId: string, agentId: string): KnownLesson[];
+  concerning(tenantId: string, agentId: string): readonly KnownLesson[];
+}
+
+/** Where lessons are looked for. */
+interface Place {
+  readonly lessons: Map<string, KnownLesson>;
+  /** Those in a list; null: one came or went since it was made. */
+  list: readonly KnownLesson[] | null;
 }
 
 /** More than that, and those that were seen longest ago go. */
 const overfullBy = 1.01;
 
+const none: readonly KnownLesson[] = [];
+
 export function createMemory(most: number): LessonMemory {
   const byKey = new Map<string, KnownLesson>();
-  const byPlace = new Map<string, Map<string, KnownLesson>>();
+  const byPlace = new Map<string, Place>();
   const placeOf = (tenantId: string, agentId: string) => JSON.stringify([tenantId, agentId]);
   const placeOfLesson = ({ tenantId, scope, agentId }: KnownLesson) =>
     placeOf(tenantId, scope === "fleet" ? any : agentId);
@@ -25,8 +34,17 @@ export function createMemory(most: number): LessonMemory {
     byKey.delete(lesson.lessonKey);
     const place = placeOfLesson(lesson);
     const there = byPlace.get(place);
-    there?.delete(lesson.lessonKey);
-    if (there?.size === 0) byPlace.delete(place);
+    if (there === undefined) return;
+    there.lessons.delete(lesson.lessonKey);
+    there.list = null;
+    if (there.lessons.size === 0) byPlace.delete(place);
+  }
+
+  function listAt(place: string): readonly KnownLesson[] {
+    const there = byPlace.get(place);
+    if (there === undefined) return none;
+    there.list ??= [...there.lessons.values()];
+    return there.list;
   }
 
   function forgetOldest(): void {
@@ -40,11 +58,15 @@ export function createMemory(most: number): LessonMemory {
     },
     put(lesson) {
       const before = byKey.get(lesson.lessonKey);
+      // What is said of it is kept for as long as it stays the same.
+      if (before !== undefined && JSON.stringify(before) === JSON.stringify(lesson)) return;
       if (before !== undefined) remove(before);
       byKey.set(lesson.lessonKey, lesson);
       const place = placeOfLesson(lesson);
-      const there = byPlace.get(place) ?? new Map<string, KnownLesson>();
-      byPlace.set(place, there.set(lesson.lessonKey, lesson));
+      const there = byPlace.get(place) ?? { lessons: new Map(), list: null };
+      there.lessons.set(lesson.lessonKey, lesson);
+      there.list = null;
+      byPlace.set(place, there);
       if (byKey.size > most * overfullBy) forgetOldest();
     },
     forget(lessonKey) {
@@ -53,8 +75,9 @@ export function createMemory(most: number): LessonMemory {
     },
     get: (lessonKey) => byKey.get(lessonKey),
     concerning(tenantId, agentId) {
-      const places = new Set([placeOf(tenantId, agentId), placeOf(tenantId, any)]);
-      return [...places].flatMap((place) => [...(byPlace.get(place)?.values() ?? [])]);
+      const own = listAt(placeOf(tenantId, agentId));
+      const all = agentId === any ? none : listAt(placeOf(tenantId, any));
+      return all.length === 0 ? own : [...own, ...all];
     },
   };
 }

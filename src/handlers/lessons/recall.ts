@@ -2,6 +2,7 @@ import { LRUCache } from "lru-cache";
 import type { Logger } from "../../log.ts";
 import { blockOf } from "./block.ts";
 import { type Asked, type Choice, choose, linesOf, type Omitted } from "./choice.ts";
+import { coinKeyOf } from "./coin.ts";
 import { type Exposure, exposuresOf, type RunRecord } from "./exposure.ts";
 import type { Facts } from "./facts.ts";
 import type { KnownLesson } from "./lesson.ts";
@@ -30,10 +31,18 @@ export type RecallLessons = (recalling: Recalling) => Promise<RecallAnswer>;
 
 /** An agent waits no longer for the record of what it is told. */
 const recordWithinMs = 100;
+/** NATS waits for an answer that long at least. */
+const leastWaitMs = 1;
 /** So often another replica may be faster. */
 const mostAttempts = 4;
 /** What is remembered of runs, so that most records are found right at once. */
 const mostRuns = 10_000;
+
+/** What this replica knows of a run's record. */
+interface KnownRecord extends StoredRecord {
+  /** False: it was stored here, and the stream alone knows when. Whoever continues it reads it there first. */
+  readonly isRead: boolean;
+}
 
 export function openRecall(options: {
   readonly memory: Pick<LessonMemory, "concerning">;
@@ -42,12 +51,11 @@ export function openRecall(options: {
   readonly coinKey: string;
   readonly log: Logger;
 }): RecallLessons {
-  const { memory, recorder, facts, coinKey, log } = options;
-  const records = new LRUCache<string, StoredRecord>({ max: mostRuns });
+  const { memory, recorder, facts, log } = options;
+  const coinKey = coinKeyOf(options.coinKey);
+  const records = new LRUCache<string, KnownRecord>({ max: mostRuns });
   /** Runs that were given lessons that are not on record: a coin that came later would tell nothing. */
   const unrecorded = new LRUCache<string, true>({ max: mostRuns });
-  /** What is on record as held out, of runs that were recorded here. */
-  const heldOut = new LRUCache<string, ReadonlySet<string>>({ max: mostRuns });
 
   function answer(
     choice: Choice,
@@ -56,33 +64,21 @@ export function openRecall(options: {
   ): RecallAnswer {
     const attached = new Set(fresh.filter((one) => one.attached).map((one) => one.lessonKey));
     const lessons = choice.fitting.filter(({ lessonKey }) => attached.has(lessonKey));
+    const block = blockOf(linesOf(lessons, facts));
     const before = exposed?.exposures ?? [];
-    const already = before.filter((one) => one.attached).map(({ lessonKey }) => lessonKey);
-    const held = [...before, ...fresh].filter((one) => !one.attached);
-    const omitted: Omitted[] = [
-      ...already.map((lessonKey) => ({ lessonKey, why: "already" as const })),
-      ...held.map(({ lessonKey }) => ({ lessonKey, why: "held_out" as const })),
-      ...choice.omitted,
-    ];
-    const block = blockOf(linesOf(lessons, facts));
-    return { lessons, already, omitted, block, recorded: true };
+    return { ...standing(before, choice, fresh), lessons, block, recorded: true };
   }
 
-  /** Everything that fits, without a coin; but what is known to be on record as held out stays so. */
-  function unrecordedAnswer(choice: Choice, run?: string): RecallAnswer {
-    const held = (run !== undefined && heldOut.get(run)) || nothing;
-    const lessons = choice.fitting.filter(({ lessonKey }) => !held.has(lessonKey));
-    const omitted = [
-      ...[...held].map((lessonKey) => ({ lessonKey, why: "held_out" as const })),
-      ...choice.omitted,
-    ];
+  /** Everything that fits, without a coin; but what is known to be on record stays as it is there. */
+  function unrecordedAnswer(choice: Choice, known: RunRecord | null): RecallAnswer {
+    const { fitting: lessons } = choice;
     const block = blockOf(linesOf(lessons, facts));
-    return { lessons, already: [], omitted, block, recorded: false };
+    return { ...standing(known?.exposures ?? [], choice), lessons, block, recorded: false };
   }
 
-  function giveUp(choice: Choice, run: string): RecallAnswer {
+  function giveUp(choice: Choice, run: string, known: RunRecord | null): RecallAnswer {
     unrecorded.set(run, true);
-    return unrecordedAnswer(choice, run);
+    return unrecordedAnswer(choice, known);
   }
 
   async function recallInRun(
@@ -96,7 +92,7 @@ export function openRecall(options: {
     for (let attempt = 0; ; attempt++) {
       const before = new Set(known?.record.exposures.map(({ lessonKey }) => lessonKey));
       const choice = choose(lessons, asked, before, facts);
-      if (unrecorded.has(run)) return unrecordedAnswer(choice, run);
+      if (unrecorded.has(run)) return unrecordedAnswer(choice, known?.record ?? null);
       const fresh = exposuresOf(choice.fitting, { tenantId, runId }, coinKey);
       if (fresh.length === 0) return answer(choice, known?.record ?? null, []);
       const record: RunRecord = {
@@ -105,27 +101,26 @@ export function openRecall(options: {
         omitted: mergedOmissions(known?.record.omitted ?? [], choice.omitted),
       };
       const left = deadline - performance.now();
-      const outcome =
-        left > 0 && attempt < mostAttempts
-          ? await recorder.append(record, known?.sequence ?? 0, left)
-          : "lost";
-      if (outcome === "lost") return giveUp(choice, run);
+      const outcome = await (attempt >= mostAttempts || left < leastWaitMs
+        ? "lost"
+        : known?.isRead === false
+          ? "outpaced"
+          : recorder.append(record, known?.sequence ?? 0, left));
+      if (outcome === "lost") return giveUp(choice, run, known?.record ?? null);
       // It may be on record, so what the coin holds out stays held out.
       if (outcome === "unknown") {
         return { ...answer(choice, known?.record ?? null, fresh), recorded: false };
       }
       if (outcome !== "outpaced") {
-        // When it was stored the stream alone knows; whoever continues it reads it there.
-        records.delete(run);
-        const held = record.exposures.filter((one) => !one.attached);
-        heldOut.set(run, new Set(held.map(({ lessonKey }) => lessonKey)));
+        records.set(run, { record, sequence: outcome.sequence, isRead: false });
         return answer(choice, known?.record ?? null, fresh);
       }
       try {
-        known = await within(recorder.read(tenantId, runId), deadline - performance.now());
+        const read = await within(recorder.read(tenantId, runId), deadline - performance.now());
+        known = read && { ...read, isRead: true };
       } catch (error) {
         log.debug({ err: error }, "the record of a run cannot be read");
-        return giveUp(choice, run);
+        return giveUp(choice, run, known?.record ?? null);
       }
       if (known !== null) records.set(run, known);
     }
@@ -134,11 +129,27 @@ export function openRecall(options: {
   return async ({ tenantId, runId, asked }) => {
     const lessons = memory.concerning(tenantId, asked.agentId);
     if (runId !== undefined) return await recallInRun({ tenantId, asked }, runId, lessons);
-    return unrecordedAnswer(choose(lessons, asked, nothing, facts));
+    return unrecordedAnswer(choose(lessons, asked, nothing, facts), null);
   };
 }
 
 const nothing: ReadonlySet<string> = new Set();
+
+/** What is on record of a run so far, and what comes to it now, as its agent is told. */
+function standing(
+  before: readonly Exposure[],
+  choice: Choice,
+  fresh: readonly Exposure[] = [],
+): Pick<RecallAnswer, "already" | "omitted"> {
+  const already = before.filter((one) => one.attached).map(({ lessonKey }) => lessonKey);
+  const held = [...before, ...fresh].filter((one) => !one.attached);
+  const omitted: Omitted[] = [
+    ...already.map((lessonKey) => ({ lessonKey, why: "already" as const })),
+    ...held.map(({ lessonKey }) => ({ lessonKey, why: "held_out" as const })),
+    ...choice.omitted,
+  ];
+  return { already, omitted };
+}
 
 function mergedOmissions(before: readonly Omitted[], now: readonly Omitted[]): Omitted[] {
   const known = new Set(before.map(({ lessonKey }) => lessonKey));

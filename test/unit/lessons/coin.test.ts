@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
-import { coinOf, isAttached } from "../../../src/handlers/lessons/coin.ts";
+import { coinKeyOf, coinOf as coinUnder, isAttached } from "../../../src/handlers/lessons/coin.ts";
+
+const coinOf = (key: string, ...rest: [string, string, string]) =>
+  coinUnder(coinKeyOf(key), ...rest);
 
 test("falls alike each time, and otherwise for another key, tenant, run or lesson", () => {
   const coin = coinOf("key", "tenant", "run", "lesson");

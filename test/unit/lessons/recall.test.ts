@@ -112,3 +112,47 @@ test("memory keeps the lessons that were seen last, no more than it may", () => 
   expect(memory.get("k0")).toBeUndefined();
   expect(memory.concerning("default", "a")).toHaveLength(memory.size);
 });
+
+test("a run that asks again is answered from memory, and what it is told then is still on record", async () => {
+  const { recorder, last } = stream();
+  let asks = 0;
+  const counted: Recorder = {
+    read: (...run) => {
+      asks++;
+      return recorder.read(...run);
+    },
+    append: (...record) => {
+      asks++;
+      return recorder.append(...record);
+    },
+  };
+  const memory = createMemory(100);
+  const know = (lessonKey: string) =>
+    memory.put(lesson({ lessonKey, epoch: { ...trial, share: lessonKey === "held" ? 0 : 1 } }));
+  for (const key of ["a", "held"]) know(key);
+  const log = pino({ level: "silent" });
+  const recall = openRecall({ memory, recorder: counted, facts, coinKey: "key", log });
+  const first = await recall(inRun);
+  expect([keysOf(first), asks]).toEqual([["a"], 1]);
+  const second = await recall(inRun);
+  expect([second.already, heldIn(second), second.block, asks]).toEqual([["a"], ["held"], "", 1]);
+  know("b");
+  const third = await recall(inRun);
+  expect([keysOf(third), third.already, heldIn(third)]).toEqual([["b"], ["a"], ["held"]]);
+  expect(last()?.record.exposures.every(({ exposedAt }) => exposedAt === now)).toBe(true);
+});
+
+test("a record that comes too late is not asked for with no time left", async () => {
+  const late: Recorder = {
+    read: async () => null,
+    append: async (_, __, timeoutMs) => {
+      // The client refuses to wait less than a millisecond.
+      if (timeoutMs < 1) throw new Error("'timeout' must be greater than 0");
+      const until = performance.now() + timeoutMs - 0.5;
+      while (performance.now() < until);
+      return "outpaced";
+    },
+  };
+  const answer = await replica(late, { a: 1 })(inRun);
+  expect([keysOf(answer), answer.recorded]).toEqual([["a"], false]);
+});
