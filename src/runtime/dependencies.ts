@@ -91,7 +91,7 @@ export async function openDependencies(
         ? migrate(url, { log, signal })
         : requireMigrated(url, settings),
     );
-    const database = openDatabase({ url, log, done: statementDone(metrics) });
+    const database = openDatabase({ url, poolSize, log, done: statementDone(metrics) });
     await untilThere("PostgreSQL", () => requireWritable(database, privileges));
     return database;
   };
@@ -115,6 +115,9 @@ export async function openDependencies(
     repair,
   };
 }
+
+/** Four writers of runs, two for each of the two streams of features, and two for everything else. */
+const poolSize = 10;
 
 /** A leaf node may be reaching its hub still; a domain that nobody has looks the same, and does not heal. */
 const apiPatienceMs = 10_000;

@@ -17,6 +17,8 @@ const killed = (step: Step, moment: Moment, at: readonly number[]) => {
   return { name: `replicas killed ${when}: ${step.name}`, failpoint: { step, moment, at } };
 };
 
+const written = killed(steps.featureWrite, "unanswered", [2, 2]);
+
 // The second number kills a successor, or another replica, on its way through the same step.
 const faults = [
   killed(steps.features, "before", [1, 4]),
@@ -26,6 +28,11 @@ const faults = [
   killed(steps.ack, "sent", [7, 50]),
   killed(steps.deadLetter, "before", [1, 4]),
   killed(steps.deadLetter, "unanswered", [2, 4]),
+  // Of large batches two slices are written side by side.
+  {
+    ...{ ...written, name: `${written.name}, of large batches` },
+    env: { EXPERIENCE_FETCH_BATCH: "256" },
+  },
   killed(steps.term, "before", [1, 4]),
   killed(steps.term, "sent", [2, 4]),
 ];

@@ -195,6 +195,7 @@ interface Story {
   readonly size: number;
   readonly traffic: { readonly messages: number; readonly runs: number };
   readonly failpoint?: FailpointOptions;
+  readonly env?: Readonly<Record<string, string>>;
   /** Goes on while messages come, at about so many a second. */
   readonly faults?: { readonly rate: number; readonly inject: (play: Play) => Promise<void> };
 }
@@ -215,7 +216,7 @@ async function runStory(story: Story): Promise<{ differences: readonly string[];
     ...{ main: build.main, size: story.size, ...(failpoint && { failpoint }) },
     streams: [{ name: source.stream, subjects: ["agent.run.v1.>"] }],
     // Runs are read four times as many at once.
-    env: { EXPERIENCE_FETCH_BATCH: "8" },
+    env: { EXPERIENCE_FETCH_BATCH: "8", ...story.env },
   });
   const pauses = watchStoring(stack);
   const problems: string[] = [];
@@ -358,6 +359,20 @@ const runSteps = {
   },
 } as const satisfies Record<string, Step>;
 
+/** The second write since the position moved: one slice of a batch is on its way, or stored, the others are not. */
+function anotherSlice(): Step {
+  let writes = 0;
+  return {
+    name: "another slice of a batch written",
+    matches(message) {
+      if (runSteps.position.matches(message)) writes = 0;
+      else if (runSteps.write.matches(message)) writes += 1;
+      else return false;
+      return writes === 2;
+    },
+  };
+}
+
 const killed = (step: Step, moment: Moment, at: readonly number[]) => {
   const when = { before: "before", unanswered: "after", sent: "right after" }[moment];
   return { name: `replicas killed ${when}: ${step.name}`, failpoint: { step, moment, at } };
@@ -385,6 +400,17 @@ for (const fault of [
 ]) {
   test.concurrent(`the same runs with ${fault.name}`, () =>
     turn(() => expectSame({ ...fault, seed: 1, size: 2, traffic: { messages: 500, runs: 50 } })));
+}
+
+for (const moment of ["before", "unanswered"] as const) {
+  const fault = killed(anotherSlice(), moment, [1, 1]);
+  test.concurrent(`the same runs with ${fault.name}`, () =>
+    turn(() =>
+      expectSame({
+        ...{ ...fault, seed: 6, size: 2, traffic: { messages: 1_000, runs: 60 } },
+        env: { EXPERIENCE_FETCH_BATCH: "128" },
+      }),
+    ));
 }
 
 test.concurrent("the same runs when each of six readers in a row is killed at once", () =>

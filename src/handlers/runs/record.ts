@@ -4,6 +4,7 @@ import { BusError, isRefusal } from "../../errors.ts";
 import type { Place } from "../../runtime/consumer.ts";
 import { defaultEventIdOf, type StoredMessage } from "../../runtime/delivery.ts";
 import { firstBy } from "../../runtime/grouping.ts";
+import { dealSlices, storeSlices } from "../../runtime/slices.ts";
 import { inspectJson, parseJsonItems } from "../../schema/json.ts";
 import { timeFrom } from "../../schema/request.ts";
 import { latestTime } from "../../schema/timestamp.ts";
@@ -78,7 +79,9 @@ export function runs(options: RunsOptions): ConcernPart {
 
   /** What is refused is found out by halving: the others are stored by then, and no duplicates of theirs. */
   async function handle(events: readonly RunEvent[]): Promise<void> {
-    const { stored, refused } = await append(events);
+    const each = await storeSlices(dealSlices(events, writers, runKey), append);
+    const stored = each.flatMap((one) => one.stored);
+    const refused = each.flatMap((one) => one.refused);
     const [first] = refused;
     if (first === undefined) {
       metrics.runEvents.inc({ outcome: "duplicate" }, events.length - stored.length);
@@ -199,6 +202,12 @@ export function runs(options: RunsOptions): ConcernPart {
     consumptions: [{ stream, durable, decode, handle, inOrder: { advance: options.advance } }],
   };
 }
+
+/**
+ * The one reader deals what it has read to so many writers, all events of one run to the same one. It reads on when
+ * each of them has stored what it was dealt (ADR 11).
+ */
+const writers = 4;
 
 interface AppendedEvents {
   readonly stored: readonly StoredRunEvent[];

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { isOutage } from "../../../src/errors.ts";
-import { applyEvents } from "../../../src/handlers/features/apply.ts";
+import { BusError, isOutage } from "../../../src/errors.ts";
+import { applyEvents, applySliced } from "../../../src/handlers/features/apply.ts";
 import type { UserEvent } from "../../../src/handlers/features/event.ts";
 import { changesBy, distinct } from "../../../src/handlers/features/fold.ts";
 import type { FeatureChange, FeatureStore, UserKey } from "../../../src/handlers/features/ports.ts";
@@ -276,6 +276,41 @@ describe("applying", () => {
     await expect(attempt).rejects.toMatchObject({ code: "bad_request" });
     await expect(attempt).rejects.not.toThrow(/secret|value/);
     await expectExactly([]);
+  });
+});
+
+describe("applying by two writers", () => {
+  const events = Array.from({ length: 300 }, (_, i) => event(`e${i}`, { userId: `u${i % 7}` }));
+  /** Writes of the slice that this user is in fail. */
+  const without = (userId: string): FeatureStore => ({
+    read: (some) => store.read(some),
+    async write(changes) {
+      const isIn = changes.some((change) => change.userId === userId);
+      if (isIn) throw new BusError("unavailable", "the connection broke");
+      return await store.write(changes);
+    },
+  });
+
+  test("ends in the same rows and proofs, each event applied once", async () => {
+    const both = await Promise.all([
+      applySliced(events, store),
+      applySliced(events.toReversed(), openStore()),
+    ]);
+    expect(both.flatMap(({ applied }) => applied)).toHaveLength(events.length);
+    await expectExactly(events);
+  });
+
+  test("of which one stores its slice and the other does not is repeated without loss, and nothing counts twice", async () => {
+    await expect(applySliced(events, without("u0"))).rejects.toSatisfy(isOutage);
+    const stored = await proofs();
+    expect(stored.length).toBeGreaterThan(0);
+    expect(stored.length).toBeLessThan(events.length);
+    const others = events.map((one) => ({ ...one, payload: { x: 1 } }));
+    expect((await applySliced(events, openStore())).applied).toHaveLength(
+      events.length - stored.length,
+    );
+    await expectExactly(events);
+    expect(await applySliced(others, store)).toEqual({ applied: [], conflicts: events.length });
   });
 });
 

@@ -1,0 +1,51 @@
+import { isOutage, isRefusal } from "../errors.ts";
+import { groupBy } from "./grouping.ts";
+
+/** A slice costs statements of its own: one that would be smaller than this is not worth them. */
+const leastPerSlice = 64;
+
+/**
+ * Deals items to at most so many writers, all items of one key to the same one and in their order, about as many to each.
+ * Few items make few slices; none is empty.
+ */
+export function dealSlices<T>(
+  items: readonly T[],
+  writers: number,
+  keyOf: (item: T) => string,
+  least = leastPerSlice,
+): T[][] {
+  const most = Math.min(writers, Math.floor(items.length / least));
+  if (most <= 1) return items.length > 0 ? [[...items]] : [];
+  const groups = groupBy(items, keyOf);
+  const sizes = new Array<number>(Math.min(most, groups.size)).fill(0);
+  const sliceOf = new Map<string, number>();
+  // The largest first, each to whoever has least so far.
+  for (const [key, { length }] of [...groups].sort(([, a], [, b]) => b.length - a.length)) {
+    const slice = sizes.indexOf(Math.min(...sizes));
+    sizes[slice] = (sizes[slice] ?? 0) + length;
+    sliceOf.set(key, slice);
+  }
+  const slices = sizes.map((): T[] => []);
+  for (const item of items) slices[sliceOf.get(keyOf(item)) ?? 0]?.push(item);
+  return slices;
+}
+
+/**
+ * Stores slices side by side; resolves to what came of each. Where some fail it waits for the others all the same, so that nobody
+ * begins again beside a slice that is under way, and rejects as the worst of them does: a bug, else an outage, else a refusal.
+ */
+export async function storeSlices<T, R>(
+  slices: readonly (readonly T[])[],
+  store: (slice: readonly T[]) => Promise<R>,
+): Promise<R[]> {
+  const settled = await Promise.allSettled(slices.map((slice) => store(slice)));
+  const errors = settled.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+  if (errors.length > 0) {
+    throw (
+      errors.find((error) => !isOutage(error) && !isRefusal(error)) ??
+      errors.find((error) => isOutage(error)) ??
+      errors[0]
+    );
+  }
+  return settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+}
