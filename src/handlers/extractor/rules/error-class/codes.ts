@@ -36,10 +36,10 @@ export const keptCodes: readonly Kept[] = [
     as: (match, code) => `${http(match, code ?? "")} `,
   },
   {
-    what: "an HTTP status that a server answered",
+    what: "an HTTP status that a server answered; what stands before it is masked like the rest",
     pattern:
-      /\b(?:(?:server|api|service|upstream|endpoint|request|gateway|proxy)\b.{0,40}?\b(?:returned|responded(?: with)?|replied(?: with)?|answered(?: with)?|failed(?: with)?|got|received)(?: an?)?(?: status| error)?|(?:returned|responded with|got|received)(?: an?)?(?: http)?(?: status| response| error)?) ([45]\d\d)(?=$|[\s]*[.:;,)(\]]|\s+(?:from|for|on|error|response)\b)/gi,
-    as: (match, code = "") => `${match.slice(0, -code.length)}http_${code}`,
+      /(?<![\w.])([45]\d\d)(?<=\b(?:(?:server|api|service|upstream|endpoint|request|gateway|proxy)\b.{0,40}?\b(?:returned|responded(?: with)?|replied(?: with)?|answered(?: with)?|failed(?: with)?|got|received)(?: an?)?(?: status| error)?|(?:returned|responded with|got|received)(?: an?)?(?: http)?(?: status| response| error)?) [45]\d\d)(?=$|[\s]*[.:;,)(\]]|\s+(?:from|for|on|error|response)\b)/gi,
+    as: (_, code = "") => `http_${code}`,
   },
   {
     what: "a status of a process",

@@ -15,7 +15,7 @@ export interface KeptName {
 const before: readonly (readonly [what: string, before: string])[] = [
   [
     "a module or package",
-    "(?:no module named|cannot find (?:module|package)|can't (?:resolve|find module)|could not (?:resolve|find) (?:module|package|import|a version for|gem)|module not found(?:: error)?:? ?(?:can't resolve)?|failed to resolve import|unresolved import|no matching distribution found for|could not find a version that satisfies the requirement|unable to locate package|no matching package named|(?:cannot|can't) find crate for|unresolved module|cannot load such file --|no required module provides package|declaration file for module|ClassNotFoundException:|NoClassDefFoundError:|class not found:?|undefined reference to|cannot import name|libraries:)",
+    "(?:no module named|cannot find (?:module|package)|can't (?:resolve|find module)|could not (?:resolve|find) (?:module|package|import|a version for|gem)|module not found(?:: error)?:? ?(?:can't resolve)?|failed to resolve import|unresolved import|no matching distribution found for|could not find a version that satisfies the requirement|unable to locate package|no matching package named|(?:cannot|can't) find crate for|unresolved module|cannot load such file --|could not load file or assembly|no required module provides package|declaration file for module|ClassNotFoundException:|NoClassDefFoundError:|class not found:?|undefined reference to|cannot import name|libraries:)",
   ],
   [
     "a table, a column or another object of a database",
@@ -27,7 +27,7 @@ const before: readonly (readonly [what: string, before: string])[] = [
   ],
   [
     "an attribute, a method or a variable",
-    "(?:has no (?:attribute|member|method|field|property|exported member)(?: named)?|undefined (?:local variable or method|method|variable|symbol|function|constant|index|property|array key):?|(?:local|free|unbound|shell) variable|undefined:|cannot find (?:name|symbol|type|value|function|macro|struct, variant or union type)|unknown (?:field|property|attribute|key|parameter|keyword|variable|identifier|name|tool|setting)|no (?:field|method|variant)(?: named)?|use of undeclared (?:identifier|crate or module|type)|undeclared (?:variable|identifier)|unresolved (?:reference|attribute)|cannot resolve keyword)",
+    "(?:has no (?:attribute|member|method|field|property|exported member)(?: named)?|undefined (?:local variable or method|method|variable|symbol|function|constant|index|property|array key):?|(?:local|free|unbound|shell) variable|undefined:|cannot find (?:name|symbol|type|value|function|macro|struct, variant or union type)|unknown (?:field|property|attribute|key|parameter|keyword|variable|identifier|name|tool|setting)|fixture|no matches for kind|no (?:field|method|variant)(?: named)?|use of undeclared (?:identifier|crate or module|type)|undeclared (?:variable|identifier)|unresolved (?:reference|attribute)|cannot resolve keyword)",
   ],
   [
     "what is missing in an input or the environment",
@@ -37,7 +37,7 @@ const before: readonly (readonly [what: string, before: string])[] = [
 
 /** Too general to be followed by a name, unless that is quoted. */
 const beforeQuoted =
-  "(?:class|package|library|plugin|preset|loader|role|extension|function|procedure|sequence|collection|view|index|property|attribute|method|name|field|parameter|setting|permission|scope|gem|executable|script|keyword|argument|option|flag|app)";
+  "(?:class|package|library|plugin|tool|preset|loader|role|extension|function|procedure|sequence|collection|view|index|property|attribute|method|name|field|parameter|setting|permission|scope|gem|executable|script|keyword|argument|option|flag|app)";
 
 /** What stands behind it. */
 const behind: readonly (readonly [what: string, behind: string])[] = [

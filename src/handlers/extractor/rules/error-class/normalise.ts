@@ -27,7 +27,7 @@ export function normaliseErrorClass(errorClass: string): string {
   if (errorClass.length <= longestClass && plainName.test(errorClass)) return errorClass;
   const lines = linesOf(withBodyRead(cleanedText(errorClass)));
   const several = lines.filter((line) => line.trim() !== "").length > 1;
-  const line = withoutPrefix(decisiveLine(lines)).slice(0, longestLine);
+  const line = withoutPrefix(continued(decisiveLine(lines), lines)).slice(0, longestLine);
   const bare = withoutEnds(line);
   if (isCode(bare)) return bare.toLowerCase() === "unknown" ? "unknown" : bare;
   // What a trace ends with is the name of an exception as its language writes it.
@@ -35,6 +35,14 @@ export function normaliseErrorClass(errorClass: string): string {
   if (name !== bare || /^[A-Za-z_]+$/.test(bare)) return shortened(name, longestClass) || "unknown";
   const sentence = maskedLine(spelledException(bare));
   return shortened(sentence, longestClass) || "unknown";
+}
+
+/** A sentence that breaks off at a comma goes on in the next line. */
+function continued(line: string, lines: readonly string[]): string {
+  if (!line.endsWith(",")) return line;
+  const at = lines.findIndex((one) => one.trim() === line);
+  const next = at === -1 ? "" : (lines[at + 1]?.trim() ?? "");
+  return /^[a-z]/.test(next) ? `${line} ${next}` : line;
 }
 
 /** The whole class is a code of its producer's: a number, `E1001`, `PAY-4021`. */

@@ -41,7 +41,7 @@ export const masked: readonly Masked[] = [
   {
     what: "a date with or without a time",
     pattern: new RegExp(
-      `(?<![\\w.])(?:\\d{4}[-/.]\\d{1,2}[-/.]\\d{1,2}(?:[T ,]{1,2}${clock}${zone})?|\\d{8}T\\d{4,6}(?:\\.\\d+)?Z?|\\d{4}-(?:W\\d{2}(?:-\\d)?|\\d{3})|\\d{1,2}[/.]\\d{1,2}[/.](?:\\d{4}|\\d{2})(?:[ ,]{1,2}${clock}${zone})?|(?:${weekday},? )?\\d{1,2}[ /-]${month}[ /-]\\d{2,4}(?:[: ]${clock}${zone})?|(?:${weekday},? )?${month} {1,2}\\d{1,2}(?:,? \\d{4})?(?:,? (?:at )?${clock}${zone})?(?: \\d{4})?|${clock.replace("(?::\\d{2}", "(?::\\d{2}")}${zone}(?<=:\\d{2}.{0,20}))(?![\\w])`,
+      `(?<![\\w.]|\\.\\w{1,5}:)(?:\\d{4}[-/.]\\d{1,2}[-/.]\\d{1,2}(?:[T ,]{1,2}${clock}${zone})?|\\d{8}T\\d{4,6}(?:\\.\\d+)?Z?|\\d{4}-(?:W\\d{2}(?:-\\d)?|\\d{3})|\\d{1,2}[/.]\\d{1,2}[/.](?:\\d{4}|\\d{2})(?:[ ,]{1,2}${clock}${zone})?|(?:${weekday},? )?\\d{1,2}[ /-]${month}[ /-]\\d{2,4}(?:[: ]${clock}${zone})?|(?:${weekday},? )?${month} {1,2}\\d{1,2}(?:,? \\d{4})?(?:,? (?:at )?${clock}${zone})?(?: \\d{4})?|${clock.replace("(?::\\d{2}", "(?::\\d{2}")}${zone}(?<=:\\d{2}.{0,20}))(?![\\w])`,
       "g",
     ),
     by: "<time>",
@@ -57,7 +57,7 @@ export const masked: readonly Masked[] = [
   {
     what: "a path from the root, from home, or from here",
     pattern: new RegExp(
-      `(?<![\\w.<>/:@%+=~-])(?:(?:~[\\w-]*|\\.{1,2}|\\$\\w+|\\$\\{\\w+\\})?\\/(?:[\\w.@%+=~$#-]+\\/{1,2})*[\\w.@%+=~$#*-]*[\\w@%+=~$#*/-])${position}`,
+      `(?<![\\w.<>/:@%+=~-])(?:(?:~[\\w-]*|\\.{1,2}|\\$\\w+|\\$\\{\\w+\\})?\\/(?:[\\w.@%+=~$#-]+\\/{1,2})*[\\w.@%+=~$#*-]*[\\w@%+=~$#*/-])(?:\\?[\\w.~%&=+:@!$-]+)?${position}`,
       "g",
     ),
     by: "<path>",
@@ -127,6 +127,12 @@ export const masked: readonly Masked[] = [
     by: "<id>",
   },
   {
+    what: "an object of Kubernetes by its kind",
+    pattern:
+      /(?<![\w/.-])((?:pod|deployment|replicaset|statefulset|daemonset|job|cronjob|service|node|configmap|secret|ingress|namespace|pvc)s?(?:\.[a-z0-9.]{1,40})?)\/[\w.-]*\w/gi,
+    by: (_, kind = "") => `${kind}/<id>`,
+  },
+  {
     what: "a pod that a deployment, a job or a set made",
     pattern:
       /(?<![\w-])[a-z0-9](?:[a-z0-9-]{0,60})-(?:[a-z0-9]{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}|\d{6,10}(?:-[a-z0-9]{5})?)(?![\w-])/g,
@@ -174,6 +180,12 @@ export const masked: readonly Masked[] = [
       /(?<![0-9a-z])(?:(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{7,}|[0-9a-f]{16,})(?![0-9a-z])/gi,
     by: "<id>",
   },
+  {
+    what: "a short hash in brackets",
+    pattern: /\((?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{4,6}\)/g,
+    by: "(<id>)",
+  },
+  { what: "a name that has its id behind it", pattern: /(?<![\w<])[\w.-]+ \(<id>\)/g, by: "<id>" },
   {
     what: "an amount of money",
     pattern: new RegExp(

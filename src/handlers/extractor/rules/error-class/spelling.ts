@@ -62,8 +62,18 @@ const prefixes = [
   /^Uncaught (?:exception )?(?:\(in promise\) )?(?=[A-Z])/,
   /^Unhandled (?:exception|rejection)[.:]? /i,
   /^Caused by: /,
+  /^UnhandledPromiseRejection(?:Warning)?: /,
+  /^npm (?:ERR!|error) (?:code )?(?=E[A-Z]{3,}\b)/,
+  /^(?:Mcp|MCP)Error: (?=mcp error )/i,
+  /^(?:pq|pgx|mysql|mssql): (?=\S)/,
+  // A driver's exception says nothing that the database's own number does not.
+  /^(?:[\w.$]+(?:Exception|Error): ){1,3}(?=ORA-\d{5}: )/,
+  // What libpq says before the server does.
+  /^(?:psql: )?(?:error: )?connection to server (?:at|on) .{1,200}? failed: (?=(?:FATAL|ERROR|SSL|could)\b)/i,
   /^\[(?:ERROR|FATAL|error|fatal|SEVERE)\] /,
-  /^[\w./\\-]+\.\w{1,5}:\d+(?::\d+)?: (?=[A-Z]\w*(?:Error|Exception|Warning)\b)/,
+  /^[\w./\\-]+\.\w{1,5}(?::\d+(?::\d+)?|\(\d+(?:,\d+)?\)): (?=[A-Z]\w*(?:Error|Exception|Warning)\b|(?:fatal )?error\b)/,
+  // Every error is one.
+  /^(?:error|exception): (?=[\w'"`[]\S* \S)/i,
   shell,
 ];
 
