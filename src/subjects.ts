@@ -56,6 +56,9 @@ export const runs = {
 /** Counts the windows of `EXPERIENCE_STREAM_NAME`, reading it in order. */
 export const windows = { durable: "lesson-windows-v1" } as const;
 
+/** Counts what is in `EXPERIENCE_STREAM_NAME` minute by minute, reading it in order. */
+export const counts = { durable: "experience-counts-v1" } as const;
+
 /** Changes of the records of agents, of their missions, and of what these read. */
 export const changes = {
   stream: "CHANGES",

@@ -31,7 +31,7 @@ BEGIN
     WHERE relkind IN ('r', 'p', 'S') AND relnamespace IN ('public'::regnamespace, to_regnamespace('drizzle'))
       AND relowner <> 'experience_migrator'::regrole
       -- generated: owned tables
-      AND relname IN ('agent_lessons', 'lesson_sightings', 'lesson_outbox', 'wide_evidence', 'window_marks', 'signature_windows', 'run_windows', 'lesson_windows', 'user_features', 'feature_events', 'agent_runs', 'agent_events', 'lesson_decisions', 'lesson_epochs', 'lesson_exposures', 'lesson_omissions', 'lesson_erasures', 'run_outcomes', 'outcome_watermarks', 'lesson_recurrences', 'run_activity', 'lesson_outcomes', 'lesson_effects', 'effect_checks', 'review_clock', 'review_entries', 'review_events', 'memory_entries', 'memory_feedback', 'memory_promotions', 'agent_snapshots', 'mission_snapshots', 'record_snapshots', 'mission_claims', 'agent_claims', 'agent_tokens', 'mission_iterations', 'mission_outbox', 'mission_decrypt_audit', 'leases', 'stream_positions', 'experience_bus_migrations')
+      AND relname IN ('agent_lessons', 'lesson_sightings', 'lesson_outbox', 'wide_evidence', 'window_marks', 'signature_windows', 'run_windows', 'lesson_windows', 'user_features', 'feature_events', 'agent_runs', 'agent_events', 'lesson_decisions', 'lesson_epochs', 'lesson_exposures', 'lesson_omissions', 'lesson_erasures', 'run_outcomes', 'outcome_watermarks', 'lesson_recurrences', 'run_activity', 'lesson_outcomes', 'lesson_effects', 'effect_checks', 'review_clock', 'review_entries', 'review_events', 'memory_entries', 'memory_feedback', 'memory_promotions', 'agent_snapshots', 'mission_snapshots', 'record_snapshots', 'mission_claims', 'agent_claims', 'agent_tokens', 'mission_iterations', 'mission_outbox', 'mission_decrypt_audit', 'experience_counts', 'experience_agents', 'leases', 'stream_positions', 'experience_bus_migrations')
       -- end of owned tables
       -- A sequence of a column goes with its table.
       AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('a', 'i', 'e')
@@ -103,6 +103,8 @@ BEGIN
       ('experience_service', 'public.mission_iterations', 'SELECT, INSERT'),
       ('experience_service', 'public.mission_outbox', 'SELECT, INSERT, DELETE'),
       ('experience_service', 'public.mission_decrypt_audit', 'SELECT, INSERT'),
+      ('experience_service', 'public.experience_counts', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('experience_service', 'public.experience_agents', 'SELECT, INSERT, UPDATE, DELETE'),
       ('experience_service', 'public.leases', 'SELECT, INSERT, UPDATE, DELETE'),
       ('experience_service', 'public.stream_positions', 'SELECT, INSERT, UPDATE'),
       ('experience_service', 'drizzle.experience_bus_migrations', 'SELECT'),

@@ -39,6 +39,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   memory: async () => (await import("./memory.ts")).addMemoryCommands,
   agents: async () => (await import("./agents.ts")).addAgentCommands,
   missions: async () => (await import("./missions.ts")).addMissionCommands,
+  counts: async () => (await import("./counts.ts")).addCountCommands,
   "planner-echo": async () => (await import("./planner-echo.ts")).addPlannerEchoCommand,
   skills: async () => (await import("./skills.ts")).addSkillCommands,
   dlq: async () => (await import("./dlq.ts")).addDeadLetterCommands,

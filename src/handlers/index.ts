@@ -1,4 +1,5 @@
 import type { AnyConcern } from "./concern.ts";
+import { consoleConcern } from "./console/index.ts";
 import { deadletters } from "./deadletters/index.ts";
 import { effects } from "./effects/index.ts";
 import { extractor } from "./extractor/index.ts";
@@ -24,6 +25,7 @@ export const concerns: readonly AnyConcern[] = [
   review,
   memory,
   missions,
+  consoleConcern,
 ];
 
 export const concernNames: readonly string[] = concerns.map(({ name }) => name);

@@ -113,5 +113,6 @@ async function openDurable(
   if (state.last_seq > position) await attempts.start(here, randomUUID());
   if (until.aborted) return opened;
   await restartDurable(jsm, wanted, position);
-  return { ...opened, suspects: started >= suspectOpens ? batch : 0 };
+  const reading = { from: position };
+  return { ...opened, reading, suspects: started >= suspectOpens ? batch : 0 };
 }

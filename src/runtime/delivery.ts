@@ -15,6 +15,13 @@ export interface DeliverySource {
   readonly streamCreated: string;
   /** So many of its first deliveries are suspected of killing the process. */
   readonly suspects: number;
+  readonly reading?: Reading | undefined;
+}
+
+/** One reading of a stream in order: every message after a sequence, none left out, until it is read anew. */
+export interface Reading {
+  /** Where it began: up to there everything had been stored. */
+  readonly from: number;
 }
 
 /** What decoding a message of a stream may look at. */
@@ -26,6 +33,8 @@ export interface StoredMessage {
   readonly identity: string;
   /** When the stream stored it, epoch ms. */
   readonly storedAt: number;
+  /** Of a durable that is read in order: the same object for all messages of one reading. */
+  readonly reading?: Reading | undefined;
 }
 
 /**
@@ -114,6 +123,9 @@ export class Delivery implements StoredMessage {
   }
   get streamCreated(): string {
     return this.#source.streamCreated;
+  }
+  get reading(): Reading | undefined {
+    return this.#source.reading;
   }
 
   /** Lets go of the content, of which nothing more is needed than its acknowledgement. */

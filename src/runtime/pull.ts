@@ -2,7 +2,7 @@ import { createInbox, type Msg, type NatsConnection, nanos } from "@nats-io/tran
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { backoffMs, pause } from "./backoff.ts";
-import { Delivery, type DeliverySource } from "./delivery.ts";
+import { Delivery, type DeliverySource, type Reading } from "./delivery.ts";
 import { createSignal } from "./signal.ts";
 
 /** A durable as the server has it. */
@@ -21,6 +21,7 @@ export interface OpenedDurable {
   readonly inOrder?: boolean;
   /** So many of its first deliveries are suspected of killing the process. */
   readonly suspects?: number;
+  readonly reading?: Reading;
 }
 
 export interface PullOptions<T> {
@@ -221,7 +222,8 @@ export function startPulling<T>(options: PullOptions<T>): Pulling<T> {
         // No problem: another replica reads it now.
         found.until?.addEventListener("abort", () => lose(null), { signal: opening.signal });
         const { stream, durable, streamCreated, suspects = 0 } = found;
-        source = { nc, stream, durable, streamCreated, suspects, names: `.${stream}.${durable}.` };
+        const names = `.${stream}.${durable}.`;
+        source = { nc, stream, durable, streamCreated, suspects, names, reading: found.reading };
         expected = found.inOrder ? 1 : null;
         opened = found;
         credit.limitTo(found.maxAckPending ?? Number.POSITIVE_INFINITY);

@@ -165,6 +165,7 @@ export const streamPositions = pgTable("stream_positions", {
   updatedAt: moment("updated_at").notNull().defaultNow(),
 });
 
+export { experienceAgents, experienceCounts } from "./counts.ts";
 export {
   effectChecks,
   lessonEffects,

@@ -99,6 +99,7 @@ describe.skipIf(kustomize === null)("components/nack", () => {
     const { evidence, attempts, featureAttempts, runAttempts } = wanted;
     const { reviewAttempts, windowAttempts, changeAttempts, exposureAttempts, outcomeAttempts } =
       wanted;
+    const { countAttempts } = wanted;
     const buckets = [
       evidence,
       attempts,
@@ -109,13 +110,14 @@ describe.skipIf(kustomize === null)("components/nack", () => {
       changeAttempts,
       exposureAttempts,
       outcomeAttempts,
+      countAttempts,
     ];
     expect(named(made("KeyValue"))).toEqual(byName(buckets));
   });
 
   it("keeps exactly the durables that the service would make, but those that replicas make anew", () => {
     const kept = Object.values(wanted.durables).filter(({ inOrder }) => !inOrder);
-    expect(Object.values(wanted.durables).length - kept.length).toBe(3);
+    expect(Object.values(wanted.durables).length - kept.length).toBe(4);
     const places = ofKind(resources, "Consumer").map(({ spec }) => spec.streamName);
     const configs = made("Consumer").map((config, i) => [places[i], config]);
     expect(configs.length).toBe(kept.length);
@@ -126,7 +128,7 @@ describe.skipIf(kustomize === null)("components/nack", () => {
 
   it("deletes nothing from JetStream when a resource is deleted", () => {
     const all = resources.filter(({ apiVersion }) => apiVersion === "jetstream.nats.io/v1beta2");
-    expect(all.length).toBe(23);
+    expect(all.length).toBe(24);
     for (const { spec } of all) expect(spec.preventDelete).toBe(true);
   });
 });

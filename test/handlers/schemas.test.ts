@@ -62,6 +62,9 @@ const requests: Record<string, unknown> = {
   "missions-get": { user_id: "ada", mission_id: "m0" },
   "missions-iterations": { user_id: "ada", mission_id: "m0" },
   "missions-tick": {},
+  "counts-series": { step: 3_600 },
+  "counts-agents": { limit: 1 },
+  "counts-rebuild": {},
 };
 
 /** Lessons, a dead letter, a user with features, and a run. */

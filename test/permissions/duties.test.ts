@@ -26,6 +26,7 @@ const rarelyUsed = new Set([
   "dead.FEEDBACK.review-feedback-v1",
   // Read leniently: what is invalid is the dead letter of the extractor.
   "dead.EXPERIENCE.lesson-windows-v1",
+  "dead.EXPERIENCE.experience-counts-v1",
   // The service itself writes what is in it.
   "$KV.mission-snapshots-v1-attempts.>",
   "$KV.exposure-recorder-v1-attempts.>",

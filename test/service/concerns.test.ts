@@ -44,6 +44,7 @@ test("replicas with different concerns do all the work together", async () => {
     "review",
     "memory",
     "missions",
+    "console",
   ]) {
     await stack.start({ EXPERIENCE_CONCERNS: concern });
   }

@@ -14,6 +14,7 @@ const consumers = [
   "RUNS/run-recorder-v1",
   "CHANGES/mission-snapshots-v1",
   "EXPOSURES/exposure-recorder-v1",
+  "EXPERIENCE/experience-counts-v1",
 ];
 
 test("a replica whose dependencies answer is ok", async () => {

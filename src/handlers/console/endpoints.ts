@@ -1,0 +1,65 @@
+import type { Static } from "typebox";
+import type { ConcernPart } from "../concern.ts";
+import { endpoint, writingEndpoint } from "../endpoint.ts";
+import type { CountReader } from "./reader.ts";
+import { rangeOf, wholeRange } from "./steps.ts";
+import {
+  agentsReplySchema,
+  agentsSchema,
+  rebuildReplySchema,
+  rebuildSchema,
+  seriesReplySchema,
+  seriesSchema,
+  timesFrom,
+  wireAgents,
+  wireSeries,
+} from "./wire.ts";
+
+export interface ConsoleEndpoints {
+  readonly reader: CountReader;
+  /** Has everything counted again; resolves to how many messages there are. */
+  readonly rebuild: () => Promise<number>;
+}
+
+/** The `counts-…` endpoints. */
+export function consoleEndpoints({ reader, rebuild }: ConsoleEndpoints): ConcernPart["endpoints"] {
+  async function series(request: Static<typeof seriesSchema>) {
+    const { tenant_id: tenantId = "default", agent_id, task_type, step } = request;
+    const { since, until } = timesFrom(request, Date.now());
+    const range = rangeOf(since, until, step);
+    const filter = { tenantId, agentId: agent_id ?? null, taskType: task_type ?? null };
+    return wireSeries(tenantId, range, await reader.series(filter, range));
+  }
+
+  async function agents(request: Static<typeof agentsSchema>) {
+    const { tenant_id: tenantId = "default", limit = 200 } = request;
+    const { since, until } = timesFrom(request, Date.now());
+    const range = wholeRange(since, until);
+    const [found, total] = await Promise.all([
+      reader.agents(tenantId, range, limit),
+      reader.countAgents(tenantId),
+    ]);
+    return wireAgents(tenantId, range, found, total);
+  }
+
+  return [
+    endpoint({
+      name: "counts-series",
+      request: seriesSchema,
+      reply: seriesReplySchema,
+      handle: series,
+    }),
+    endpoint({
+      name: "counts-agents",
+      request: agentsSchema,
+      reply: agentsReplySchema,
+      handle: agents,
+    }),
+    writingEndpoint({
+      name: "counts-rebuild",
+      request: rebuildSchema,
+      reply: rebuildReplySchema,
+      handle: async () => ({ messages: await rebuild() }),
+    }),
+  ];
+}

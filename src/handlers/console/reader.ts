@@ -1,0 +1,96 @@
+import type { Database } from "../../postgres/client.ts";
+import type { Tally } from "./fold.ts";
+import type { Range } from "./steps.ts";
+
+export interface CountFilter {
+  readonly tenantId: string;
+  /** Null: of all agents together. */
+  readonly agentId: string | null;
+  /** Null: of all tasks together. */
+  readonly taskType: string | null;
+}
+
+/** What was counted in the step that starts then (epoch ms). */
+export interface CountPoint extends Tally {
+  readonly startsAt: number;
+}
+
+export interface AgentCounts extends Tally {
+  readonly agentId: string;
+  /** Event time of the newest message ever counted, epoch ms. */
+  readonly lastAt: number;
+}
+
+export interface CountReader {
+  /** Steps in which anything was counted, the oldest first. */
+  series(filter: CountFilter, range: Range): Promise<CountPoint[]>;
+  /** Agents that were ever counted, with what was counted in that time; those that failed most often first. */
+  agents(tenantId: string, range: Range, limit: number): Promise<AgentCounts[]>;
+  /** How many agents were ever counted. */
+  countAgents(tenantId: string): Promise<number>;
+}
+
+/** The database stays its opener's to close. Every method rejects as `Database.run` does. */
+export function openCountReader(database: Database): CountReader {
+  return {
+    async series({ tenantId, agentId, taskType }, { since, until, stepSeconds, countedSeconds }) {
+      // Of a whole tenant there are rows of their own, under no agent and no task.
+      const whole = agentId === null && taskType === null;
+      const agent = whole ? "" : agentId;
+      const task = whole ? "" : taskType;
+      return await database.run(
+        async ({ sql }) => sql<CountPoint>`
+          SELECT floor(extract(epoch FROM starts_at) / ${stepSeconds}::int)::float8
+              * ${stepSeconds}::int * 1000 AS "startsAt",
+            sum(ok)::float8 AS ok, sum(error)::float8 AS error, sum(silent)::float8 AS silent,
+            sum(cancelled)::float8 AS cancelled, sum(slow)::float8 AS slow, to_jsonb(ARRAY[
+              sum(latency[1]), sum(latency[2]), sum(latency[3]), sum(latency[4]), sum(latency[5]),
+              sum(latency[6]), sum(latency[7]), sum(latency[8]), sum(latency[9]), sum(latency[10]),
+              sum(latency[11]), sum(latency[12]), sum(latency[13]), sum(latency[14])]) AS latency
+          FROM experience_counts
+          WHERE tenant_id = ${tenantId} AND step_seconds = ${countedSeconds}::int
+            AND starts_at >= to_timestamp(${since}::float8 / 1000)
+            AND starts_at < to_timestamp(${until}::float8 / 1000)
+            AND (${agent}::text IS NULL AND agent_id <> '' OR agent_id = ${agent}::text)
+            AND (${task}::text IS NULL OR task_type = ${task}::text)
+          GROUP BY 1 ORDER BY 1`,
+      );
+    },
+
+    async agents(tenantId, { since, until, countedSeconds }, limit) {
+      return await database.run(
+        async ({ sql }) => sql<AgentCounts>`
+          WITH counted AS (
+            SELECT agent_id,
+              sum(ok)::float8 AS ok, sum(error)::float8 AS error, sum(silent)::float8 AS silent,
+              sum(cancelled)::float8 AS cancelled, sum(slow)::float8 AS slow, to_jsonb(ARRAY[
+                sum(latency[1]), sum(latency[2]), sum(latency[3]), sum(latency[4]), sum(latency[5]),
+                sum(latency[6]), sum(latency[7]), sum(latency[8]), sum(latency[9]), sum(latency[10]),
+                sum(latency[11]), sum(latency[12]), sum(latency[13]), sum(latency[14])]) AS latency
+            FROM experience_counts
+            WHERE tenant_id = ${tenantId} AND step_seconds = ${countedSeconds}::int AND agent_id <> ''
+              AND starts_at >= to_timestamp(${since}::float8 / 1000)
+              AND starts_at < to_timestamp(${until}::float8 / 1000)
+            GROUP BY agent_id
+          )
+          SELECT seen.agent_id AS "agentId",
+            (extract(epoch FROM seen.last_at) * 1000)::float8 AS "lastAt",
+            coalesce(ok, 0) AS ok, coalesce(error, 0) AS error, coalesce(silent, 0) AS silent,
+            coalesce(cancelled, 0) AS cancelled, coalesce(slow, 0) AS slow,
+            coalesce(latency, '[]') AS latency
+          FROM experience_agents AS seen LEFT JOIN counted ON counted.agent_id = seen.agent_id
+          WHERE seen.tenant_id = ${tenantId}
+          ORDER BY coalesce(error, 0) + coalesce(silent, 0) DESC, seen.last_at DESC, seen.agent_id
+          LIMIT ${limit}`,
+      );
+    },
+
+    async countAgents(tenantId) {
+      const [row] = await database.run(
+        async ({ sql }) => sql<{ agents: number }>`
+          SELECT count(*)::int AS agents FROM experience_agents WHERE tenant_id = ${tenantId}`,
+      );
+      return row?.agents ?? 0;
+    },
+  };
+}
