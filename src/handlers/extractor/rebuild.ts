@@ -34,9 +34,9 @@ export interface Rebuild {
 }
 
 /** How often a replica looks whether another has read the stream, and how often in a row it may find no further beat. */
-const waiting = { everyMs: 250, patience: 40 };
+const waiting = { everyMs: 250, patience: 12 };
 /** How often the replica that reads says that it still does. */
-const tellMs = 1_000;
+const tellMs = 500;
 
 /**
  * Notices that the evidence bucket was wiped, or that documents expired while events waited, and

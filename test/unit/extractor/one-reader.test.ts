@@ -53,9 +53,9 @@ test("a replica that dies while it reads is waited for no longer, and another on
   void ensureCovered("the one that dies");
   await turns(2);
   const other = ensureCovered("the other");
-  await turns(20);
+  await turns(8);
   expect(readings).toHaveLength(1);
-  await turns(60);
+  await turns(40);
   expect(readings.map(({ by }) => by)).toEqual(["the one that dies", "the other"]);
   readings[1]?.end();
   await other;
@@ -69,7 +69,7 @@ test("a replica that takes long is waited for while it says that it reads", asyn
   for (let i = 0; i < 10; i++) {
     clock.now += 2_000;
     await readings[0]?.batch();
-    await turns(20);
+    await turns(6);
   }
   expect(readings).toHaveLength(1);
   readings[0]?.end();
