@@ -89,6 +89,8 @@ export function openRecall(options: {
     const run = JSON.stringify([tenantId, runId]);
     const deadline = performance.now() + recordWithinMs;
     let known = records.get(run) ?? null;
+    /** Whether another replica has, or may have, put this run's arms on record. */
+    let isElsewhere = false;
     for (let attempt = 0; ; attempt++) {
       const before = new Set(known?.record.exposures.map(({ lessonKey }) => lessonKey));
       const choice = choose(lessons, asked, before, facts);
@@ -101,26 +103,29 @@ export function openRecall(options: {
         omitted: mergedOmissions(known?.record.omitted ?? [], choice.omitted),
       };
       const left = deadline - performance.now();
-      const outcome = await (attempt >= mostAttempts || left < leastWaitMs
-        ? "lost"
-        : known?.isRead === false
+      const isLate = attempt >= mostAttempts || left < leastWaitMs;
+      const isOld = known?.isRead === false;
+      const outcome = isLate
+        ? "unknown"
+        : isOld
           ? "outpaced"
-          : recorder.append(record, known?.sequence ?? 0, left));
-      if (outcome === "lost") return giveUp(choice, run, known?.record ?? null);
-      // It may be on record, so what the coin holds out stays held out.
-      if (outcome === "unknown") {
+          : await recorder.append(record, known?.sequence ?? 0, left);
+      if (outcome === "lost" && !isElsewhere) return giveUp(choice, run, known?.record ?? null);
+      // It may be on record, here or by another replica, so what the coin holds out stays held out.
+      if (outcome === "unknown" || outcome === "lost") {
         return { ...answer(choice, known?.record ?? null, fresh), recorded: false };
       }
       if (outcome !== "outpaced") {
         records.set(run, { record, sequence: outcome.sequence, isRead: false });
         return answer(choice, known?.record ?? null, fresh);
       }
+      isElsewhere = true;
       try {
         const read = await within(recorder.read(tenantId, runId), deadline - performance.now());
         known = read && { ...read, isRead: true };
       } catch (error) {
         log.debug({ err: error }, "the record of a run cannot be read");
-        return giveUp(choice, run, known?.record ?? null);
+        return { ...answer(choice, known?.record ?? null, fresh), recorded: false };
       }
       if (known !== null) records.set(run, known);
     }
