@@ -18,6 +18,7 @@ function assetOf(name: string, ending: string, type: string): Asset {
 export const assets = {
   style: assetOf("console", "css", "text/css; charset=utf-8"),
   script: assetOf("console", "js", "text/javascript; charset=utf-8"),
+  worker: assetOf("live", "js", "text/javascript; charset=utf-8"),
   icon: assetOf("icon", "svg", "image/svg+xml"),
 } as const;
 
@@ -27,6 +28,8 @@ export function serveAsset({ type, content, etag }: Asset, request: Request): Re
     "Content-Type": type,
     "Cache-Control": "public, max-age=31536000, immutable",
     ETag: etag,
+    // A worker has what its own file allows it: to ask here.
+    "Content-Security-Policy": "default-src 'none'; connect-src 'self'; frame-ancestors 'none'",
   };
   const isKnown = request.headers.get("If-None-Match") === etag;
   return new Response(isKnown ? null : content, { status: isKnown ? 304 : 200, headers });

@@ -1,13 +1,14 @@
 import type { Context } from "hono";
 import { BusError } from "../errors.ts";
 import type { RunStreams } from "../handlers/runs/follow.ts";
-import { requireRight } from "../http/access.ts";
+import { requireEndpoint, requireRight } from "../http/access.ts";
+import type { Caller } from "../http/route.ts";
 import { followRun } from "../http/runs.ts";
 import type { Logger } from "../log.ts";
 import { assets, serveAsset } from "./assets.ts";
 import { noSession, sessionCookie, sessionIn } from "./cookies.ts";
 import { readForm } from "./forms.ts";
-import { openLivePages } from "./live.ts";
+import { type LivePage, openLivePages } from "./live.ts";
 import { matchPage } from "./match.ts";
 import type { Page } from "./page.ts";
 import { pages } from "./pages/index.ts";
@@ -91,12 +92,16 @@ async function show<C extends Context>(
   page: Page,
   visitor: Visitor,
 ): Promise<Response> {
-  requireRight(visitor.caller, page.may ?? "read");
+  requirePage(visitor.caller, page);
   const url = new URL(c.req.url);
   const request = pageRequest(options, visitor, { page, params: c.req.param(), url });
   const shown = await page.show(request);
   const notice = noticeOf(page, url.searchParams);
   return await htmlResponse(await shellOf({ page, request, shown, notice, problem: null }));
+}
+
+function requirePage(caller: Caller, { may = "read", fleet }: Page): void {
+  requireEndpoint(caller, { may, ...(fleet && { fleet }) });
 }
 
 function noticeOf({ notices = {} }: Page, query: URLSearchParams): string | null {
@@ -112,6 +117,7 @@ async function act<C extends Context>(
   page: Page,
   visitor: Visitor,
 ): Promise<Response> {
+  requirePage(visitor.caller, page);
   const form = await readForm(c.req.raw, visitor.session);
   const url = new URL(c.req.url);
   const request = pageRequest(options, visitor, { page, params: c.req.param(), url });
@@ -184,20 +190,14 @@ function addStreams<C extends Context>(options: ConsoleOptions<C>): void {
   on("GET", "/live", async (c) => {
     const visitor = await visitorOf(options, c);
     requireOwnRequest(c.req.raw);
-    const url = new URL(c.req.query("page") ?? "/", c.req.url);
-    const found = matchPage(pages, url.pathname);
-    if (found === null) throw new BusError("not_found", "there is no such page");
-    const { page, params } = found;
-    requireRight(visitor.caller, page.may ?? "read");
-    const render = async () => {
-      // No session's own form token: it is rendered for all who may see the same.
-      const request = pageRequest(options, { ...visitor, session: null }, { page, params, url });
-      return await htmlOf((await page.show(request)).body);
-    };
-    const { caller } = visitor;
-    const who = [caller.tenantId, [...caller.may].sort().join(), url.pathname + url.search];
-    const seen = c.req.header("Last-Event-ID") ?? c.req.query("seen") ?? null;
-    return eventStream(live.follow({ key: JSON.stringify(who), render }, seen));
+    const { searchParams: query } = new URL(c.req.url);
+    const [names, seen] = [query.getAll("page"), query.getAll("seen")];
+    if (names.length > mostPages) throw new BusError("bad_request", "too many pages at once");
+    const followed = names.map((name, i) => ({
+      ...livePage(options, visitor, name),
+      seen: seen[i] ?? "",
+    }));
+    return eventStream(live.follow(followed));
   });
   on("GET", "/live/runs/:run_id", async (c) => {
     const { caller } = await visitorOf(options, c);
@@ -210,6 +210,32 @@ function addStreams<C extends Context>(options: ConsoleOptions<C>): void {
       ? followed
       : new Response(asRows(followed.body), { headers: followed.headers });
   });
+}
+
+const mostPages = 100;
+/** Of addresses that are paths; what it says shows nowhere. */
+const base = "http://console";
+
+/** A page by its address, as this visitor sees it. Throws `not_found` and `forbidden`. */
+function livePage<C extends Context>(
+  options: ConsoleOptions<C>,
+  visitor: Visitor,
+  name: string,
+): LivePage {
+  const url = new URL(URL.canParse(name, base) ? name : "/", base);
+  const found = matchPage(pages, url.pathname);
+  if (found === null || /[\r\n]/.test(name))
+    throw new BusError("not_found", "there is no such page");
+  const { page, params } = found;
+  const { caller } = visitor;
+  requirePage(caller, page);
+  const render = async () => {
+    // No session's own form token: it is rendered for all who may see the same.
+    const request = pageRequest(options, { ...visitor, session: null }, { page, params, url });
+    return await htmlOf((await page.show(request)).body);
+  };
+  const key = JSON.stringify([caller.tenantId, [...caller.may].sort(), name]);
+  return { key, name, render };
 }
 
 /** Whoever reads no body must not be kept as a reader. */

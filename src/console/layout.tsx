@@ -16,10 +16,10 @@ export function Layout(options: {
   readonly body: Child;
   readonly notice: string | null;
   readonly problem: string | null;
-  /** Where its live events come from; null: it is none that lives. */
-  readonly liveFrom: string | null;
+  /** Of a page that lives: its address, and what is shown of it now. */
+  readonly live: { readonly address: string; readonly seen: string } | null;
 }) {
-  const { page, pages, request, shown, body, notice, problem, liveFrom } = options;
+  const { page, pages, request, shown, body, notice, problem, live } = options;
   return (
     <Document title={shown.title} formToken={request.formToken}>
       <a class="skip" href="#content">
@@ -52,7 +52,19 @@ export function Layout(options: {
             {problem}
           </p>
         )}
-        <div {...(liveFrom && { "data-live": liveFrom })}>{body}</div>
+        {live && (
+          <p class="problem" id="stale" role="status" hidden>
+            Not connected: what is shown may be old. It is tried again.
+          </p>
+        )}
+        <div
+          {...(live && {
+            ...{ "data-live": live.address, "data-seen": live.seen },
+            "data-worker": assets.worker.path,
+          })}
+        >
+          {body}
+        </div>
       </main>
     </Document>
   );

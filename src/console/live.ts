@@ -1,31 +1,40 @@
 import { hash } from "node:crypto";
-import { isOutage } from "../errors.ts";
+import { isOutage, isRefusal } from "../errors.ts";
 import type { Logger } from "../log.ts";
 
 /** Pages that are open, rendered once for all who look at the same. */
 export interface LivePages {
   /**
-   * Server-sent events, each the content of a page, whenever it differs from what was sent before; `seen` is the id of the
-   * last one. Ends after some minutes: whoever comes back shows again who it is.
+   * Server-sent events of these pages: the page's name and its content, with the content's id, whenever it differs from what
+   * is seen. Ends after some minutes: whoever comes back shows again who it is.
    */
-  follow(page: LivePage, seen: string | null): ReadableStream<Uint8Array>;
+  follow(pages: readonly SeenPage[]): ReadableStream<Uint8Array>;
 }
 
 export interface LivePage {
   /** What is the same for all who see the same. */
   readonly key: string;
+  /** In the address of the request; one line. */
+  readonly name: string;
   /** The content, as HTML. */
   readonly render: () => Promise<string>;
+}
+
+export interface SeenPage extends LivePage {
+  /** Of what is shown now; empty: nothing is. */
+  readonly seen: string;
 }
 
 /** Somebody who looks at a page. */
 interface Viewer {
   /** What is on the page now. */
-  seen: string | null;
+  seen: string;
   readonly show: (frame: Uint8Array) => void;
+  readonly end: () => void;
 }
 
 interface Topic {
+  readonly name: string;
   readonly render: () => Promise<string>;
   readonly viewers: Set<Viewer>;
 }
@@ -55,7 +64,7 @@ export function openLivePages(log: Logger): LivePages {
     isTurning = false;
   }
 
-  async function update({ render, viewers }: Topic): Promise<void> {
+  async function update({ name, render, viewers }: Topic): Promise<void> {
     // Whoever comes while it is rendered may have something newer.
     const waiting = [...viewers];
     let html: string;
@@ -63,60 +72,80 @@ export function openLivePages(log: Logger): LivePages {
       html = await render();
     } catch (error) {
       // In an outage what is shown stays; the next turn tries again.
-      if (!isOutage(error)) log.warn({ err: error }, "an open page of the console cannot be shown");
+      if (isOutage(error)) return;
+      // Whoever comes back is told why.
+      if (!isRefusal(error)) log.error({ err: error }, "an open page cannot be rendered");
+      for (const viewer of waiting) viewer.end();
       return;
     }
     const id = contentId(html);
     const behind = waiting.filter((viewer) => viewer.seen !== id && viewers.has(viewer));
     if (behind.length === 0) return;
-    const frame = frameOf(id, html);
+    const frame = frameOf(id, name, html);
     for (const viewer of behind) {
       viewer.seen = id;
       viewer.show(frame);
     }
   }
 
+  function topicOf({ key, name, render }: LivePage): Topic {
+    const topic = topics.get(key) ?? { name, render, viewers: new Set<Viewer>() };
+    topics.set(key, topic);
+    return topic;
+  }
+
   return {
-    follow({ key, render }, seen) {
-      const topic = topics.get(key) ?? { render, viewers: new Set<Viewer>() };
-      topics.set(key, topic);
-      void turn();
-      return streamOf(topic, seen, () => {
-        if (topic.viewers.size === 0) topics.delete(key);
+    follow(pages) {
+      const followed = pages.map((page) => ({ ...page, topic: topicOf(page) }));
+      return streamFor({
+        begin(look) {
+          const viewers = followed.map(({ seen, topic }) => {
+            const viewer: Viewer = { seen, ...look };
+            topic.viewers.add(viewer);
+            return viewer;
+          });
+          void turn();
+          return () => {
+            for (const [i, { key, topic }] of followed.entries()) {
+              topic.viewers.delete(viewers[i] as Viewer);
+              if (topic.viewers.size === 0 && topics.get(key) === topic) topics.delete(key);
+            }
+          };
+        },
       });
     },
   };
 }
 
-function streamOf(
-  { viewers }: Topic,
-  seen: string | null,
-  onEnd: () => void,
-): ReadableStream<Uint8Array> {
+/** A stream for one reader; `begin` returns what ends it. */
+function streamFor(options: {
+  readonly begin: (look: Pick<Viewer, "show" | "end">) => () => void;
+}): ReadableStream<Uint8Array> {
   const text = new TextEncoder();
   let leave: () => void = () => undefined;
   return new ReadableStream<Uint8Array>({
     start(controller) {
-      const show = (frame: Uint8Array) => {
-        // Who takes nothing is cut off, and comes back for what is newest then.
-        if ((controller.desiredSize ?? 0) < -mostBehind) end();
-        else controller.enqueue(frame);
-      };
-      const viewer: Viewer = { seen, show };
+      let isOver = false;
       const end = () => {
+        if (isOver) return;
         leave();
         controller.close();
       };
+      const show = (frame: Uint8Array) => {
+        // Who takes nothing is cut off, and comes back for what is newest then.
+        if ((controller.desiredSize ?? 0) < -mostBehind) end();
+        else if (!isOver) controller.enqueue(frame);
+      };
+      controller.enqueue(text.encode(`retry: ${retryMs}\n\n`));
+      const stop = options.begin({ show, end });
       const alive = setInterval(() => show(text.encode(": keep-alive\n\n")), keepAliveMs);
       const life = setTimeout(end, lifeMs);
       leave = () => {
+        isOver = true;
         clearInterval(alive);
         clearTimeout(life);
-        viewers.delete(viewer);
-        onEnd();
+        stop();
       };
-      viewers.add(viewer);
-      controller.enqueue(text.encode(`retry: ${retryMs}\n\n`));
     },
     cancel: () => leave(),
   });
@@ -130,7 +159,7 @@ export function contentId(html: string): string {
   return hash("sha256", same, "hex").slice(0, 24);
 }
 
-function frameOf(id: string, html: string): Uint8Array {
-  const lines = html.split(/\r\n|\r|\n/).map((line) => `data: ${line}`);
+function frameOf(id: string, name: string, html: string): Uint8Array {
+  const lines = `${name}\n${html}`.split(/\r\n|\r|\n/).map((line) => `data: ${line}`);
   return new TextEncoder().encode(`id: ${id}\nevent: page\n${lines.join("\n")}\n\n`);
 }

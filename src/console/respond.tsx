@@ -5,7 +5,6 @@ import { Document, Layout } from "./layout.tsx";
 import { contentId } from "./live.ts";
 import type { Page, PageRequest, Shown } from "./page.ts";
 import { pages } from "./pages/index.ts";
-import { hrefOf } from "./request.ts";
 
 /** Nothing is loaded from elsewhere, nothing of a page's text runs, and no other page can show it in a frame. */
 const headers = {
@@ -46,7 +45,7 @@ export async function shellOf(options: {
     <Layout
       {...{ page, pages, request, shown, notice, problem }}
       body={raw(html)}
-      liveFrom={page.isLive ? hrefOf("/live", { page: address, seen: contentId(html) }) : null}
+      live={page.isLive ? { address, seen: contentId(html) } : null}
     />
   );
 }

@@ -95,7 +95,10 @@ export function requireRight({ may }: Caller, right: Right): void {
 }
 
 /** Throws `forbidden` where this caller may not ask that endpoint. */
-export function requireEndpoint(caller: Caller, { may, fleet }: DeclaredEndpoint): void {
+export function requireEndpoint(
+  caller: Caller,
+  { may, fleet }: Pick<DeclaredEndpoint, "may" | "fleet">,
+): void {
   requireRight(caller, may);
   if (fleet && caller.tenantId !== "*") {
     throw new BusError("forbidden", 'this concerns all tenants: a token of tenant "*" is needed');

@@ -83,6 +83,14 @@ describe.skipIf(browserPath === null)(`the console in a browser${withoutBrowser}
     await publish(stack.broker, failure(other), failure(other), failure(other));
     await page.getByRole("link", { name: /task another/ }).waitFor({ timeout: 15_000 });
     expect(await page.evaluate("document.activeElement.textContent")).toContain("task triage");
+    // A browser has six connections to a host: more pages than that live by one.
+    const more = await Promise.all(Array.from({ length: 7 }, () => page.context().newPage()));
+    await Promise.all(more.map((one) => one.goto("/lessons")));
+    const third = { task_type: "a third" };
+    await publish(stack.broker, failure(third), failure(third), failure(third));
+    for (const one of [page, ...more]) {
+      await one.getByRole("link", { name: /task a third/ }).waitFor({ timeout: 15_000 });
+    }
     expect(complaints).toEqual([]);
   }, 60_000);
 

@@ -89,31 +89,61 @@ function showPage(html) {
   showTimes();
 }
 
-/** Only while somebody looks. */
-function followPage() {
-  let source = null;
-  const open = () => {
-    if (source) return;
-    source = new EventSource(live.dataset.live);
-    source.addEventListener("page", ({ data }) => showPage(data));
-  };
+/** Calls `begin` while somebody looks, and what it returns when nobody does. */
+function whileSeen(begin) {
+  let end = null;
   const look = () => {
-    if (!document.hidden) return open();
-    source?.close();
-    source = null;
+    if (document.hidden) {
+      end?.();
+      end = null;
+    } else end ??= begin();
   };
   document.addEventListener("visibilitychange", look);
+  addEventListener("pagehide", () => {
+    end?.();
+    end = null;
+  });
+  addEventListener("pageshow", look);
   look();
 }
 
-if (live) followPage();
+function hear({ html, isConnected }) {
+  document.getElementById("stale").hidden = isConnected !== false;
+  if (html !== undefined) showPage(html);
+}
+
+/** Through the worker that all pages share; by itself where there is none. */
+function followPage({ live: address, seen, worker }) {
+  if (!("SharedWorker" in window)) return followAlone(address, seen);
+  const { port } = new SharedWorker(worker);
+  port.addEventListener("message", ({ data }) => hear(data));
+  port.start();
+  whileSeen(() => {
+    // Whatever was changed in place meanwhile: at worst the same comes once more.
+    port.postMessage({ address, seen });
+    return () => port.postMessage(null);
+  });
+}
+
+function followAlone(address, seen) {
+  whileSeen(() => {
+    const source = new EventSource(`/live?${new URLSearchParams({ page: address, seen })}`);
+    source.addEventListener("page", ({ data }) =>
+      hear({ html: data.slice(data.indexOf("\n") + 1) }),
+    );
+    source.addEventListener("open", () => hear({ isConnected: true }));
+    source.addEventListener("error", () => hear({ isConnected: false }));
+    return () => source.close();
+  });
+}
+
+if (live) followPage(live.dataset);
 
 // A run: events are put under the others as they come. So many stay that the page remains quick.
 
 /** All that came since the last time the page was drawn, at once. */
 function followRun(list) {
   const most = Number(list.dataset.most);
-  const source = new EventSource(list.dataset.follow);
   let waiting = [];
   const draw = () => {
     const isAtEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 80;
@@ -124,20 +154,36 @@ function followRun(list) {
     while (list.childElementCount > most) list.firstElementChild.remove();
     if (isAtEnd) scrollTo(0, document.documentElement.scrollHeight);
   };
-  source.addEventListener("message", ({ data }) => {
-    if (waiting.length === 0) setTimeout(draw, 50);
-    waiting.push(data);
-    if (waiting.length > 2 * most) waiting = waiting.slice(-most);
+  whileSeen(() => {
+    if (waiting.length > 0) draw();
+    const from = new URL(list.dataset.follow, location.href);
+    const last = list.lastElementChild?.id.replace("event-", "");
+    if (last) from.searchParams.set("after", last);
+    const source = new EventSource(from);
+    source.addEventListener("message", ({ data }) => {
+      if (waiting.length === 0) setTimeout(draw, 50);
+      waiting.push(data);
+      if (waiting.length > 2 * most) waiting = waiting.slice(-most);
+    });
+    // Told that there is no more, it is closed.
+    source.addEventListener("error", () => {
+      if (source.readyState === EventSource.CLOSED) showEnd();
+    });
+    return () => source.close();
   });
-  // Told that there is no more, it is closed: what is said of the run has changed.
-  source.addEventListener("error", async () => {
-    if (source.readyState !== EventSource.CLOSED) return;
-    const response = await fetch(location.href);
-    const parsed = new DOMParser().parseFromString(await response.text(), "text/html");
-    change(document.getElementById("facts"), parsed.getElementById("facts"));
-    showTimes();
-    document.getElementById("following").textContent = "The run is over.";
-  });
+}
+
+/** What is said of the run has changed. */
+async function showEnd() {
+  const response = await fetch(location.href);
+  const parsed = new DOMParser().parseFromString(await response.text(), "text/html");
+  const facts = parsed.getElementById("facts");
+  if (facts === null) return location.reload();
+  change(document.getElementById("facts"), facts);
+  showTimes();
+  const isOver = parsed.getElementById("following") === null;
+  const text = isOver ? "The run is over." : "Not connected: load the page again.";
+  document.getElementById("following").textContent = text;
 }
 
 const followed = document.querySelector("[data-follow]");
