@@ -27,7 +27,7 @@ const widest = Math.log(16);
 /** Bounds past 10,000, or below one in 10,000, count as none. */
 const farthest = Math.log(10_000);
 /** Halving so often reaches the precision of a number. */
-const halvings = 100;
+const halvings = 60;
 
 const grid = Array.from({ length: points }, (_, i) => widest * ((2 * i) / (points - 1) - 1));
 const total = grid.reduce((sum, x) => sum + Math.exp(-Math.abs(x)), 0);
@@ -55,17 +55,28 @@ export function byShare(counts: readonly Counts[]): Counts[] {
 function logLikelihood(counts: readonly Counts[], x: number): number {
   let sum = 0;
   for (const { share, attached, heldOut } of counts) {
-    const logOdds = x + Math.log(share / (1 - share));
-    if (attached > 0) sum -= attached * Math.log1p(Math.exp(-logOdds));
-    if (heldOut > 0) sum -= heldOut * Math.log1p(Math.exp(logOdds));
+    const logOdds = x + logOddsOf(share);
+    // ln(1 + e^-|y|), so that neither end loses what it is about.
+    const rest = Math.log1p(Math.exp(-Math.abs(logOdds)));
+    if (attached > 0) sum -= attached * (rest + Math.max(0, -logOdds));
+    if (heldOut > 0) sum -= heldOut * (rest + Math.max(0, logOdds));
   }
   return sum;
 }
 
+const logOddsOf = (share: number) => Math.log(share / (1 - share));
+
 function logMixture(counts: readonly Counts[]): number {
-  const terms = grid.map((x, i) => (logWeights[i] ?? 0) + logLikelihood(counts, x));
-  const largest = Math.max(...terms);
-  return largest + Math.log(terms.reduce((sum, term) => sum + Math.exp(term - largest), 0));
+  const terms = new Float64Array(points);
+  let largest = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < points; i++) {
+    const term = (logWeights[i] ?? 0) + logLikelihood(counts, grid[i] ?? 0);
+    terms[i] = term;
+    if (term > largest) largest = term;
+  }
+  let sum = 0;
+  for (const term of terms) sum += Math.exp(term - largest);
+  return largest + Math.log(sum);
 }
 
 /** What a set of counts says, computed once for any number of questions. */
@@ -93,9 +104,13 @@ function peakOf(counts: readonly Counts[]): number {
   if (attached === 0 && heldOut === 0) return 0;
   if (attached === 0) return Number.NEGATIVE_INFINITY;
   if (heldOut === 0) return Number.POSITIVE_INFINITY;
+  const [only, another] = counts;
+  if (only !== undefined && another === undefined) {
+    return Math.log(attached / heldOut) - logOddsOf(only.share);
+  }
   const slope = (x: number) =>
     counts.reduce((sum, { share, attached: a, heldOut: b }) => {
-      return sum + a - (a + b) / (1 + Math.exp(-x - Math.log(share / (1 - share))));
+      return sum + a - (a + b) / (1 + Math.exp(-x - logOddsOf(share)));
     }, 0);
   return crossing(slope, -2 * farthest, 2 * farthest);
 }
