@@ -5,7 +5,7 @@ import {
   logEOfCoin,
 } from "../../../src/handlers/effects/coin-check.ts";
 import { verdictOf } from "../../../src/handlers/effects/verdict.ts";
-import { coinOf, isAttached } from "../../../src/handlers/lessons/coin.ts";
+import { coinKeyOf, coinOf, isAttached } from "../../../src/handlers/lessons/coin.ts";
 import {
   armsOf,
   byHorizon,
@@ -95,7 +95,7 @@ describe("who is in which arm", () => {
     };
     expect(verdictOfCoin((i) => i % 2 === 0, randomFrom(1))).toBe("harms");
     const falls = (key: string) => (i: number) =>
-      isAttached(coinOf(key, "default", ids[i] ?? "", "lesson"), 0.5);
+      isAttached(coinOf(coinKeyOf(key), "default", ids[i] ?? "", "lesson"), 0.5);
     // One key, whichever replica is asked: the same arm for the same run, and no verdict.
     expect(ids.map((_, i) => falls("k")(i))).toEqual(ids.map((_, i) => falls("k")(i)));
     expect(verdictOfCoin(falls("k"), randomFrom(1))).toBe("insufficient_data");
