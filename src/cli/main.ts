@@ -28,6 +28,8 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   status: async () => (await import("./status.ts")).addStatusCommand,
   lessons: async () => (await import("./lessons.ts")).addLessonCommands,
   report: async () => (await import("./report.ts")).addReportCommand,
+  verify: async () => (await import("./verify.ts")).addVerifyCommand,
+  backtest: async () => (await import("./backtest.ts")).addBacktestCommand,
   publish: async () => (await import("./publish.ts")).addPublishCommand,
   hook: async () => (await import("./hook.ts")).addHookCommand,
   import: async () => (await import("./import.ts")).addImportCommand,

@@ -4,6 +4,7 @@ import { deadletters } from "./deadletters/index.ts";
 import { effects } from "./effects/index.ts";
 import { extractor } from "./extractor/index.ts";
 import { features } from "./features/index.ts";
+import { history } from "./history/index.ts";
 import { ingest } from "./ingest/index.ts";
 import { lessons } from "./lessons/index.ts";
 import { memory } from "./memory/index.ts";
@@ -22,6 +23,7 @@ export const concerns: readonly AnyConcern[] = [
   deadletters,
   lessons,
   effects,
+  history,
   review,
   memory,
   missions,

@@ -28,9 +28,14 @@ export interface Statements {
   readonly sql: <Row extends object>(
     strings: TemplateStringsArray,
     ...parameters: readonly (string | number | boolean | null)[]
-  ) => PromiseLike<Row[]>;
+  ) => Statement<Row>;
   /** The query builder: two round trips, for what is not on the path of an event. */
   readonly db: Omit<PostgresJsDatabase, "transaction">;
+}
+
+export interface Statement<Row extends object> extends PromiseLike<Row[]> {
+  /** So many rows at a time, all of one snapshot; iterate over it within the `work` of `run`. */
+  cursor(rows: number): AsyncIterable<Row[]>;
 }
 
 export interface Database {

@@ -7,6 +7,7 @@ import type { IngestSettings } from "../handlers/ingest/settings.ts";
 import type { LessonSettings } from "../handlers/lessons/settings.ts";
 import type { MissionSettings } from "../handlers/missions/settings.ts";
 import type { RunSettings } from "../handlers/runs/settings.ts";
+import type { WindowSettings } from "../handlers/windows/settings.ts";
 import { type BaseSettings, baseSettings, type Server } from "./base.ts";
 import { databaseAdvice, databaseUrl } from "./database.ts";
 import { type Environment, type Reading, reader } from "./environment.ts";
@@ -24,7 +25,8 @@ export type Settings = BaseSettings &
   IngestSettings &
   LessonSettings &
   RunSettings &
-  MissionSettings;
+  MissionSettings &
+  WindowSettings;
 
 /** Neither server is named and this is not production: the embedded ones are wanted. */
 export function wantsEmbeddedServers(env: Environment): boolean {

@@ -42,6 +42,8 @@ const requests: Record<string, unknown> = {
   "lessons-outcome": { run_id: "r0", success: true },
   "effects-list": { limit: 1 },
   "effects-get": { lesson_key: "filled in" },
+  "lessons-root": { tenant_id: "default" },
+  "history-backtest": { error_threshold: 2, since: 0 },
   "memory-save": { scope: "project", insight: "it is so", confidence: 1, tags: ["t"] },
   "memory-get": { entry_id: "m0" },
   "memory-list": { limit: 1 },

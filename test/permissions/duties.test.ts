@@ -160,6 +160,11 @@ describe.each(await serversToTest())("on %s", (_, binary) => {
       expect((await ask(agent, "experience.lessons.outcome", ended)).body).toEqual({
         stored: true,
       });
+      // The stream is read again, and the tables are held against it.
+      const tried = await ask(operator, "experience.history.backtest", { error_threshold: 2 });
+      expect(tried.body).toMatchObject({ partial: false, same: 1 });
+      const { error: rootError, body: root } = await ask(operator, "experience.lessons.root");
+      expect([rootError, root.lessons]).toEqual(["", 1]);
       const extracted = await ask(
         operator,
         "experience.extractor",

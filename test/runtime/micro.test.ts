@@ -124,6 +124,8 @@ test("$SRV.INFO names the endpoints, their subjects and their schemas", async ()
     "lessons-outcome": "experience.lessons.outcome",
     "effects-list": "experience.effects.list",
     "effects-get": "experience.effects.get",
+    "lessons-root": "experience.lessons.root",
+    "history-backtest": "experience.history.backtest",
     "memory-save": "experience.memory.save",
     "memory-get": "experience.memory.get",
     "memory-list": "experience.memory.list",

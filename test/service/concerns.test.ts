@@ -41,6 +41,7 @@ test("replicas with different concerns do all the work together", async () => {
     "deadletters",
     "lessons",
     "effects",
+    "history",
     "review",
     "memory",
     "missions",

@@ -5,14 +5,24 @@ import { any, type Signals } from "../extractor/signature.ts";
 import { cachedSubject } from "../extractor/subjects.ts";
 
 /**
- * The same failure whichever agent, task and tool it befell; null where a tool's name is all that
+ * What tells the same failure whichever agent, task and tool it befell; null where a tool's name is all that
  * there is to tell it by.
  */
+export function fleetSignals({ tool, ...signals }: Signals): Signals | null {
+  return tool !== undefined && Object.keys(signals).length === 0 ? null : signals;
+}
+
+/** Whose the lesson of a fleet is: any agent's of the tenant, at any task. */
+export function fleetOwner({ tenantId }: Pick<ExperienceEvent, "tenantId">) {
+  return { tenantId, agentId: any, taskType: any };
+}
+
+/** Null where `fleetSignals` is. */
 export function fleetSubject(
   rule: Rule,
-  { tenantId }: Pick<ExperienceEvent, "tenantId">,
-  { tool, ...signals }: Signals,
+  event: Pick<ExperienceEvent, "tenantId">,
+  ofAgent: Signals,
 ): Subject | null {
-  if (tool !== undefined && Object.keys(signals).length === 0) return null;
-  return cachedSubject(rule, { tenantId, agentId: any, taskType: any }, signals, "fleet");
+  const signals = fleetSignals(ofAgent);
+  return signals && cachedSubject(rule, fleetOwner(event), signals, "fleet");
 }
