@@ -336,6 +336,28 @@ const cases: readonly Case[] = [
     fires: [],
   },
   {
+    alert: "ExperienceBusRecallsUnrecorded",
+    when: "one answer in twenty is not on record",
+    series: {
+      [`lesson_recalls_total{${at},outcome="recorded"}`]: "0+95x40",
+      [`lesson_recalls_total{${at},outcome="unrecorded"}`]: "0+5x40",
+      [`lesson_recalls_total{${at},outcome="without_run"}`]: "0+900x40",
+    },
+    minutes: 30,
+    fires: [{}],
+  },
+  {
+    alert: "ExperienceBusRecallsUnrecorded",
+    when: "one in a thousand is not, and nobody asks without a run",
+    series: {
+      [`lesson_recalls_total{${at},outcome="recorded"}`]: "0+999x40",
+      [`lesson_recalls_total{${at},outcome="unrecorded"}`]: "0+1x40",
+      [`lesson_recalls_total{${also},outcome="unrecorded"}`]: "0x40",
+    },
+    minutes: 30,
+    fires: [],
+  },
+  {
     alert: "ExperienceBusGrantScopeViolation",
     when: "none was",
     series: { [`mission_scope_violations{${at}}`]: "0x20" },
