@@ -17,7 +17,6 @@ import { startUpkeep } from "./runtime/maintenance.ts";
 import type { Metrics } from "./runtime/metrics.ts";
 import type { Tracing } from "./runtime/tracing.ts";
 import type { ServiceOptions } from "./service.ts";
-import type { Settings } from "./settings/index.ts";
 import { version } from "./version.ts";
 
 export type Mounted = Awaited<ReturnType<typeof mount>>;
@@ -91,8 +90,7 @@ export async function mount(
     instance,
     endpoints: servedEndpoints(endpoints, { forward, find: openCatalogue(nc, log) }, known),
     forward,
-    // Off-able by its concern.
-    hasConsole: hasConsole(settings, known),
+    hasConsole: declared.some(({ name }) => name === "console"),
     routes: hosted.flatMap(({ routes = [] }) => routes),
     runStreams: hosted.map(({ runStreams }) => runStreams).find((one) => one !== undefined) ?? null,
     health: () => checkHealth(sources),
@@ -108,10 +106,6 @@ export async function mount(
       await Promise.all(hosted.map((one) => one.stop?.()));
     },
   };
-}
-
-function hasConsole({ concerns }: Settings, known: readonly AnyConcern[]): boolean {
-  return known.every(({ name }) => name !== "console" || concerns.includes(name));
 }
 
 /** Mounts each endpoint as its concern declares it. One without a handler, or the reverse, is a bug. */

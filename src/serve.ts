@@ -95,7 +95,7 @@ async function run(options: {
     const starting = startService({ settings, log, signal: stop.signal, onFatal: fail });
     service = await Promise.race([starting, failed]);
     log.info({ version, instance: service.instance, httpPort: service.httpPort }, "serving");
-    if (servers) console.log(welcome(service, servers));
+    if (servers) console.log(welcome(service, servers, settings));
     await Promise.race([stop.requested, failed]);
   } catch (error) {
     if (stop.signal.aborted && service === undefined) return serviceExitCodes.clean;
@@ -130,9 +130,11 @@ function listenForStop(exit: (code: number) => never) {
   return { signal: controller.signal, requested };
 }
 
-function welcome(service: RunningService, servers: SpawnedServers): string {
+function welcome(service: RunningService, servers: SpawnedServers, { concerns }: Settings): string {
   const event = `"agent_id":"example","tool":{"name":"search"},"result":{"ok":false,"error_class":"timeout"}`;
-  return `
+  const url = `http://127.0.0.1:${service.httpPort}`;
+  const console = concerns.includes("console") ? `\n  Console: ${url}/\n` : "";
+  return `${console}
 Experience Bus ${version} is running on embedded servers; their data is in ${embeddedData}/.
 
   In another shell, in this folder. Three failures of one kind in three runs make a lesson:
@@ -140,8 +142,8 @@ Experience Bus ${version} is running on embedded servers; their data is in ${emb
     node ${cliPath} lessons ls
     node ${cliPath} status
   With the nats command: nats --server ${servers.natsUrl} sub agent.lesson.v1; nats --server ${servers.natsUrl} micro ls
-  Health, metrics:  http://127.0.0.1:${service.httpPort}/health  http://127.0.0.1:${service.httpPort}/metrics
-  HTTP API:         http://127.0.0.1:${service.httpPort}/api/v1/openapi.json  MCP: http://127.0.0.1:${service.httpPort}/mcp
+  Health, metrics:  ${url}/health  ${url}/metrics
+  HTTP API:         ${url}/api/v1/openapi.json  MCP: ${url}/mcp
   Database:         psql ${servers.databaseUrl}
   From elsewhere:   export NATS_URL=${servers.natsUrl} LEARNER_DATABASE_URL=${servers.databaseUrl}
   Stop with Ctrl-C.

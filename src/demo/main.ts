@@ -16,18 +16,21 @@ import { openLog } from "../log.ts";
 import { endWithNpm } from "../process/end-with-npm.ts";
 import { flushOutput } from "../process/flush.ts";
 import { startService } from "../service.ts";
+import { embeddedHost } from "../settings/http.ts";
 import { readSettings, type Settings } from "../settings/index.ts";
 import { deadLettersStream, endpointSubject, experienceSubject } from "../subjects.ts";
+import { keepLiving } from "./living.ts";
 import { demoPlanner, showMissions } from "./missions.ts";
 import { openProgress } from "./progress.ts";
-import { demoTraffic } from "./traffic.ts";
+import { demoSpanMs, demoTraffic } from "./traffic.ts";
 
-const help = `npm run demo [-- --events FILE.jsonl | --missions]
+const help = `npm run demo [-- --keep | --events FILE.jsonl | --missions]
 
 Starts embedded servers in a temporary folder and the service, publishes half an hour of events of
 four agents, and prints the lessons as they are learned. Settings (EXPERIENCE_..., LESSON_...) are those of the
 environment.
 
+  --keep          leave it running, with agents that go on living, and the console open, until Ctrl-C
   --events FILE   publish this file instead: one JSON event a line, or whatever else publish reads
   --missions      show missions of three agents instead: what is decided about each, and why
   --help          this text
@@ -42,17 +45,21 @@ async function main(): Promise<number> {
   }
   const { subject } = settingsFor({ natsUrl: "nats://x", databaseUrl: "postgres://x@x/x" });
   const isOfMissions = options.missions ?? false;
-  const events = options.events ? await readEvents(options.events, subject) : ownEvents(subject);
+  const isKept = options.keep ?? false;
+  const now = Date.now();
+  const events = options.events
+    ? await readEvents(options.events, subject)
+    : ownEvents(subject, now);
   const interrupted = untilInterrupted();
   endWithNpm(process.env);
   const dataDir = await makeTemporaryFolder("experience-bus-demo-");
   console.log("Starting nats-server (JetStream) and PostgreSQL in a temporary folder ...");
   const starting = spawnServers({ dataDir, log: (line) => console.log(`  ${line}`) });
   const running = starting.then((servers) =>
-    isOfMissions ? runMissions(servers) : run(servers, events),
+    isOfMissions ? runMissions(servers) : run(servers, events, isKept ? now : null),
   );
   try {
-    return await Promise.race([running.then(() => 0), interrupted.then(() => 1)]);
+    return await Promise.race([running.then(() => 0), interrupted.then(() => (isKept ? 0 : 1))]);
   } finally {
     // Whoever interrupts it may do so while the servers start; what fails because they go is no news then.
     const servers = await starting.catch(() => null);
@@ -92,16 +99,18 @@ function settingsFor(
     NATS_URL: natsUrl,
     LEARNER_DATABASE_URL: databaseUrl,
     HTTP_PORT: "0",
+    HTTP_HOST: embeddedHost,
     EXPERIENCE_PROVISION: "apply",
     ...more,
   });
 }
 
-function readOptions(): { help?: boolean; events?: string; missions?: boolean } {
+function readOptions(): { help?: boolean; keep?: boolean; events?: string; missions?: boolean } {
   try {
     const { values } = parseArgs({
       options: {
         help: { type: "boolean", short: "h" },
+        keep: { type: "boolean" },
         events: { type: "string" },
         missions: { type: "boolean" },
       },
@@ -120,8 +129,8 @@ interface Publication {
   readonly msgID?: string;
 }
 
-function ownEvents(subjects: string): Publication[] {
-  return demoTraffic(Date.now()).map((event) => {
+function ownEvents(subjects: string, now: number): Publication[] {
+  return demoTraffic(now).map((event) => {
     const { event_id: eventId, agent_id: agentId } = event;
     return {
       subject: experienceSubject(subjects, agentId),
@@ -166,7 +175,12 @@ async function runMissions(servers: SpawnedServers): Promise<void> {
   await service.stop();
 }
 
-async function run(servers: SpawnedServers, events: readonly Publication[]): Promise<void> {
+/** `keptAt`: when the events end, where agents then go on living until somebody has seen enough. */
+async function run(
+  servers: SpawnedServers,
+  events: readonly Publication[],
+  keptAt: number | null,
+): Promise<void> {
   const settings = settingsFor(servers);
   for (const warning of settings.warnings) console.log(`  ${warning}`);
   const service = await startHere(settings);
@@ -180,6 +194,11 @@ async function run(servers: SpawnedServers, events: readonly Publication[]): Pro
   await untilProcessed(nc, settings, progress.processed);
   progress.done();
   console.log(await summary(nc, events.length));
+  if (keptAt !== null) {
+    console.log(`\nThe agents go on. See what they learn: http://127.0.0.1:${service.httpPort}/
+Stop with Ctrl-C.`);
+    await keepLiving(nc, settings.subject, keptAt - demoSpanMs);
+  }
   await nc.drain();
   await service.stop();
 }

@@ -5,11 +5,12 @@ interface DemoEvent {
   readonly ts: string;
   readonly agent_id: string;
   readonly task_type: string;
+  readonly run_id: string;
   readonly [field: string]: unknown;
 }
 
 const minuteMs = 60_000;
-const spanMs = 30 * minuteMs;
+export const demoSpanMs = 30 * minuteMs;
 
 /** What one agent does every so often; `at` is the minute, `turn` counts its events. */
 interface Habit {
@@ -84,16 +85,51 @@ const habits: readonly Habit[] = [
 
 /** In the order of their time, ending now. */
 export function demoTraffic(now: number): DemoEvent[] {
-  const events = habits.flatMap(({ agent, task, everyMs, outcome }) =>
-    Array.from({ length: Math.floor(spanMs / everyMs) }, (_, turn) => ({
-      event_id: `demo-${agent}-${turn}`,
-      ts: new Date(now - spanMs + turn * everyMs).toISOString(),
-      source: "demo",
-      agent_id: agent,
-      task_type: task,
-      run_id: `${agent}-${Math.floor(turn / 6)}`,
-      ...outcome(turn),
-    })),
-  );
+  return eventsBetween(now - demoSpanMs, now - demoSpanMs, now);
+}
+
+/** What happens from one time to another in a life that began at `beganAt`: the same, however it is cut. Epoch ms. */
+export function eventsBetween(beganAt: number, from: number, to: number): DemoEvent[] {
+  const events = habits.flatMap(({ agent, task, everyMs, outcome }) => {
+    const first = Math.ceil((from - beganAt) / everyMs);
+    const end = Math.ceil((to - beganAt) / everyMs);
+    return Array.from({ length: Math.max(end - first, 0) }, (_, index) => {
+      const turn = first + index;
+      return {
+        event_id: `demo-${agent}-${turn}`,
+        ts: new Date(beganAt + turn * everyMs).toISOString(),
+        source: "demo",
+        agent_id: agent,
+        task_type: task,
+        run_id: `${agent}-${Math.floor(turn / turnsOfRun)}`,
+        ...outcome(turn),
+      };
+    });
+  });
   return events.sort((a, b) => (a.ts < b.ts ? -1 : a.ts > b.ts ? 1 : 0));
+}
+
+const turnsOfRun = 6;
+
+interface RunStep {
+  readonly run_id: string;
+  readonly event_id: string;
+  readonly agent_id: string;
+  readonly type: string;
+  readonly ts: string;
+  readonly data: unknown;
+}
+
+/** The same life as steps of runs: each event is one, the last of a run ends it. */
+export function runSteps(event: DemoEvent): RunStep[] {
+  const { run_id, event_id, agent_id, ts, task_type, tool, llm, result } = event;
+  const turn = Number(event_id.split("-").at(-1)) % turnsOfRun;
+  const step = (type: string, data: unknown): RunStep => ({
+    ...{ run_id, event_id: `${event_id}-${type}`, agent_id, type, ts, data },
+  });
+  return [
+    ...(turn === 0 ? [step("run_started", { question: `A new ${task_type}` })] : []),
+    step(tool === undefined ? "model_call" : "tool_call", { tool, llm, result }),
+    ...(turn === turnsOfRun - 1 ? [step("run_completed", {})] : []),
+  ];
 }

@@ -136,7 +136,7 @@ describe.skipIf(browserPath === null)(`the console in a browser${withoutBrowser}
 
   test("a run of 10,000 events is followed to its end on a page that does not grow", async () => {
     const stack = await openStack();
-    const service = await stack.start({ EXPERIENCE_CONCERNS: "runs" });
+    const service = await stack.start({ EXPERIENCE_CONCERNS: "runs,console" });
     const append = async (from: number, count: number) => {
       const events = Array.from({ length: count }, (_, i) => ({
         ...{ run_id: "long", event_id: `e${from + i}`, data: { n: from + i } },

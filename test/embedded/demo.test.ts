@@ -4,6 +4,7 @@ import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, vi } from "vitest";
+import { eventually } from "../rig/eventually.ts";
 import { test } from "./fixture.ts";
 
 vi.setConfig({ testTimeout: 90_000 });
@@ -47,5 +48,19 @@ test("a demo that is interrupted leaves nothing in the folder for temporary file
   child.kill("SIGINT");
   expect(await ended).toBe(1);
   expect(said()).not.toContain("Error");
+  expect(await left()).toEqual([]);
+});
+
+test("a demo that is kept shows its console, where agents go on living until it is interrupted", async ({
+  folder,
+}) => {
+  const { child, ended, said, left } = await demo(folder, ["--keep"]);
+  await eventually(() => said().includes("Stop with Ctrl-C."), 60_000);
+  const [address = ""] = /http:\/\/127\.0\.0\.1:\d+\//.exec(said()) ?? [];
+  const page = async (path: string) => (await fetch(new URL(path, address))).text();
+  expect(await page("lessons")).toContain("amount does not match cart total");
+  await eventually(async () => (await page("runs")).includes("shop-assistant-"), 20_000);
+  child.kill("SIGINT");
+  expect(await ended).toBe(0);
   expect(await left()).toEqual([]);
 });

@@ -42,6 +42,8 @@ test("what npm start prints makes a lesson when pasted, and SIGTERM to npm leave
 }) => {
   const first = npmStart(folder);
   await first.ready();
+  const [address = ""] = /Console: (http:\S+)/.exec(first.said())?.slice(1) ?? [];
+  expect((await fetch(address)).status).toBe(200);
   const { nats, postgres } = await serverPids(join(folder, data));
   cleanup(() => isRunning(nats) && process.kill(nats, "SIGKILL"));
   const [paste = ""] = /^ +for run in .*$/m.exec(first.said()) ?? [];

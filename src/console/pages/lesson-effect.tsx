@@ -1,35 +1,16 @@
+import type { WireEffect } from "../../handlers/effects/wire.ts";
 import type { GetReply } from "../../handlers/lessons/wire.ts";
 import { IntervalPlot, intervalText } from "../charts/interval.tsx";
 import { Facts, Table } from "../parts/list.tsx";
 import { Text } from "../parts/text.tsx";
 
-interface Arm {
-  /** Runs on record, those of them that are counted, and how many of these failed as the lesson says. */
-  readonly exposed: number;
-  readonly runs: number;
-  readonly failed: number;
-}
-
-interface Bounds {
-  readonly ratio: number | null;
-  readonly low: number;
-  readonly high: number | null;
-}
-
-/** What is shown of the reply of `effects-get`. */
-export interface EffectReply extends Bounds {
-  readonly verdict: GetReply["verdict"];
-  readonly sentence: string;
-  readonly attached: Arm;
-  readonly held_out: Arm;
-  readonly runs_needed: number | null;
-  readonly since_last_epoch: (Bounds & { readonly epoch: number }) | null;
-}
+type Arm = WireEffect["attached"];
+type Bounds = Pick<WireEffect, "ratio" | "low" | "high">;
 
 /** Whether it helps: runs that were given the lesson against those that were not. */
 export function LessonEffect(options: {
   readonly lesson: GetReply;
-  readonly effect: EffectReply | null;
+  readonly effect: WireEffect | null;
 }) {
   const { lesson, effect } = options;
   return (
@@ -48,7 +29,7 @@ export function LessonEffect(options: {
   );
 }
 
-function Effect({ effect }: { readonly effect: EffectReply }) {
+function Effect({ effect }: { readonly effect: WireEffect }) {
   const { attached, held_out: heldOut, since_last_epoch: late, runs_needed: needed } = effect;
   return (
     <>

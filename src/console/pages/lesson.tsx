@@ -1,3 +1,4 @@
+import type { WireEffect } from "../../handlers/effects/wire.ts";
 import type { GetReply } from "../../handlers/lessons/wire.ts";
 import type { Page, PageRequest } from "../page.ts";
 import { Verdict } from "../parts/lesson.tsx";
@@ -5,7 +6,7 @@ import { Badge } from "../parts/list.tsx";
 import { Text } from "../parts/text.tsx";
 import { Time } from "../parts/time.tsx";
 import { Curation, curate, notices } from "./lesson-curation.tsx";
-import { type EffectReply, LessonEffect } from "./lesson-effect.tsx";
+import { LessonEffect } from "./lesson-effect.tsx";
 import { LessonDecisions, LessonEvidence, LessonPrompt, LessonRecovery } from "./lesson-parts.tsx";
 
 const path = "/lessons/:key";
@@ -16,7 +17,7 @@ export const lessonPage: Page = {
   async show(request) {
     const lesson_key = request.params["key"] ?? "";
     const lesson = await request.ask<GetReply>("lessons-get", { lesson_key });
-    const effect = await request.find<EffectReply>("effects-get", {
+    const effect = await request.find<WireEffect>("effects-get", {
       lesson_key: lesson.lesson_key,
     });
     return {
@@ -31,7 +32,7 @@ export const lessonPage: Page = {
 interface Shown {
   readonly request: PageRequest;
   readonly lesson: GetReply;
-  readonly effect: EffectReply | null;
+  readonly effect: WireEffect | null;
 }
 
 function Lesson({ request, lesson, effect }: Shown) {
