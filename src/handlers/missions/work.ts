@@ -37,6 +37,12 @@ export type Work = (claim: Claim, claimedAt: number, signal: AbortSignal) => Pro
 
 /** The first pause after a failure is a tick, and each is twice the last one, up to this. */
 const longestPauseMs = 15 * 60_000;
+
+/** How long a mission waits that has failed so often before, ms; each one for a time of its own. */
+export function pauseAfterFailures(failures: number, tickMs: number): number {
+  return backoffMs(failures, tickMs, Math.max(longestPauseMs, tickMs));
+}
+
 /** Of the time that a claim has left, so much goes to the planner: what comes of it is to be written, too. */
 const plannerShare = 0.9;
 
@@ -45,7 +51,7 @@ export function openWork(options: WorkOptions): Work {
   const { claims, metrics, log, claimMs, tickMs } = options;
 
   async function pauseAfter(claim: Claim, tokens: number): Promise<void> {
-    const pauseMs = backoffMs(claim.failures, tickMs, Math.max(longestPauseMs, tickMs));
+    const pauseMs = pauseAfterFailures(claim.failures, tickMs);
     await claims.fail(claim, { pauseMs, counts: true, tokens });
   }
 
