@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { ackRate, median, type Rig, startContender, stopContender } from "./rig.ts";
+import { statementsOf } from "./service-metrics.ts";
 
 export interface AgainstCeiling {
   /** Messages a second, one per round. */
@@ -8,7 +9,15 @@ export interface AgainstCeiling {
   readonly ofCeiling: readonly number[];
 }
 
-/** The ceiling and the service in turn over the same stream, so that a slow moment slows both. */
+export interface AgainstBoth extends AgainstCeiling {
+  /** Messages a second that PostgreSQL stores without a broker. */
+  readonly database: readonly number[];
+  readonly ofDatabase: readonly number[];
+  /** Calls of PostgreSQL per 1,000 messages, one per round. */
+  readonly statements: readonly number[];
+}
+
+/** The ceiling, the service and PostgreSQL alone in turn over the same messages, so that a slow moment slows both. */
 export async function compareWithCeiling(
   rig: Rig,
   options: {
@@ -17,35 +26,54 @@ export async function compareWithCeiling(
     readonly messages: number;
     readonly rounds: number;
     /** Starts the service; it reads the stream by that durable. */
-    readonly start: (round: number) => { readonly child: ChildProcess; readonly durable: string };
+    readonly start: (
+      round: number,
+    ) => Promise<{ readonly child: ChildProcess; readonly durable: string; readonly port: number }>;
+    /** Messages a second that PostgreSQL stores at the most. */
+    readonly database: () => Promise<number>;
     /** Checks what came of it, and makes room for the next round. */
     readonly finish: () => Promise<void>;
     readonly log: (line: string) => void;
   },
-): Promise<AgainstCeiling> {
+): Promise<AgainstBoth> {
   const { what, stream, messages, rounds, log } = options;
-  const measure = async (child: ChildProcess, durable: string) => {
+  const measure = async (
+    child: ChildProcess,
+    durable: string,
+    beforeStop = async () => undefined as unknown,
+  ) => {
     const rate = await ackRate(rig, stream, durable, messages);
+    await beforeStop();
     await stopContender(child);
     await rig.jsm.consumers.delete(stream, durable);
     return rate;
   };
   const ceiling: number[] = [];
   const rates: number[] = [];
+  const database: number[] = [];
+  const statements: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const durable = `bench-ceiling-${round}`;
     const env = { NATS_URL: rig.natsUrl, STREAM: stream, DURABLE: durable };
     const most = await measure(startContender("./contenders/ceiling.ts", env), durable);
-    const service = options.start(round);
-    const rate = await measure(service.child, service.durable);
+    const service = await options.start(round);
+    const rate = await measure(service.child, service.durable, async () => {
+      statements.push((1_000 * (await statementsOf(service.port))) / messages);
+    });
+    await options.finish();
+    const stored = await options.database();
     await options.finish();
     ceiling.push(most);
     rates.push(rate);
-    log(
-      `round ${round + 1}/${rounds} ${what}: ${Math.round(rate)} of ${Math.round(most)} messages/s`,
-    );
+    database.push(stored);
+    const [a, b, c] = [rate, most, stored].map(Math.round);
+    log(`round ${round + 1}/${rounds} ${what}: ${a} of ${b} messages/s; PostgreSQL alone ${c}`);
   }
-  return { ceiling, rates, ofCeiling: rates.map((rate, i) => rate / (ceiling[i] ?? Number.NaN)) };
+  const share = (of: readonly number[]) => rates.map((rate, i) => rate / (of[i] ?? Number.NaN));
+  return {
+    ...{ ceiling, rates, database, statements },
+    ...{ ofCeiling: share(ceiling), ofDatabase: share(database) },
+  };
 }
 
 /** A stream that the service has made in an earlier part, with a configuration of its own. */
@@ -57,4 +85,10 @@ export async function removeStream({ jsm }: Rig, stream: string): Promise<void> 
 export function against({ rates, ceiling, ofCeiling }: AgainstCeiling): string {
   const [rate, most] = [rates, ceiling].map((all) => Math.round(median(all)).toLocaleString("en"));
   return `${rate} messages/s, ${median(ofCeiling).toFixed(2)} of the ceiling (${most})`;
+}
+
+export function againstBoth(figures: AgainstBoth): string {
+  const { database, ofDatabase, statements } = figures;
+  const most = Math.round(median(database)).toLocaleString("en");
+  return `${against(figures)}, ${median(ofDatabase).toFixed(2)} of PostgreSQL alone (${most}); ${median(statements).toFixed(1)} statements per 1,000`;
 }

@@ -83,3 +83,18 @@ export function* allNew(count: number, now: number): Generator<BenchEvent> {
     });
   }
 }
+
+/** Failures, five of each signature, the second of each when all have had their first: a lesson of each. */
+export function* repeated(count: number, now: number): Generator<BenchEvent> {
+  const signatures = Math.ceil(count / 5);
+  for (let i = 0; i < count; i++) {
+    const agent = `known-${i % signatures}`;
+    yield encode({
+      id: `again-${i}`,
+      ts: now + (i % 1000),
+      ok: false,
+      agent,
+      errorClass: "timeout",
+    });
+  }
+}

@@ -2,16 +2,18 @@ import { setTimeout as wait } from "node:timers/promises";
 import postgres from "postgres";
 import { signals } from "../src/subjects.ts";
 import {
-  type AgainstCeiling,
-  against,
+  type AgainstBoth,
+  againstBoth,
   compareWithCeiling,
   removeStream,
 } from "./against-ceiling.ts";
-import type { BenchEvent } from "./events.ts";
+import { databaseLimit } from "./database-limit.ts";
 import type { Part } from "./part.ts";
 import { fillStream, median, type Rig, startContender, stopContender, until } from "./rig.ts";
+import { signalOf, signalsOf } from "./row-events.ts";
+import { freePort } from "./service-metrics.ts";
 
-export interface FeatureFigures extends AgainstCeiling {
+export interface FeatureFigures extends AgainstBoth {
   readonly messages: number;
   readonly users: number;
   /** From the message stored in the stream to its user's row updated, ms. */
@@ -41,10 +43,13 @@ export async function measureFeatures(
     await fillStream(rig, stream, signalsOf(messages, users));
     const against = await compareWithCeiling(rig, {
       ...{ what: "features", stream, messages, rounds, log },
-      start(round) {
+      async start(round) {
         const prefix = `bench-${round}`;
-        return { child: startFeatures(rig, prefix), durable: signals.durable(prefix) };
+        const port = await freePort();
+        const child = startFeatures(rig, prefix, port);
+        return { child, durable: signals.durable(prefix), port };
       },
+      database: () => databaseLimit(rig, { part: "features", messages, keys: users }),
       finish: () => check(sql, messages),
     });
     const delay = await steadyDelay(rig, perSecond, seconds, sql);
@@ -54,8 +59,12 @@ export async function measureFeatures(
   }
 }
 
-export function featurePromises({ rates, delay }: FeatureFigures) {
+export function featurePromises({ rates, ofDatabase, delay }: FeatureFigures) {
   return [
+    {
+      ...{ promise: "features >= 0.6 x PostgreSQL's own limit", limit: 0.6 },
+      measured: median(ofDatabase),
+    },
     { promise: "features >= 8,000 messages/s", limit: 8_000, measured: median(rates) },
     { promise: "features p99 delay <= 100 ms", limit: 100, measured: delay.p99, most: true },
   ];
@@ -69,12 +78,12 @@ async function check(sql: postgres.Sql, messages: number): Promise<void> {
   await sql`TRUNCATE user_features, feature_events`;
 }
 
-function startFeatures({ natsUrl, databaseUrl }: Rig, prefix: string) {
+function startFeatures({ natsUrl, databaseUrl }: Rig, prefix: string, port = 0) {
   return startContender("../dist/main.js", {
     NATS_URL: natsUrl,
     LEARNER_DATABASE_URL: databaseUrl,
     NATS_DURABLE_PREFIX: prefix,
-    HTTP_PORT: "0",
+    HTTP_PORT: String(port),
   });
 }
 
@@ -110,32 +119,6 @@ async function steadyDelay(rig: Rig, perSecond: number, seconds: number, sql: po
   return { p50: share(0.5), p99: share(0.99), max: share(1) };
 }
 
-/** Over all users in turn, some 300 bytes each: half syncs, a fifth feedback, the rest of other types. */
-function* signalsOf(count: number, users: number): Generator<BenchEvent> {
-  for (let i = 0; i < count; i++) yield signalOf(i, `user-${(i * 7_919) % users}`);
-}
-
-const subjects = ["task.synced", "tip.feedback", "task.synced", "page.opened", "task.synced"];
-
-function signalOf(i: number, userId: string): BenchEvent {
-  const subject = i % 10 === 9 ? "search.made" : (subjects[i % subjects.length] ?? "");
-  const event = {
-    event_id: `signal-${i}`,
-    user_id: userId,
-    tenant_id: "default",
-    schema_version: 1,
-    producer: "bench",
-    payload: {
-      source: "todoist",
-      tasks: ["t-1", "t-2", "t-3"],
-      feedback: i % 3 === 0 ? "positive" : "dismissed",
-      session: "8f14e45f-ceea-4677-b0a1-6f3a5a1c1f7e",
-      note: "x".repeat(60),
-    },
-  };
-  return { subject, payload: Buffer.from(JSON.stringify(event)) };
-}
-
 export const featuresPart: Part<FeatureFigures> = {
   name: "features",
   measure({ rig, quick, rounds, log }) {
@@ -147,7 +130,7 @@ export const featuresPart: Part<FeatureFigures> = {
     const { messages, users, delay: of } = figures;
     const ms = [of.p50, of.p99, of.max].map((value) => value.toFixed(0));
     return [
-      `Features, ${messages} messages of ${users} users: ${against(figures)}`,
+      `Features, ${messages} messages of ${users} users: ${againstBoth(figures)}`,
       `Delay at ${of.perSecond} messages/s: p50 ${ms[0]} ms, p99 ${ms[1]} ms, max ${ms[2]} ms`,
     ];
   },

@@ -1,3 +1,4 @@
+import { costsPart } from "./costs.ts";
 import { delayPart } from "./delay.ts";
 import { featuresPart } from "./features.ts";
 import { ingestPart } from "./ingest.ts";
@@ -20,6 +21,7 @@ export const parts: readonly Part[] = [
   memoryPart,
   featuresPart,
   runsPart,
+  costsPart,
   recallPart,
   memoryRecallPart,
   ingestPart,

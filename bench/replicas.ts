@@ -1,7 +1,5 @@
 import type { ChildProcess } from "node:child_process";
 import { hash } from "node:crypto";
-import { once } from "node:events";
-import { createServer } from "node:net";
 import { AckPolicy, jetstream } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import { pino } from "pino";
@@ -9,6 +7,7 @@ import postgres from "postgres";
 import { coverageKey, openEvidenceBucket } from "../src/handlers/extractor/bucket.ts";
 import { bucketStream, evidenceBucket } from "../src/subjects.ts";
 import { type Rig, startExtractor, stopContender, until } from "./rig.ts";
+import { freePort, metricsOf, sumOf } from "./service-metrics.ts";
 
 /** One replica, or several, of one durable. */
 export interface Readers {
@@ -107,16 +106,6 @@ async function startReplica(
   return { child, port };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
-
 async function addPausedDurable(
   { jsm }: Rig,
   stream: string,
@@ -155,7 +144,7 @@ async function figuresOf({ jsm }: Rig, replicas: readonly Replica[], readers: re
   const puts = written.reduce((sum, one) => sum + one, 0);
   return await Promise.all(
     replicas.map(async ({ port }, i) => {
-      const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+      const text = await metricsOf(port);
       return {
         puts: i === 0 ? puts : 0,
         cpuSeconds: sumOf(text, "process_cpu_seconds_total"),
@@ -165,12 +154,6 @@ async function figuresOf({ jsm }: Rig, replicas: readonly Replica[], readers: re
       };
     }),
   );
-}
-
-/** Of all series of a metric. */
-function sumOf(text: string, metric: string): number {
-  const lines = text.split("\n").filter((line) => new RegExp(`^${metric}[{ ]`).test(line));
-  return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
 }
 
 /** A database that has the tables, and what earlier parts have left in them. */

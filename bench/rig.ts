@@ -19,6 +19,7 @@ import type { BenchEvent } from "./events.ts";
 export interface Rig {
   readonly natsUrl: string;
   readonly databaseUrl: string;
+  readonly monitorUrl: string;
   readonly nc: NatsConnection;
   readonly jsm: JetStreamManager;
   stop(): Promise<void>;
@@ -31,6 +32,7 @@ export async function startRig(log: (line: string) => void): Promise<Rig> {
   return {
     natsUrl: servers.nats_url,
     databaseUrl: servers.database_url,
+    monitorUrl: servers.nats_monitor_url,
     nc,
     jsm: await jetstreamManager(nc),
     async stop() {

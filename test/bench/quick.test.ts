@@ -27,6 +27,11 @@ it("the benchmark still runs, prints its table and writes its figures", {
   expect(memory.rssMiB).toHaveLength(10);
   expect(features.rates[0]).toBeGreaterThan(0);
   expect(runs.rates[0]).toBeGreaterThan(0);
+  expect([features, runs].every(({ database }) => database[0] > 0)).toBe(true);
+  expect(figures.costs.kinds).toHaveLength(6);
+  expect(figures.costs.kinds.every(({ serviceUs }: { serviceUs: number }) => serviceUs > 0)).toBe(
+    true,
+  );
   expect(features.delay.p99).toBeGreaterThan(0);
   expect([recall.nats.p99, recall.http.p99].every((ms) => ms > 0)).toBe(true);
   expect(figures["memory-recall"].recalls.answered).toBeGreaterThan(0);
