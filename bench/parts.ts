@@ -11,6 +11,7 @@ import { replicationPart } from "./replication.ts";
 import { runsPart } from "./runs.ts";
 import { scalingPart } from "./scaling.ts";
 import { throughputPart } from "./throughput.ts";
+import { windowsPart } from "./windows.ts";
 
 /** In the order in which they are measured. */
 export const parts: readonly Part[] = [
@@ -19,6 +20,7 @@ export const parts: readonly Part[] = [
   scalingPart,
   delayPart,
   memoryPart,
+  windowsPart,
   featuresPart,
   runsPart,
   costsPart,

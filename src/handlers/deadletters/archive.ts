@@ -20,8 +20,8 @@ import { deadLetterSubject, deadLettersStream, replayedSubject } from "../../sub
  */
 export interface DeadLetterArchive {
   /**
-   * At most `limit` of those that match with a sequence below `before`, the newest first, and where to go
-   * on (null: there are no more). May return early with fewer when there is much to look through.
+   * At most `limit` of those that were last written before `before`, a sequence, and match; the newest first by when
+   * they were given up. And where to go on (null: there are no more). May return early with fewer when there is much to look through.
    */
   page(
     filter: DeadLetterFilter,
@@ -189,7 +189,13 @@ export function openDeadLetterArchive(options: {
   }
 
   return {
-    page: (filter, before, limit) => nats(() => page(filter, before, limit)),
+    async page(filter, before, limit) {
+      const { letters, next } = await nats(() => page(filter, before, limit));
+      return {
+        letters: letters.toSorted((one, other) => Number(other.letter.id) - Number(one.letter.id)),
+        next,
+      };
+    },
     get: (id) => nats(() => get(id)),
     scan,
     lastSequence: () =>

@@ -96,6 +96,18 @@ test("a replayed dead letter is processed under its own event id, marked, and ke
   expect(again.body).toMatchObject({ replayed: 0, skipped: [{ id, reason: "has been replayed" }] });
 });
 
+test("the newest comes first after a replay, too: marking an old one makes it no newer", async () => {
+  const { stack } = await withBadMessages(3);
+  const { id } = (await list(stack)).dead_letters.at(-1);
+  await replay(stack, { id });
+  await eventually(async () => (await list(stack)).dead_letters.length === 4);
+  const sequences = (await list(stack)).dead_letters.map(
+    ({ sequence, replayed_at }: { sequence: number; replayed_at: string | null }) =>
+      `${sequence} ${replayed_at === null ? "open" : "replayed"}`,
+  );
+  expect(sequences).toEqual(["4 open", "3 open", "2 open", "1 replayed"]);
+});
+
 test("health is degraded while there are new dead letters, and ok once they are gone", async () => {
   const { stack, service } = await withBadMessages(1);
   const health = await service.health();

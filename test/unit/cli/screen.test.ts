@@ -1,6 +1,6 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { StatusReport } from "../../../src/cli/sample.ts";
-import { textOf } from "../../../src/cli/screen.ts";
+import { openScreen, textOf } from "../../../src/cli/screen.ts";
 
 const named = <T>(names: string[], value: T) => Object.fromEntries(names.map((name) => [name, value])); // biome-ignore format: one line
 const durables = ["EXPERIENCE/a", "EXPERIENCE/b", "SIGNALS/a", "FEEDBACK/a", "FEEDBACK/b", "RUNS/a"]; // biome-ignore format: one line
@@ -44,4 +44,29 @@ test("the row that calls for action is on top, and marked", () => {
   const [, first, second] = textOf(report(1, { lessons_unpublished: 4 })).split("\n");
   expect(first).toMatch(/^! lessons to be published +4$/);
   expect(second).toMatch(/^dead letters open +0$/);
+});
+
+test("while NATS is away a terminal keeps the last figures, greyed, below what is the matter", () => {
+  const written: string[] = [];
+  const was = Object.getOwnPropertyDescriptor(process.stdout, "isTTY");
+  Object.defineProperty(process.stdout, "isTTY", { value: true, configurable: true });
+  const write = vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+    written.push(String(text));
+    return true;
+  });
+  try {
+    const screen = openScreen({ json: false, isLive: true });
+    screen.show(report(1));
+    screen.showProblem("cannot connect to NATS at nats://x:4222");
+    const lines = (written.at(-1) ?? "").split("\n");
+    expect(lines[0]).toContain("cannot connect to NATS at nats://x:4222; trying again");
+    const figures = lines.filter((line) => line.includes("REPLICAS 1 "));
+    expect(figures).toHaveLength(1);
+    expect(figures[0]?.startsWith("\u001b[2m")).toBe(true);
+    expect(lines.length).toBeLessThanOrEqual(24);
+  } finally {
+    write.mockRestore();
+    if (was === undefined) Reflect.deleteProperty(process.stdout, "isTTY");
+    else Object.defineProperty(process.stdout, "isTTY", was);
+  }
 });
