@@ -20,6 +20,7 @@ import { embeddedHost } from "../settings/http.ts";
 import { readSettings, type Settings } from "../settings/index.ts";
 import { deadLettersStream, endpointSubject, experienceSubject } from "../subjects.ts";
 import { keepLiving } from "./living.ts";
+import { showLoop } from "./loop.ts";
 import { demoPlanner, showMissions } from "./missions.ts";
 import { openProgress } from "./progress.ts";
 import { demoSpanMs, demoTraffic } from "./traffic.ts";
@@ -27,7 +28,8 @@ import { demoSpanMs, demoTraffic } from "./traffic.ts";
 const help = `npm run demo [-- --keep | --events FILE.jsonl | --missions]
 
 Starts embedded servers in a temporary folder and the service, publishes half an hour of events of
-four agents, and prints the lessons as they are learned. Settings (EXPERIENCE_..., LESSON_...) are those of the
+four agents, and prints the lessons as they are learned. Then the agent that failed asks before it acts: some of its runs are
+told, some are not, and the rates of failure of both are printed. Settings (EXPERIENCE_..., LESSON_...) are those of the
 environment.
 
   --keep          leave it running, with agents that go on living, and the console open, until Ctrl-C
@@ -56,7 +58,9 @@ async function main(): Promise<number> {
   console.log("Starting nats-server (JetStream) and PostgreSQL in a temporary folder ...");
   const starting = spawnServers({ dataDir, log: (line) => console.log(`  ${line}`) });
   const running = starting.then((servers) =>
-    isOfMissions ? runMissions(servers) : run(servers, events, isKept ? now : null),
+    isOfMissions
+      ? runMissions(servers)
+      : run(servers, events, { isOwn: options.events === undefined, keptAt: isKept ? now : null }),
   );
   try {
     return await Promise.race([running.then(() => 0), interrupted.then(() => (isKept ? 0 : 1))]);
@@ -179,7 +183,7 @@ async function runMissions(servers: SpawnedServers): Promise<void> {
 async function run(
   servers: SpawnedServers,
   events: readonly Publication[],
-  keptAt: number | null,
+  { isOwn, keptAt }: { readonly isOwn: boolean; readonly keptAt: number | null },
 ): Promise<void> {
   const settings = settingsFor(servers);
   for (const warning of settings.warnings) console.log(`  ${warning}`);
@@ -194,7 +198,9 @@ async function run(
   await untilProcessed(nc, settings, progress.processed);
   progress.done();
   console.log(await summary(nc, events.length));
-  if (keptAt !== null) {
+  if (isOwn) console.log(await showLoop(nc, settings.subject));
+  if (keptAt === null) console.log(next);
+  else {
     console.log(`\nThe agents go on. See what they learn: http://127.0.0.1:${service.httpPort}/
 Stop with Ctrl-C.`);
     await keepLiving(nc, settings.subject, keptAt - demoSpanMs);
@@ -265,10 +271,11 @@ async function summary(nc: NatsConnection, published: number): Promise<string> {
 Events:       ${published} published: ${counts(outcomes)}
 Lessons:      ${counts(Object.entries(stats.lessons))}
 Sightings:    ${stats.sightings}
-Dead letters: ${stats.streams[deadLettersStream]?.messages ?? 0}
-
-"npm start" runs the service with servers that keep their data; README.md tells how to go on.`;
+Dead letters: ${stats.streams[deadLettersStream]?.messages ?? 0}`;
 }
+
+const next = `
+"npm start" runs the service with servers that keep their data; README.md tells how to go on.`;
 
 main().then(
   (code) => exitWhenWritten(code),

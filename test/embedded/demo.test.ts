@@ -64,3 +64,17 @@ test("a demo that is kept shows its console, where agents go on living until it 
   expect(await ended).toBe(0);
   expect(await left()).toEqual([]);
 });
+
+test("the demo shows the loop: who is told a lesson fails less than who is not", async ({
+  folder,
+}) => {
+  const { ended, said } = await demo(folder, []);
+  expect(await ended).toBe(0);
+  expect(said()).toMatch(
+    /\[lessons \w+\]\n[\s\S]*pay failed with "amount does not match cart total"/,
+  );
+  const rate = (how: string) =>
+    Number(new RegExp(`${how} the lesson: .*\\((\\d+) %\\)`).exec(said())?.[1]);
+  // Of some 60 runs each: by chance alone once in a million demos.
+  expect(rate("with")).toBeLessThan(rate("without"));
+});
