@@ -16,6 +16,9 @@ export function endpointSubject(name: string): string {
 /** Where every replica tells its endpoints and their schemas (ADR-32). */
 export const infoSubject = `$SRV.INFO.${serviceName}`;
 
+/** Where every replica says that it is there (ADR-32). */
+export const pingSubject = `$SRV.PING.${serviceName}`;
+
 /** Health of one replica, by its instance id; `*` stands for any. */
 export function healthSubject(instance: string): string {
   return `${endpointSubject("health")}.${instance}`;

@@ -64,6 +64,7 @@ const requests: Record<string, unknown> = {
   "missions-get": { user_id: "ada", mission_id: "m0" },
   "missions-iterations": { user_id: "ada", mission_id: "m0" },
   "missions-tick": {},
+  "fleet-health": {},
   "counts-series": { step: 3_600 },
   "counts-agents": { limit: 1 },
   "counts-rebuild": {},

@@ -143,6 +143,7 @@ test("$SRV.INFO names the endpoints, their subjects and their schemas", async ()
     "missions-get": "experience.missions.get",
     "missions-iterations": "experience.missions.iterations",
     "missions-tick": "experience.missions.tick",
+    "fleet-health": "experience.fleet.health",
     "counts-series": "experience.counts.series",
     "counts-agents": "experience.counts.agents",
     "counts-rebuild": "experience.counts.rebuild",

@@ -5,6 +5,7 @@ import { Verdict } from "../parts/lesson.tsx";
 import { Badge, Empty, Pager, Table } from "../parts/list.tsx";
 import { Text } from "../parts/text.tsx";
 import { Time } from "../parts/time.tsx";
+import { firstSteps } from "./first-steps.ts";
 
 const pageSize = 50;
 const path = "/lessons";
@@ -182,8 +183,3 @@ function NoLessons(options: { readonly request: PageRequest; readonly isFiltered
     </Empty>
   );
 }
-
-/** To be pasted into a shell. */
-const firstSteps = `for run in 1 2 3; do
-  echo '{"run_id":"'$run'","agent_id":"example","tool":{"name":"search"},"result":{"ok":false,"error_class":"timeout"}}'
-done | experience-bus publish -`;

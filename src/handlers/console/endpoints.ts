@@ -1,7 +1,9 @@
 import type { Static } from "typebox";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint, writingEndpoint } from "../endpoint.ts";
+import { fleetHealth, fleetHealthSchema, healthRequestSchema } from "./fleet-health.ts";
 import type { CountReader } from "./reader.ts";
+import type { SeenReplica } from "./replicas.ts";
 import { rangeOf, wholeRange } from "./steps.ts";
 import {
   agentsReplySchema,
@@ -11,18 +13,21 @@ import {
   seriesReplySchema,
   seriesSchema,
   timesFrom,
+  trendParts,
   wireAgents,
   wireSeries,
 } from "./wire.ts";
 
 export interface ConsoleEndpoints {
+  readonly replicas: () => Promise<readonly SeenReplica[]>;
   readonly reader: CountReader;
   /** Has everything counted again; resolves to how many messages there are. */
   readonly rebuild: () => Promise<number>;
 }
 
 /** The `counts-…` endpoints. */
-export function consoleEndpoints({ reader, rebuild }: ConsoleEndpoints): ConcernPart["endpoints"] {
+export function consoleEndpoints(options: ConsoleEndpoints): ConcernPart["endpoints"] {
+  const { reader, rebuild, replicas } = options;
   async function series(request: Static<typeof seriesSchema>) {
     const { tenant_id: tenantId = "default", agent_id, task_type, step } = request;
     const { since, until } = timesFrom(request, Date.now());
@@ -35,14 +40,21 @@ export function consoleEndpoints({ reader, rebuild }: ConsoleEndpoints): Concern
     const { tenant_id: tenantId = "default", limit = 200 } = request;
     const { since, until } = timesFrom(request, Date.now());
     const range = wholeRange(since, until);
-    const [found, total] = await Promise.all([
+    const [found, trends, known] = await Promise.all([
       reader.agents(tenantId, range, limit),
-      reader.countAgents(tenantId),
+      reader.trends(tenantId, range, trendParts),
+      reader.known(tenantId),
     ]);
-    return wireAgents(tenantId, range, found, total);
+    return wireAgents(tenantId, range, found, trends, known);
   }
 
   return [
+    endpoint({
+      name: "fleet-health",
+      request: healthRequestSchema,
+      reply: fleetHealthSchema,
+      handle: async () => fleetHealth(await replicas()),
+    }),
     endpoint({
       name: "counts-series",
       request: seriesSchema,

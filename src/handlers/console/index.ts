@@ -1,4 +1,5 @@
-import { counts as names } from "../../subjects.ts";
+import { publish } from "../../nats/grants.ts";
+import { counts as names, pingSubject } from "../../subjects.ts";
 import type { ConcernDeclaration } from "../concern.ts";
 import { type ConsoleMetrics, consoleMetrics } from "./metrics.ts";
 import { type AllConsoleSettings, consoleSettings } from "./settings.ts";
@@ -25,6 +26,12 @@ export const consoleConcern: ConcernDeclaration<AllConsoleSettings, ConsoleMetri
     };
   },
   endpoints: {
+    "fleet-health": {
+      does: "every replica with its health, and of all together the lag of each durable and the open dead letters",
+      may: "read",
+      get: true,
+      fleet: true,
+    },
     "counts-series": {
       does: "what was counted step by step, of a tenant, an `agent_id`, a `task_type`: outcomes, failure rate and latency; `since`, `until`, `step` in seconds",
       may: "read",
@@ -41,6 +48,7 @@ export const consoleConcern: ConcernDeclaration<AllConsoleSettings, ConsoleMetri
       fleet: true,
     },
   },
+  permissions: () => [publish(pingSubject, "learns which replicas there are")],
   tables: {
     // Removed when they are old, and when they are made again.
     "public.experience_counts": ["SELECT", "INSERT", "UPDATE", "DELETE"],

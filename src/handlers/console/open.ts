@@ -14,6 +14,7 @@ import { type Countable, createCounting } from "./counting.ts";
 import { consoleEndpoints } from "./endpoints.ts";
 import type { ConsoleMetrics } from "./metrics.ts";
 import { openCountReader } from "./reader.ts";
+import { openReplicas } from "./replicas.ts";
 import type { AllConsoleSettings } from "./settings.ts";
 import { day, hour, minute } from "./steps.ts";
 import { type CountStore, openCountStore } from "./store.ts";
@@ -56,6 +57,7 @@ export async function openConsole(context: Context): Promise<RunningConcern> {
       {
         endpoints: consoleEndpoints({
           reader: openCountReader(database),
+          replicas: openReplicas(opened.nc),
           async rebuild() {
             const { created, state } = await jsm.streams.info(stream);
             await store.startRebuild(positionName(names.durable, stream, created));

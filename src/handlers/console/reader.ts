@@ -21,13 +21,24 @@ export interface AgentCounts extends Tally {
   readonly lastAt: number;
 }
 
+export interface TrendPoint {
+  readonly agentId: string;
+  /** From 0 on. */
+  readonly part: number;
+  readonly error: number;
+  /** All but the cancelled ones. */
+  readonly done: number;
+}
+
 export interface CountReader {
   /** Steps in which anything was counted, the oldest first. */
   series(filter: CountFilter, range: Range): Promise<CountPoint[]>;
   /** Agents that were ever counted, with what was counted in that time; those that failed most often first. */
   agents(tenantId: string, range: Range, limit: number): Promise<AgentCounts[]>;
-  /** How many agents were ever counted. */
-  countAgents(tenantId: string): Promise<number>;
+  /** The same time cut into so many parts: what each agent did in each of them. */
+  trends(tenantId: string, range: Range, parts: number): Promise<TrendPoint[]>;
+  /** How many agents were ever counted, and the earliest event time of all, epoch ms; null: of none. */
+  known(tenantId: string): Promise<{ readonly agents: number; readonly firstAt: number | null }>;
 }
 
 /** The database stays its opener's to close. Every method rejects as `Database.run` does. */
@@ -85,12 +96,30 @@ export function openCountReader(database: Database): CountReader {
       );
     },
 
-    async countAgents(tenantId) {
-      const [row] = await database.run(
-        async ({ sql }) => sql<{ agents: number }>`
-          SELECT count(*)::int AS agents FROM experience_agents WHERE tenant_id = ${tenantId}`,
+    async trends(tenantId, { since, until, countedSeconds }, parts) {
+      const partSeconds = (until - since) / 1_000 / parts;
+      return await database.run(
+        async ({ sql }) => sql<TrendPoint>`
+          SELECT agent_id AS "agentId",
+            floor((extract(epoch FROM starts_at)::float8 - ${since}::float8 / 1000)
+              / ${partSeconds}::float8)::int AS part,
+            sum(error)::float8 AS error, sum(ok + error + silent)::float8 AS done
+          FROM experience_counts
+          WHERE tenant_id = ${tenantId} AND step_seconds = ${countedSeconds}::int AND agent_id <> ''
+            AND starts_at >= to_timestamp(${since}::float8 / 1000)
+            AND starts_at < to_timestamp(${until}::float8 / 1000)
+          GROUP BY 1, 2`,
       );
-      return row?.agents ?? 0;
+    },
+
+    async known(tenantId) {
+      const [row] = await database.run(
+        async ({ sql }) => sql<{ agents: number; firstAt: number | null }>`
+          SELECT count(*)::int AS agents,
+            (extract(epoch FROM min(first_at)) * 1000)::float8 AS "firstAt"
+          FROM experience_agents WHERE tenant_id = ${tenantId}`,
+      );
+      return row ?? { agents: 0, firstAt: null };
     },
   };
 }

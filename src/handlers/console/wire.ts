@@ -2,7 +2,7 @@ import { type Static, Type } from "typebox";
 import { nullable, tenantSchema, timeFrom } from "../../schema/request.ts";
 import type { Tally } from "./fold.ts";
 import { latencyBounds, latencyQuantile } from "./latency.ts";
-import type { AgentCounts, CountPoint } from "./reader.ts";
+import type { AgentCounts, CountPoint, TrendPoint } from "./reader.ts";
 import { day, type Range } from "./steps.ts";
 
 /** Wire shapes of the `counts-…` endpoints. */
@@ -76,10 +76,21 @@ export const seriesReplySchema = Type.Object({
 
 export const agentsReplySchema = Type.Object({
   ...answered,
-  agents: Type.Array(Type.Object({ agent_id: Type.String(), ...tally, last_at: iso }), {
-    description: "those that failed most often first",
-  }),
+  agents: Type.Array(
+    Type.Object({
+      agent_id: Type.String(),
+      ...tally,
+      trend: Type.Array(nullable(Type.Number()), {
+        description: "`failure_rate` in each of equal parts of that time, the oldest first",
+      }),
+      last_at: iso,
+    }),
+    {
+      description: "those that failed most often first",
+    },
+  ),
   agents_total: Type.Integer({ description: "ever counted" }),
+  first_at: nullable(Type.String({ description: "ISO 8601: the earliest event of all" })),
 });
 
 export const rebuildSchema = Type.Object({});
@@ -145,19 +156,31 @@ export function wireSeries(
   };
 }
 
+/** How fine the trend of an agent is. */
+export const trendParts = 24;
+
 export function wireAgents(
   tenantId: string,
   { since, until, stepSeconds }: Range,
   agents: readonly AgentCounts[],
-  total: number,
+  trends: readonly TrendPoint[],
+  known: { readonly agents: number; readonly firstAt: number | null },
 ): AgentsReply {
+  const ofAgent = new Map<string, (number | null)[]>();
+  for (const { agentId, part, error, done } of trends) {
+    const trend = ofAgent.get(agentId) ?? new Array<number | null>(trendParts).fill(null);
+    ofAgent.set(agentId, trend);
+    if (done > 0) trend[part] = error / done;
+  }
   return {
     ...{ tenant_id: tenantId, since: isoOf(since), until: isoOf(until), step_seconds: stepSeconds },
     agents: agents.map((one) => ({
       agent_id: one.agentId,
       ...wireTally(one),
+      trend: ofAgent.get(one.agentId) ?? [],
       last_at: isoOf(one.lastAt),
     })),
-    agents_total: total,
+    agents_total: known.agents,
+    first_at: known.firstAt === null ? null : isoOf(known.firstAt),
   };
 }

@@ -280,7 +280,9 @@ describe("where no token is needed", () => {
 test("every endpoint names a right, and only those of the fleet are for all tenants at once", () => {
   for (const { name, may, fleet } of endpointsOf(concerns)) {
     expect(everyRight.has(may), name).toBe(true);
-    const isOfAll = /^(health|stats|deadletters|missions-tick$)/.test(name);
+    const isOfAll = /^(health|stats|deadletters|missions-tick$|counts-rebuild$|fleet-health$)/.test(
+      name,
+    );
     expect(fleet ?? false, name).toBe(isOfAll);
   }
 });

@@ -1,0 +1,242 @@
+import type { FleetHealth } from "../../handlers/console/fleet-health.ts";
+import type { AgentsReply, SeriesReply } from "../../handlers/console/wire.ts";
+import { msText, percentText } from "../charts/scale.ts";
+import { Sparkline } from "../charts/time-chart.tsx";
+import type { Page, PageRequest } from "../page.ts";
+import { Badge, Empty, Facts, Table } from "../parts/list.tsx";
+import { Text } from "../parts/text.tsx";
+import { durationText, Time } from "../parts/time.tsx";
+import { firstSteps } from "./first-steps.ts";
+import { FleetSeries } from "./fleet-series.tsx";
+
+const mostAgents = 200;
+
+/** How the fleet does: who fails, since when, and whether the service keeps up. */
+export const fleetPage: Page = {
+  ...{ path: "/", section: "/", entry: "Fleet", range: "24h", isLive: true },
+  async show(request) {
+    const health = request.find<FleetHealth>("fleet-health");
+    const [fleet, series] = await counted(request);
+    const service = await health;
+    return {
+      title: "Fleet",
+      body: (
+        <>
+          {service && <Service {...{ request, health: service }} />}
+          {series === null || fleet === null ? (
+            <NotCounted />
+          ) : fleet.agents.length === 0 ? (
+            <FirstSteps request={request} />
+          ) : (
+            <>
+              <FleetSeries series={series} />
+              <Agents {...{ request, fleet }} />
+            </>
+          )}
+        </>
+      ),
+    };
+  },
+};
+
+type Counted = readonly [AgentsReply | null, SeriesReply | null];
+
+/** Both at once; but all of the time begins with the first event. */
+async function counted({ find, since, now }: PageRequest): Promise<Counted> {
+  const agents = (from: number) =>
+    find<AgentsReply>("counts-agents", { since: from, until: now, limit: mostAgents });
+  const series = (from: number) => find<SeriesReply>("counts-series", { since: from, until: now });
+  if (since !== null) return await Promise.all([agents(since), series(since)]);
+  const fleet = await agents(0);
+  return [fleet, await series(Date.parse(fleet?.first_at ?? "1970-01-01"))];
+}
+
+function NotCounted() {
+  return (
+    <Empty title="Nothing is counted here.">
+      <p>
+        No replica hosts the concern <code>console</code>: see <code>EXPERIENCE_CONCERNS</code>.
+      </p>
+    </Empty>
+  );
+}
+
+function FirstSteps({ request }: { readonly request: PageRequest }) {
+  return (
+    <Empty title="No agent has been heard of yet.">
+      <p>Three steps to the first lesson:</p>
+      <ol>
+        <li>
+          Publish three failures of one kind, each in a run of its own:
+          <pre class="block" tabindex={0}>
+            {firstSteps}
+          </pre>
+        </li>
+        <li>
+          Watch this page: the agent <code>example</code> appears by itself within seconds.
+        </li>
+        <li>
+          Look at <a href={request.href("/lessons")}>what was learned</a>, or{" "}
+          <a href={request.href("/why")}>ask why there is no lesson</a>.
+        </li>
+      </ol>
+    </Empty>
+  );
+}
+
+const kinds = { ok: "good", degraded: "warn", down: "bad", silent: "warn" } as const;
+
+function Service({ request, health }: { request: PageRequest; health: FleetHealth }) {
+  const { replicas, consumers, dead_letters_open: open } = health;
+  const waiting = consumers.reduce((sum, one) => sum + one.pending + one.ack_pending, 0);
+  const worst = replicas.filter(({ status }) => status !== "ok").length;
+  return (
+    <section aria-label="The service">
+      <Facts
+        facts={[
+          [
+            "Replicas",
+            <>
+              <span class="figure-large">{replicas.length}</span>{" "}
+              <Badge kind={worst === 0 ? "good" : "warn"}>
+                {worst === 0 ? "all well" : `${worst} not well`}
+              </Badge>
+            </>,
+          ],
+          ["Messages waiting", <span class="figure-large">{waiting}</span>],
+          [
+            "Dead letters, open",
+            request.may("admin") ? (
+              <a class="figure-large" href={request.href("/dead-letters", { range: null })}>
+                {open ?? "–"}
+              </a>
+            ) : (
+              <span class="figure-large">{open ?? "–"}</span>
+            ),
+          ],
+        ]}
+      />
+      <details class="details" id="service">
+        <summary>Each replica and each durable</summary>
+        <Replicas health={health} />
+        <Durables health={health} />
+      </details>
+    </section>
+  );
+}
+
+function Replicas({ health }: { readonly health: FleetHealth }) {
+  return (
+    <Table
+      caption="Replicas"
+      head={[{ title: "Replica" }, { title: "Health" }, { title: "Version" }, { title: "Up for" }]}
+    >
+      {health.replicas.map(({ instance, status, version, uptime_seconds: up, problems }) => (
+        <tr id={`replica-${instance}`}>
+          <td>
+            <Text code fit="short">
+              {instance}
+            </Text>
+          </td>
+          <td>
+            <Badge kind={kinds[status]}>{status}</Badge>
+            {problems.map((problem) => (
+              <p class="quiet">
+                <Text>{problem}</Text>
+              </p>
+            ))}
+          </td>
+          <td>{version ?? "–"}</td>
+          <td>
+            {up === null ? "–" : (durationText(60_000 * Math.floor(up / 60)) ?? "under 1 min")}
+          </td>
+        </tr>
+      ))}
+    </Table>
+  );
+}
+
+function Durables({ health }: { readonly health: FleetHealth }) {
+  return (
+    <Table
+      caption="Durables"
+      head={[
+        { title: "Durable" },
+        { title: "Not delivered yet", kind: "number" },
+        { title: "Not acked yet", kind: "number" },
+      ]}
+    >
+      {health.consumers.map(({ name, pending, ack_pending }) => (
+        <tr id={`durable-${name}`}>
+          <td>
+            <Text code>{name}</Text>
+          </td>
+          <td class="number">{pending}</td>
+          <td class="number">{ack_pending}</td>
+        </tr>
+      ))}
+    </Table>
+  );
+}
+
+function Agents({ request, fleet }: { request: PageRequest; fleet: AgentsReply }) {
+  const { agents, agents_total: total } = fleet;
+  return (
+    <section aria-labelledby="agents">
+      <h2 id="agents">Agents</h2>
+      <Table
+        caption="Each agent"
+        head={[
+          ...[{ title: "Agent" }, { title: "Failed", kind: "number" as const }],
+          { title: "Over time", kind: "wide" },
+          ...(["Calls", "Silent", "Slow", "Half within", "95 % within"] as const).map((title) => ({
+            ...{ title, kind: "number wide" as const },
+          })),
+          { title: "Last heard of" },
+        ]}
+      >
+        {agents.map((agent) => (
+          <AgentRow {...{ request, agent }} />
+        ))}
+      </Table>
+      {total > agents.length && (
+        <p class="quiet">{`${agents.length} of ${total} agents, those that failed most often.`}</p>
+      )}
+    </section>
+  );
+}
+
+function AgentRow({
+  request,
+  agent,
+}: {
+  request: PageRequest;
+  agent: AgentsReply["agents"][number];
+}) {
+  const { agent_id: id, failure_rate: rate, ok, error, silent } = agent;
+  const trend = agent.trend.map((one) => (one === null ? "–" : percentText(one)));
+  const msOf = (ms: number | null) => (ms === null ? "–" : msText(ms));
+  return (
+    <tr id={`agent-${id}`} data-news="agent">
+      <td>
+        <a class="strong" href={request.href("/lessons", { agent_id: id, range: null })}>
+          <Text fit="short">{id}</Text>
+        </a>
+      </td>
+      <td class="number">{rate === null ? "–" : percentText(rate)}</td>
+      <td class="wide">
+        {trend.length > 0 && (
+          <Sparkline values={agent.trend} label={`failure rate over time: ${trend.join(", ")}`} />
+        )}
+      </td>
+      <td class="number wide">{ok + error + silent}</td>
+      <td class="number wide">{silent}</td>
+      <td class="number wide">{agent.slow}</td>
+      <td class="number wide">{msOf(agent.p50_ms)}</td>
+      <td class="number wide">{msOf(agent.p95_ms)}</td>
+      <td class="nowrap">
+        <Time at={agent.last_at} now={request.now} />
+      </td>
+    </tr>
+  );
+}
