@@ -1,5 +1,8 @@
+import { and, desc, eq, ilike, or, sql } from "drizzle-orm";
+import type { AnyPgColumn } from "drizzle-orm/pg-core";
 import { BusError } from "../../errors.ts";
 import type { Database } from "../../postgres/client.ts";
+import { agentLessons } from "../../schema/tables.ts";
 import type { LessonRow, SightingEvidence } from "../extractor/lesson.ts";
 import { toLessonRow } from "../extractor/store.ts";
 
@@ -72,23 +75,14 @@ export function openLessonReader(database: Database): LessonReader {
 
     async list({ order, ...filter }, limit, cursor) {
       if (order === "runs") return await listByRuns(database, filter, limit, cursor);
-      const { tenant, agent, task, type, scope, since } = filter;
       const from = cursor === null ? null : decodeCursor(cursor);
-      const { pattern, keyPattern } = patternsOf(filter.text);
-      const sinceIso = since === undefined ? null : new Date(since).toISOString();
-      const rows = await database.run(
-        async ({ sql }) => sql<{ lesson: LessonRow }>`
-          SELECT to_jsonb(lesson) AS lesson FROM agent_lessons AS lesson
-          WHERE (${tenant ?? null}::text IS NULL OR tenant_id = ${tenant ?? null})
-            AND (${agent ?? null}::text IS NULL OR agent_id = ${agent ?? null})
-            AND (${task ?? null}::text IS NULL OR task_type = ${task ?? null})
-            AND (${type ?? null}::text IS NULL OR lesson_type = ${type ?? null})
-            AND (${scope ?? null}::text IS NULL OR scope = ${scope ?? null})
-            AND (${pattern}::text IS NULL OR trigger ILIKE ${pattern} OR lesson_key ILIKE ${keyPattern})
-            AND (${sinceIso}::timestamptz IS NULL OR ts >= ${sinceIso}::timestamptz)
-            AND (${from?.ts ?? null}::timestamptz IS NULL
-              OR (ts, lesson_id) < (${from?.ts ?? null}::timestamptz, ${from?.id ?? null}::uuid))
-          ORDER BY ts DESC, lesson_id DESC LIMIT ${limit + 1}`,
+      const rows = await database.run(async ({ db }) =>
+        db
+          .select({ lesson: sql<LessonRow>`to_jsonb(${agentLessons})` })
+          .from(agentLessons)
+          .where(and(...conditionsOf(filter), from === null ? undefined : before(from)))
+          .orderBy(desc(agentLessons.ts), desc(agentLessons.lessonId))
+          .limit(limit + 1),
       );
       const page = rows.slice(0, limit).map(({ lesson }) => lesson);
       const last = page.at(-1);
@@ -128,6 +122,27 @@ export function openLessonReader(database: Database): LessonReader {
       }));
     },
   };
+}
+
+/**
+ * Only what is asked for: a statement that holds all filters, most of them off, is planned as if it found next to
+ * nothing, and so reads the whole table.
+ */
+function conditionsOf({ tenant, agent, task, type, scope, text, since }: LessonFilter) {
+  const { tenantId, agentId, taskType, lessonType, trigger, lessonKey, ts } = agentLessons;
+  const { pattern, keyPattern } = patternsOf(text);
+  const equals = (column: AnyPgColumn, value: string | undefined) =>
+    value === undefined ? undefined : eq(column, value);
+  return [
+    ...[equals(tenantId, tenant), equals(agentId, agent), equals(taskType, task)],
+    ...[equals(lessonType, type), equals(agentLessons.scope, scope)],
+    pattern === null ? undefined : or(ilike(trigger, pattern), ilike(lessonKey, keyPattern)),
+    since === undefined ? undefined : sql`${ts} >= ${new Date(since).toISOString()}::timestamptz`,
+  ];
+}
+
+function before({ ts, id }: { readonly ts: string; readonly id: string }) {
+  return sql`(${agentLessons.ts}, ${agentLessons.lessonId}) < (${ts}::timestamptz, ${id}::uuid)`;
 }
 
 /**
@@ -220,7 +235,7 @@ function rankedPage(rows: readonly Ranked[], limit: number): LessonPage {
 
 /** Of ILIKE; null: any. */
 function patternsOf(text: string | undefined) {
-  if (text === undefined) return { pattern: null, keyPattern: null };
+  if (text === undefined) return { pattern: null, keyPattern: "" };
   const literal = text.replaceAll(/[\\%_]/g, "\\$&");
   return { pattern: `%${literal}%`, keyPattern: `${literal}%` };
 }
