@@ -14,25 +14,30 @@ export interface Delay {
   readonly max: number;
 }
 
-const stream = "DELAY";
-const durable = "bench-delay";
 const tickMs = 10;
 
 /** A steady stream of events, three in ten of them failures, of which every three make a lesson. */
 export async function measureDelay(
   rig: Rig,
-  options: { readonly eventsPerSecond: number; readonly seconds: number },
+  options: {
+    readonly eventsPerSecond: number;
+    readonly seconds: number;
+    /** Of stream, agents and events: twice on one rig they are not the same. */
+    readonly name?: string;
+  },
 ): Promise<Delay> {
-  const { eventsPerSecond, seconds } = options;
+  const { eventsPerSecond, seconds, name = "delay" } = options;
+  const stream = name.toUpperCase();
+  const durable = `bench-${name}`;
   const { subject } = await fillStream(rig, stream, []);
   const child = startExtractor(rig, { stream, subject, durable });
   await until(async () => (await rig.jsm.consumers.list(stream).next()).length > 0);
-  const storedAt = await publishSteadily(rig, subject, eventsPerSecond, seconds);
+  const storedAt = await publishSteadily(rig, { subject, name, stream, eventsPerSecond, seconds });
   await until(async () => {
     const info = await rig.jsm.consumers.info(stream, durable);
     return info.num_pending === 0 && info.num_ack_pending === 0;
   });
-  const delays = await delaysOf(rig, storedAt);
+  const delays = await delaysOf(rig, name, storedAt);
   await stopContender(child);
   const at = (share: number) => delays[Math.ceil(share * delays.length) - 1] ?? Number.NaN;
   return { lessons: delays.length, eventsPerSecond, p50: at(0.5), p99: at(0.99), max: at(1) };
@@ -41,10 +46,15 @@ export async function measureDelay(
 /** Resolves to when the stream stored each event, epoch ms by event id. */
 async function publishSteadily(
   rig: Rig,
-  subject: string,
-  eventsPerSecond: number,
-  seconds: number,
+  options: {
+    readonly subject: string;
+    readonly name: string;
+    readonly stream: string;
+    readonly eventsPerSecond: number;
+    readonly seconds: number;
+  },
 ) {
+  const { subject, name, stream, eventsPerSecond, seconds } = options;
   const perTick = (eventsPerSecond * tickMs) / 1_000;
   const prefix = subject.slice(0, -1);
   const startedAt = performance.now();
@@ -53,9 +63,9 @@ async function publishSteadily(
     for (let i = 0; i < perTick && sent < total; i++, sent++) {
       const ok = sent % 10 > 2;
       // Three failures of one agent, a tick apart from one another.
-      const agent = `agent-${sent % 10}-${Math.floor(sent / 30)}`;
+      const agent = `${name}-agent-${sent % 10}-${Math.floor(sent / 30)}`;
       const { payload, subject: of } = encode({
-        ...{ id: `delay-${sent}`, ts: Date.now(), ok, agent, errorClass: "timeout" },
+        ...{ id: `${name}-${sent}`, ts: Date.now(), ok, agent, errorClass: "timeout" },
       });
       rig.nc.publish(prefix + of, payload);
     }
@@ -63,10 +73,10 @@ async function publishSteadily(
     await wait(Math.max(0, due - performance.now()));
   }
   await rig.nc.flush();
-  return await storedTimes(rig, total);
+  return await storedTimes(rig, stream, total);
 }
 
-async function storedTimes(rig: Rig, total: number): Promise<Map<string, number>> {
+async function storedTimes(rig: Rig, stream: string, total: number): Promise<Map<string, number>> {
   await until(async () => (await rig.jsm.streams.info(stream)).state.messages === total);
   const times = new Map<string, number>();
   const consumer = await jetstream(rig.nc).consumers.get(stream);
@@ -77,11 +87,15 @@ async function storedTimes(rig: Rig, total: number): Promise<Map<string, number>
   return times;
 }
 
-async function delaysOf(rig: Rig, storedAt: ReadonlyMap<string, number>): Promise<number[]> {
+async function delaysOf(
+  rig: Rig,
+  name: string,
+  storedAt: ReadonlyMap<string, number>,
+): Promise<number[]> {
   const sql = postgres(rig.databaseUrl, { max: 1 });
   const rows = await sql<{ stored: number; event_ids: string[] }[]>`
     SELECT extract(epoch FROM ts)::float8 * 1000 AS stored, evidence->'event_ids' AS event_ids
-    FROM agent_lessons WHERE evidence->'event_ids'->>0 LIKE 'delay-%'`;
+    FROM agent_lessons WHERE evidence->'event_ids'->>0 LIKE ${`${name}-%`}`;
   await sql.end();
   return rows
     .map(({ stored, event_ids }) => {

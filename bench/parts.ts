@@ -1,6 +1,7 @@
 import { costsPart } from "./costs.ts";
 import { delayPart } from "./delay.ts";
 import { featuresPart } from "./features.ts";
+import { historyPart } from "./history.ts";
 import { ingestPart } from "./ingest.ts";
 import { memoryPart } from "./memory.ts";
 import { memoryRecallPart } from "./memory-recall.ts";
@@ -27,5 +28,6 @@ export const parts: readonly Part[] = [
   recallPart,
   memoryRecallPart,
   ingestPart,
+  historyPart,
   replicationPart,
 ];

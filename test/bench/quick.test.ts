@@ -37,5 +37,6 @@ it("the benchmark still runs, prints its table and writes its figures", {
   expect(figures["memory-recall"].recalls.answered).toBeGreaterThan(0);
   expect(figures.ingest).toMatchObject({ lost: 0 });
   expect(figures.windows.windows).toBeGreaterThan(0);
+  expect(figures.history).toMatchObject({ isExact: true, events: 4_000 });
   expect(stdout).toContain("| (b) extractor, 10 % evidence |");
 });

@@ -9,6 +9,7 @@ import { readFigures } from "../../src/handlers/windows/figures.ts";
 import { headline, recovery, size } from "../../src/handlers/windows/sentences.ts";
 import { openDatabase, silentLog } from "../../src/postgres/client.ts";
 import { groupBy } from "../../src/runtime/grouping.ts";
+import { run } from "../cli/command.ts";
 import { eventually } from "../rig/eventually.ts";
 import { openStack, type Stack } from "../rig/service.ts";
 
@@ -69,6 +70,18 @@ async function isCounted({ broker: { jsm }, database: { sql } }: Stack): Promise
   return num_pending + num_ack_pending === 0 && row?.["marks"] > 0 && row?.["due"] === 0;
 }
 
+/** Worked out again from the stream, by the commands that people have for it. */
+async function holdsWhatTheStreamGives(stack: Stack): Promise<void> {
+  const verified = await run("verify --json", stack.env());
+  expect(JSON.parse(verified.out)).toMatchObject({ equal: true, may_be_late: 0, differences: [] });
+  const { out } = await run("backtest --json", stack.env());
+  const rows = await stack.database.sql`SELECT lesson_key FROM agent_lessons ORDER BY lesson_key`;
+  const { lessons } = JSON.parse(out) as { lessons: { lesson_key: string }[] };
+  expect(lessons.map(({ lesson_key }) => lesson_key).sort()).toEqual(
+    rows.map(({ lesson_key }) => lesson_key),
+  );
+}
+
 test.skipIf(!existsSync(file))(
   "few lessons, the biggest first, say what 500 runs had in common",
   async () => {
@@ -82,6 +95,7 @@ test.skipIf(!existsSync(file))(
       );
     }
     await eventually(() => isCounted(stack), 120_000);
+    await holdsWhatTheStreamGives(stack);
     const database = openDatabase({ url: stack.database.url, log: silentLog });
     const figures = await readFigures(database, {}, 100).finally(() => database.close());
     const rows = await stack.database.sql<Row[]>`SELECT * FROM agent_lessons`;
