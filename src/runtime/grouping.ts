@@ -12,5 +12,10 @@ export function groupBy<T>(items: Iterable<T>, keyOf: (item: T) => string): Map<
 
 /** Of those with one key, the first. */
 export function firstBy<T>(items: Iterable<T>, keyOf: (item: T) => string): T[] {
-  return [...groupBy(items, keyOf).values()].flatMap(([first]) => first ?? []);
+  const first = new Map<string, T>();
+  for (const item of items) {
+    const key = keyOf(item);
+    if (!first.has(key)) first.set(key, item);
+  }
+  return [...first.values()];
 }

@@ -1,5 +1,4 @@
 import { isOutage, isRefusal } from "../errors.ts";
-import { groupBy } from "./grouping.ts";
 
 /** A slice costs statements of its own: one that would be smaller than this is not worth them. */
 const leastPerSlice = 64;
@@ -16,17 +15,19 @@ export function dealSlices<T>(
 ): T[][] {
   const most = Math.min(writers, Math.floor(items.length / least));
   if (most <= 1) return items.length > 0 ? [[...items]] : [];
-  const groups = groupBy(items, keyOf);
-  const sizes = new Array<number>(Math.min(most, groups.size)).fill(0);
+  const keys = items.map(keyOf);
+  const counts = new Map<string, number>();
+  for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
+  const sizes = new Array<number>(Math.min(most, counts.size)).fill(0);
   const sliceOf = new Map<string, number>();
   // The largest first, each to whoever has least so far.
-  for (const [key, { length }] of [...groups].sort(([, a], [, b]) => b.length - a.length)) {
+  for (const [key, count] of [...counts].sort(([, a], [, b]) => b - a)) {
     const slice = sizes.indexOf(Math.min(...sizes));
-    sizes[slice] = (sizes[slice] ?? 0) + length;
+    sizes[slice] = (sizes[slice] ?? 0) + count;
     sliceOf.set(key, slice);
   }
   const slices = sizes.map((): T[] => []);
-  for (const item of items) slices[sliceOf.get(keyOf(item)) ?? 0]?.push(item);
+  for (const [i, item] of items.entries()) slices[sliceOf.get(keys[i] ?? "") ?? 0]?.push(item);
   return slices;
 }
 

@@ -162,8 +162,8 @@ export async function applyEvents(
   store: FeatureStore,
 ): Promise<AppliedEvents> {
   const done: UserEvent[] = [];
-  let conflicts = countConflicts(events);
   let left = distinct(events);
+  let conflicts = countConflicts(events, left);
   while (left.length > 0) {
     const { rows, applied, conflicting } = await store.read(left);
     conflicts += conflicting.size;
