@@ -160,14 +160,27 @@ test("no form does anything for a reader, for another tenant, from another page 
   const { sql } = stack.database;
   const [lesson] = await sql`SELECT lesson_key FROM agent_lessons WHERE agent_id = 'scout'`;
   const paths = [`/lessons/${lesson?.["lesson_key"]}`, "/dead-letters", "/dead-letters/1"];
+  paths.push("/review/e0", "/memory");
   const ops = await signIn(service, "ops");
   const forms = await formsOf(service, ops, paths);
   const done = new Set(forms.map(({ fields }) => fields["action"] ?? fields["do"]));
   expect([...done].sort()).toEqual([
-    ...["approve_text", "expire", "note", "pin", "replay", "replay-all", "silence"],
+    ...[
+      "advance",
+      "approve_text",
+      "expire",
+      "judge",
+      "note",
+      "pin",
+      "replay",
+      "replay-all",
+      "silence",
+    ],
   ]);
   const changed = async () => [
     ...(await sql`SELECT * FROM lesson_decisions`),
+    ...(await sql`SELECT * FROM review_events WHERE what <> 'created'`),
+    ...(await sql`SELECT * FROM memory_feedback`),
     ...((await service.health()).checks.dead_letters?.open === 1 ? [] : ["replayed"]),
   ];
   for (const name of ["reader", "stranger", "publisher"] as const) {

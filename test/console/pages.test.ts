@@ -32,7 +32,7 @@ async function open(stack: Stack, service: TestService) {
   const { sql } = stack.database;
   const [lesson] = await sql`SELECT lesson_key FROM agent_lessons WHERE agent_id <> 'scout'`;
   return [
-    ...["/", "/?range=all"],
+    ...["/", "/?range=all", "/review", "/review/e0", "/memory", "/missions", "/missions/ada/m0"],
     ...["/lessons", `/lessons/${lesson?.["lesson_key"]}`, "/lessons?agent_id=nobody"],
     ...["/lessons?order=runs&text=img", "/runs", `/runs/${encodeURIComponent(hostileRun)}`],
     ...["/runs?status=failed", "/dead-letters", "/dead-letters/1", "/why"],

@@ -1,3 +1,4 @@
+import type { NatsConnection } from "@nats-io/transport-node";
 import { eventually } from "../rig/eventually.ts";
 import type { Stack, TestService } from "../rig/service.ts";
 import { ask, bodyOf, failures, publish } from "../rig/traffic.ts";
@@ -30,7 +31,32 @@ export async function fillConsole(
       })),
     ]),
   );
+  await fillBoards(nc);
   await js.publish("agent.experience.v1.scout", hostile);
   await eventually(async () => (await database.sql`SELECT FROM lesson_epochs`).length >= 2, 20_000);
   await eventually(async () => (await service.health()).checks.dead_letters?.open === 1, 20_000);
+}
+
+/** What people review, what is remembered, and what agents have before them. */
+async function fillBoards(nc: NatsConnection): Promise<void> {
+  // Where people write, hidden characters are refused at the door.
+  const text = hostile.replaceAll(/[\u200B\u202E]/g, "");
+  const id = text.slice(0, 128);
+  const entry = { feedback_id: id, summary: text };
+  await bodyOf(ask(nc, "experience.review.create", { ...entry, entry_id: "e0" }));
+  await bodyOf(ask(nc, "experience.review.create", { ...entry, entry_id: id }));
+  const insight = { insight: text, confidence: 0.5, tags: [id], project_key: id };
+  await bodyOf(ask(nc, "experience.memory.save", { ...insight, entry_id: "m0", scope: "project" }));
+  const of = { user_id: "ada", op: "insert", data: { title: text, name: text } };
+  await bodyOf(
+    ask(nc, "experience.changes.append", [
+      { ...of, table: "agents", record_id: id },
+      { ...of, table: "missions", record_id: "m0" },
+    ]),
+  );
+  const mission = { user_id: "ada", mission_id: "m0" };
+  await eventually(
+    async () => (await ask(nc, "experience.missions.get", mission)).error === "",
+    20_000,
+  );
 }

@@ -4,6 +4,11 @@ import { deadLettersPage } from "./dead-letters.tsx";
 import { fleetPage } from "./fleet.tsx";
 import { lessonPage } from "./lesson.tsx";
 import { lessonsPage } from "./lessons.tsx";
+import { memoryPage } from "./memory.tsx";
+import { missionPage } from "./mission.tsx";
+import { missionsPage } from "./missions.tsx";
+import { reviewPage } from "./review.tsx";
+import { reviewEntryPage } from "./review-entry.tsx";
 import { runPage } from "./run.tsx";
 import { runsPage } from "./runs.tsx";
 import { whyPage } from "./why.tsx";
@@ -15,6 +20,11 @@ export const pages: readonly Page[] = [
   lessonPage,
   runsPage,
   runPage,
+  reviewPage,
+  reviewEntryPage,
+  memoryPage,
+  missionsPage,
+  missionPage,
   deadLettersPage,
   deadLetterPage,
   whyPage,
