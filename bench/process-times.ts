@@ -15,6 +15,11 @@ export function cpuSecondsOf(name: string): number {
   return ours.reduce((sum, { ticks }) => sum + ticks, 0) / ticksPerSecond;
 }
 
+/** CPU seconds of one process so far, NaN where it has ended; Linux only. */
+export function cpuSecondsOfProcess(pid: number | undefined): number {
+  return (statOf(String(pid))?.ticks ?? Number.NaN) / ticksPerSecond;
+}
+
 /** proc_pid_stat(5); null: it has ended meanwhile. */
 function statOf(pid: string) {
   let text: string;

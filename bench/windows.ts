@@ -4,6 +4,7 @@ import postgres from "postgres";
 import { encode } from "./events.ts";
 import { mix } from "./mix.ts";
 import type { Part } from "./part.ts";
+import { cpuSecondsOfProcess } from "./process-times.ts";
 import { fillStream, type Rig, startExtractor, stopContender, until } from "./rig.ts";
 
 export interface WindowFigures {
@@ -12,6 +13,8 @@ export interface WindowFigures {
   readonly readSeconds: number;
   /** The same until every window is counted that is over, s. */
   readonly countedSeconds: number;
+  /** CPU time of the replica that reads windows, from its first event to the last window, s. */
+  readonly cpuSeconds: number;
   readonly windows: number;
   readonly rows: number;
   /** Of the lessons of live traffic meanwhile, from just before its last event was published to the row, ms. */
@@ -51,6 +54,7 @@ export async function measureWindows(
   try {
     await until(async () => (await ackedOf(rig)) > 0);
     const startedAt = performance.now();
+    const cpuBefore = cpuSecondsOfProcess(windows.pid);
     const seconds = () => (performance.now() - startedAt) / 1_000;
     await until(async () => (await ackedOf(rig)) >= events);
     const readSeconds = seconds();
@@ -62,13 +66,14 @@ export async function measureWindows(
       return row !== undefined && row.due === 0 && row.counted > 0;
     });
     const countedSeconds = seconds();
+    const cpuSeconds = cpuSecondsOfProcess(windows.pid) - cpuBefore;
     const delays = await live.stop(sql);
     const [sizes] = await sql<{ windows: number; rows: number }[]>`
       SELECT (SELECT count(*)::int FROM window_marks WHERE counted > 0) AS windows,
         (SELECT count(*)::int FROM signature_windows) AS rows`;
     const liveP99 = delays[Math.ceil(0.99 * delays.length) - 1] ?? Number.NaN;
     return {
-      ...{ events, readSeconds, countedSeconds, liveLessons: delays.length, liveP99 },
+      ...{ events, readSeconds, countedSeconds, cpuSeconds, liveLessons: delays.length, liveP99 },
       ...{ windows: sizes?.windows ?? 0, rows: sizes?.rows ?? 0 },
     };
   } finally {
@@ -131,10 +136,10 @@ export const windowsPart: Part<WindowFigures> = {
     },
     { promise: "windows: p99 of live lessons <= 50 ms", limit: 50, measured: liveP99, most: true },
   ],
-  report({ events, readSeconds, countedSeconds, windows, rows, liveLessons, liveP99 }) {
+  report({ events, readSeconds, countedSeconds, cpuSeconds, windows, rows, liveLessons, liveP99 }) {
     const rate = Math.round(events / readSeconds);
     return [
-      `Windows, ${events} events: read at ${rate}/s, ${windows} windows (${rows} rows) counted after ${countedSeconds.toFixed(1)} s; meanwhile ${liveLessons} live lessons, p99 ${liveP99.toFixed(0)} ms`,
+      `Windows, ${events} events: read at ${rate}/s, ${windows} windows (${rows} rows) counted after ${countedSeconds.toFixed(1)} s, for ${cpuSeconds.toFixed(1)} s of CPU time; meanwhile ${liveLessons} live lessons, p99 ${liveP99.toFixed(0)} ms`,
       "",
     ];
   },
