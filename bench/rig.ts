@@ -72,22 +72,14 @@ export async function fillStream(
 export function startContender(program: string, env: Record<string, string>): ChildProcess {
   const source = program.endsWith(".ts");
   const file = fileURLToPath(new URL(program, import.meta.url));
-  return spawn(
-    process.execPath,
-    [
-      ...(process.env["PROF"] ? ["--cpu-prof", "--cpu-prof-dir=/tmp/atk/prof"] : []),
-      ...(source ? ["--import", "tsx"] : []),
-      file,
-    ],
-    {
-      env: {
-        ...{ PATH: process.env["PATH"] ?? "", LOG_LEVEL: "error" },
-        ...{ NODE_ENV: "production", EXPERIENCE_PROVISION: "apply", LESSON_COIN_KEY: "bench" },
-        ...env,
-      },
-      stdio: ["ignore", "inherit", "inherit"],
+  return spawn(process.execPath, [...(source ? ["--import", "tsx"] : []), file], {
+    env: {
+      ...{ PATH: process.env["PATH"] ?? "", LOG_LEVEL: "error" },
+      ...{ NODE_ENV: "production", EXPERIENCE_PROVISION: "apply", LESSON_COIN_KEY: "bench" },
+      ...env,
     },
-  );
+    stdio: ["ignore", "inherit", "inherit"],
+  });
 }
 
 /** The service itself, reading that stream. */
