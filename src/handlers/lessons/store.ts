@@ -29,6 +29,8 @@ export interface LessonTables {
   changed(since: number): AsyncIterable<readonly KnownLesson[]>;
   /** Keys of lessons that were erased since then (epoch ms; null: none yet has been read that could be). */
   erased(since: number | null): Promise<readonly string[]>;
+  /** Of these keys, those that there are. */
+  named(lessonKeys: readonly string[]): AsyncIterable<readonly KnownLesson[]>;
 }
 
 const page = 2_000;
@@ -62,6 +64,9 @@ export function openLessonTables(database: Database): LessonTables {
     },
     newest: (most) =>
       lessonsOf(sql`SELECT lesson_key FROM ${agentLessons} ORDER BY ts DESC LIMIT ${most}`),
+    named: (lessonKeys) =>
+      lessonsOf(sql`
+        SELECT jsonb_array_elements_text(${JSON.stringify(lessonKeys)}::text::jsonb) AS lesson_key`),
     changed: (since) =>
       lessonsOf(sql`
         SELECT lesson_key FROM ${agentLessons} WHERE ts >= ${timeOf(since)}

@@ -2,6 +2,9 @@ import { isRefusal } from "../../errors.ts";
 import { defaultEventIdOf, type StoredMessage } from "../../runtime/delivery.ts";
 import { decodeUserEvent } from "../features/wire.ts";
 import { complaintOf } from "./complaint.ts";
+import { draftOf } from "./draft.ts";
+import type { Case } from "./entry.ts";
+import type { RunRecords } from "./run-knowledge-store.ts";
 import type { NewEntry, Reviews } from "./store.ts";
 
 /**
@@ -12,8 +15,13 @@ import type { NewEntry, Reviews } from "./store.ts";
 export function feedbackConsumption(
   source: { readonly stream: string; readonly durable: string },
   maxFutureMs: number,
-  reviews: Pick<Reviews, "create">,
+  { reviews, records }: { readonly reviews: Pick<Reviews, "create">; readonly records: RunRecords },
 ) {
+  async function draft(entry: NewEntry): Promise<Case | null> {
+    const { tenantId, runId } = entry;
+    return runId === null ? null : draftOf(entry, await records.of(tenantId, runId));
+  }
+
   return {
     ...source,
     decode(message: StoredMessage): NewEntry | null {
@@ -27,7 +35,8 @@ export function feedbackConsumption(
       }
     },
     async handle(entries: readonly NewEntry[]): Promise<void> {
-      for (const entry of entries) await reviews.create(entry);
+      for (const entry of entries)
+        await reviews.create({ ...entry, caseDraft: await draft(entry) });
     },
   };
 }

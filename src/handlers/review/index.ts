@@ -50,6 +50,14 @@ export const review: ConcernDeclaration<object, ReviewMetrics> = {
     // Append-only: history is never rewritten.
     "public.review_events": ["SELECT", "INSERT"],
     "public.agent_lessons": ["SELECT", "INSERT"],
+    // What is known of a run that somebody complains about.
+    "public.agent_runs": ["SELECT"],
+    "public.lesson_exposures": ["SELECT"],
+    "public.lesson_recurrences": ["SELECT"],
+    "public.lesson_sightings": ["SELECT"],
+    "public.lesson_windows": ["SELECT"],
+    "public.lesson_decisions": ["SELECT"],
+    "public.lesson_epochs": ["SELECT"],
   },
   metrics: reviewMetrics,
   stats: {

@@ -5,6 +5,7 @@ import type { ConcernContext, RunningConcern } from "../concern.ts";
 import { reviewEndpoints } from "./endpoints.ts";
 import { feedbackConsumption } from "./feedback.ts";
 import type { ReviewMetrics } from "./metrics.ts";
+import { openRunRecords } from "./run-knowledge-store.ts";
 import { stages } from "./stages.ts";
 import { openReviews } from "./store.ts";
 
@@ -15,9 +16,10 @@ export async function openReview(
   const maxDeliver = settings.sourceMaxDeliver;
   const attempts = await openAttempts(context, reviewDurable);
   const reviews = openReviews(opened.database);
+  const records = openRunRecords(opened.database);
   const maxFutureMs = settings.maxFutureSeconds * 1_000;
   const consumptions = desired.durables.map((durable) =>
-    feedbackConsumption(namesOf(durable), maxFutureMs, reviews),
+    feedbackConsumption(namesOf(durable), maxFutureMs, { reviews, records }),
   );
   return {
     parts: [{ endpoints: reviewEndpoints(reviews), consumptions }],

@@ -13,6 +13,8 @@ export interface NewEntry {
   readonly feedbackId: string;
   readonly summary: string | null;
   readonly runId: string | null;
+  /** What the service knows of the run; null: nothing. */
+  readonly caseDraft?: Case | null;
 }
 
 /** Without a tenant: that of any, where no two have it. */
@@ -125,7 +127,8 @@ export function openReviews(database: Database): Reviews {
     async create(entry) {
       const at = await written(creation(entry));
       if (at === null) return null;
-      const rest = { caseDraft: null, skillDraft: null, reviewer: null, lessonKey: null };
+      const { caseDraft = null } = entry;
+      const rest = { caseDraft, skillDraft: null, reviewer: null, lessonKey: null };
       return { ...entry, ...rest, stage: "feedback", steps: 1, createdAt: at, updatedAt: at };
     },
 
@@ -182,22 +185,22 @@ export function openReviews(database: Database): Reviews {
 function creation(entry: NewEntry): SQL {
   const columns = columnNames(
     ...[entryId, tenant, reviewEntries.feedbackId, stage, reviewEntries.summary],
-    ...[reviewEntries.runId, steps],
+    ...[reviewEntries.runId, steps, caseDraft],
   );
   return sql`
     WITH made AS (
       INSERT INTO ${reviewEntries} (${columns})
       SELECT ${entry.entryId}::text, ${entry.tenantId}::text, ${entry.feedbackId}::text, 'feedback',
-        ${entry.summary}::text, ${entry.runId}::text, 1
+        ${entry.summary}::text, ${entry.runId}::text, 1, ${jsonOf(entry.caseDraft ?? null)}
       WHERE NOT EXISTS (
         SELECT FROM ${reviewEvents} WHERE ${reviewEvents.tenantId} = ${entry.tenantId}::text
           AND ${reviewEvents.entryId} = ${entry.entryId}::text)
       ON CONFLICT DO NOTHING
-      RETURNING ${columnNames(entryId, tenant, updatedAt)}
+      RETURNING ${columnNames(entryId, tenant, updatedAt, caseDraft)}
     ), noted AS (
       INSERT INTO ${reviewEvents} (${stepColumns})
       SELECT ${columnNames(entryId)}, 1, ${columnNames(tenant)}, 'created', NULL, 'feedback',
-        NULL, NULL, NULL, NULL, ${columnNames(updatedAt)} FROM made
+        NULL, NULL, ${columnNames(caseDraft)}, NULL, ${columnNames(updatedAt)} FROM made
     )
     SELECT ${isoTime(sql`${columnNames(updatedAt)}`)} AS updated_at FROM made`;
 }

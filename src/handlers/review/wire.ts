@@ -1,6 +1,7 @@
 import { type Static, Type } from "typebox";
 import { idSchema as id, nullable, strict, tenantSchema } from "../../schema/request.ts";
 import type { Case, ReviewEntry, SkillDraft } from "./entry.ts";
+import { maxCaseText } from "./limits.ts";
 import { allowedFrom, stages } from "./stages.ts";
 import type { ReviewStep } from "./store.ts";
 
@@ -21,7 +22,7 @@ const caseSchema = Type.Object(
     case_id: id,
     status: Type.Optional(text(128)),
     citation_reason: Type.Optional(text(2_000)),
-    text: Type.Optional(text(8_000)),
+    text: Type.Optional(text(maxCaseText)),
   },
   { ...strict, description: "what went wrong" },
 );
