@@ -74,7 +74,12 @@ export function addLessonCommands(program: Command): void {
     .addHelpText("after", where)
     .addHelpText("after", examples("lessons show 3f9a0c1e", "lessons show 3f9a0c1e --json"))
     .action((lesson: string, _: object, command: Command) =>
-      readingLessons(command, (reader, { json }) => show(reader, json, lesson)),
+      reading(command, async (database, { json }) => {
+        const { openLessonReader } = await import("../handlers/lessons/lesson-reader.ts");
+        const { effectSentence } = await import("../handlers/effects/reader.ts");
+        const sentence = (key: string) => effectSentence(database, key);
+        await show(openLessonReader(database), sentence, json, lesson);
+      }),
     );
 
   addCurationCommands(lessons);
@@ -159,14 +164,20 @@ function rankedRow(lesson: LessonRow, figures: LessonFigures | undefined): strin
   ];
 }
 
-async function show(reader: LessonReader, json: boolean, idOrKey: string): Promise<void> {
+async function show(
+  reader: LessonReader,
+  sentence: (lessonKey: string) => Promise<string | null>,
+  json: boolean,
+  idOrKey: string,
+): Promise<void> {
   const [lesson, another] = await reader.find(idOrKey);
   if (lesson === undefined) throw new BusError("not_found", `there is no lesson ${idOrKey}`);
   if (another !== undefined) {
     throw new BusError("bad_request", `more than one lesson's key begins with ${idOrKey}`);
   }
   const sightings = await reader.sightings(lesson.lesson_key);
-  if (json) return printJson({ ...lesson, sightings });
+  const effect = await sentence(lesson.lesson_key);
+  if (json) return printJson({ ...lesson, effect, sightings });
   const { signals, evidence, raw: _, trigger, action, avoid, ...fields } = lesson;
   for (const [label, text] of [
     ["When", trigger],
@@ -175,6 +186,7 @@ async function show(reader: LessonReader, json: boolean, idOrKey: string): Promi
   ] as const) {
     if (text !== "") console.log(printable(`${label.padEnd(6)} ${text}`));
   }
+  if (effect !== null) console.log(printable(`Effect ${effect}`));
   printFields("FIELD", fields);
   printFields("SIGNAL", signals);
   printFields("EVIDENCE", evidence);

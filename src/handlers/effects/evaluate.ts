@@ -12,8 +12,6 @@ import { latestExposureMs, type OutcomeStore } from "./store.ts";
 export interface EvaluationOptions {
   readonly store: Pick<OutcomeStore, "settle" | "watermark">;
   readonly ledger: EffectLedger;
-  /** Publishes what is not published yet. */
-  readonly publish: () => Promise<void>;
   readonly alpha: number;
   readonly horizonMs: number;
   readonly trialShare: number;
@@ -36,7 +34,7 @@ const everythingEveryMs = 3_600_000;
  * Counts the runs whose horizon has passed, and says what that means for lessons. One replica does; should two at once, they store
  * the same. Whatever a crash leaves undone the next one finds when it looks at everything.
  */
-export function evaluation(options: EvaluationOptions): Upkeep {
+export function evaluation(options: EvaluationOptions): Upkeep & { readonly everyMs: number } {
   const { store, ledger, horizonMs, isDue, log } = options;
   let settledUntil = 0;
   /** When everything was looked at last, by the clock of this process; null: what was done since is not known. */
@@ -64,7 +62,6 @@ export function evaluation(options: EvaluationOptions): Upkeep {
       for (const tenant of await evaluateSome(keys, options)) tenants.add(tenant);
     }
     for (const tenant of tenants) if (!signal.aborted) await judgeTenant(tenant, options);
-    await options.publish();
     if (!signal.aborted) everythingAt = isEverything ? startedAt : before;
   }
 

@@ -42,13 +42,20 @@ export async function openEffects(
   const evaluating = evaluation({
     ...{ store, ledger, horizonMs, alpha: settings.lessonAlpha, log },
     ...{ trialShare: settings.lessonTrialShare, provenShare: settings.lessonProvenShare },
-    publish: verdictPublisher({
-      ...{ js, ledger, overview, isEnabled: settings.lessonPublishEnabled },
-      published: (verdict) => metrics.verdictsPublished.inc({ verdict }),
-    }),
     isDue: () => lease.isHeld,
     counted: (outcomes) => metrics.outcomesCounted.inc(outcomes),
   });
+  const publish = verdictPublisher({
+    ...{ js, ledger, overview, isEnabled: settings.lessonPublishEnabled },
+    published: (verdict) => metrics.verdictsPublished.inc({ verdict }),
+  });
+  // Apart, so that a stream that does not take verdicts yet keeps nobody from evaluating.
+  const publishing: Upkeep = {
+    ...{ name: "publishing verdicts", everyMs: evaluating.everyMs },
+    async run() {
+      if (lease.isHeld) await publish();
+    },
+  };
   return {
     parts: [
       {
@@ -69,7 +76,7 @@ export async function openEffects(
         ordered: { lease, positions },
       },
     ],
-    maintenance: [evaluating, removal(store)],
+    maintenance: [evaluating, publishing, removal(store)],
     probeKv: () => probeAttempts(attempts),
     async updateGauges() {
       const [counts, broken, readUntil] = await Promise.all([

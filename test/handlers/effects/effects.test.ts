@@ -1,6 +1,8 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { effectSentence } from "../../../src/handlers/effects/reader.ts";
 import type { WireEffect } from "../../../src/handlers/effects/wire.ts";
 import type { RecallReply } from "../../../src/handlers/lessons/wire.ts";
+import { openDatabase, silentLog } from "../../../src/postgres/client.ts";
 import { eventually } from "../../rig/eventually.ts";
 import { expectedOutcomes } from "../../rig/outcomes.ts";
 import { figures, openStack, type Stack } from "../../rig/service.ts";
@@ -113,4 +115,64 @@ test("without a trial it says that there is none", async () => {
   const found = await effect(stack, key);
   expect(found.verdict).toBe("insufficient_data");
   expect(found.sentence).toContain("every run is given this lesson");
+});
+
+test("lessons show says in a sentence what is known of the effect, to whoever may read it", async () => {
+  const stack = await openStack();
+  await stack.start(env);
+  const key = await learned(stack);
+  const arms = await exposed(stack, 4);
+  await untilCounted(stack, key, arms.size);
+  const database = openDatabase({ url: stack.database.url, log: silentLog });
+  onTestFinished(() => database.close());
+  expect(await effectSentence(database, key)).toMatch(/of \d+ against \d+ of \d+/);
+  expect(await effectSentence(database, "0".repeat(64))).toBeNull();
+  await stack.database.sql`ALTER TABLE lesson_effects RENAME TO not_there_yet`;
+  expect(await effectSentence(database, key)).toBeNull();
+});
+
+/** Runs of an even coin, none of which fails with the lesson and all of which fail without it. */
+const proof = ({ database: { sql } }: Stack, key: string) => sql`
+  WITH runs AS (
+    SELECT 'proof-' || n AS run_id, n % 2 = 0 AS attached, now() - n * interval '1 second' AS at FROM generate_series(1, 60) AS n
+  ), exposed AS (
+    INSERT INTO lesson_exposures (tenant_id, run_id, lesson_key, agent_id, epoch, share, attached, exposed_at)
+    SELECT 'default', run_id, ${key}, 'scout', 1, 0.5, attached, at FROM runs
+  )
+  INSERT INTO lesson_outcomes (tenant_id, run_id, lesson_key, epoch, share, attached, exposed_at, recurred, seen)
+  SELECT 'default', run_id, ${key}, 1, 0.5, attached, at, NOT attached, true FROM runs`;
+
+test("a verdict changes the lesson's share and is published once, by whichever replica comes next", async () => {
+  const stack = await openStack();
+  const first = await stack.start({ ...env, EXPERIENCE_CONCERNS: "extractor,lessons" });
+  const key = await learned(stack);
+  await first.stop();
+  await proof(stack, key);
+  const { js, jsm } = stack.broker;
+  const verdicts = async () => {
+    const { state } = await jsm.streams.info("LESSONS", { subjects_filter: ">" });
+    return state.subjects?.["agent.lesson.verdict.v1"] ?? 0;
+  };
+  for (let start = 0; start < 2; start++) {
+    const since = new Date();
+    const service = await stack.start(env);
+    await eventually(async () => {
+      const { sql } = stack.database;
+      const looked = await sql`SELECT FROM effect_checks WHERE at > ${since}`;
+      const [due] = await sql`SELECT FROM lesson_effects WHERE revision > published`;
+      return looked.length === 2 && due === undefined && (await verdicts()) > 0;
+    }, 20_000);
+    expect(await effect(stack, key)).toMatchObject({
+      ...{ verdict: "helps", withheld: null, state: "proven", share: 0.9, epoch: 2 },
+      ...{ attached: { runs: 30, failed: 0 }, held_out: { runs: 30, failed: 30 }, ratio: 0 },
+    });
+    await eventually(async () => (await recall(stack)).lessons[0]?.share === 0.9, 10_000);
+    expect(service.fatal).toEqual([]);
+    await service.stop();
+  }
+  expect(await verdicts()).toBe(1);
+  const stream = await js.streams.get("LESSONS");
+  const message = await stream.getMessage({ last_by_subj: "agent.lesson.verdict.v1" });
+  expect(message?.json()).toMatchObject({ lesson_key: key, verdict: "helps", revision: 1 });
+  expect(message?.header.get("Nats-Msg-Id")).toBe(`${key}:verdict:1`);
 });
