@@ -86,20 +86,9 @@ export function mergeDesired(states: readonly DesiredState[]): DesiredState {
   for (const needed of states.flatMap((state) => state.streams)) {
     const { name } = needed.stream;
     const known = streams.get(name);
-    if (known === undefined) streams.set(name, needed);
-    else streams.set(name, together(known, needed));
+    if (known === undefined || (known.optional && !needed.optional)) streams.set(name, needed);
   }
   return { streams: [...streams.values()], durables: states.flatMap((state) => state.durables) };
-}
-
-function together(known: NeededStream, needed: NeededStream): NeededStream {
-  const one = known.optional && !needed.optional ? needed : known;
-  const added = [...new Set([...known.added, ...needed.added])];
-  if (added.length === one.added.length) return one;
-  const more = added.filter(
-    (subject) => !one.stream.subjects.some((wide) => includesSubject(wide, subject)),
-  );
-  return { ...one, added, stream: { ...one.stream, subjects: [...one.stream.subjects, ...more] } };
 }
 
 export type JetStreamBuilder = ReturnType<typeof jetStreamBuilder>;

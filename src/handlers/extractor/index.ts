@@ -2,7 +2,7 @@ import { nanos } from "@nats-io/transport-node";
 import { Type } from "typebox";
 import { orNull } from "../../nats/errors.ts";
 import { publish, reading } from "../../nats/grants.ts";
-import { bucketStream, evidenceBucket, lessonsStream } from "../../subjects.ts";
+import { bucketStream, evidenceBucket, lessonsStream, verdictSubject } from "../../subjects.ts";
 import type { ConcernDeclaration } from "../concern.ts";
 import { maxEntries } from "./evidence.ts";
 import { type ExtractorMetrics, extractorMetrics } from "./metrics.ts";
@@ -40,7 +40,7 @@ export const extractor: ConcernDeclaration<ExtractorSettings, ExtractorMetrics> 
     return {
       streams: [
         experience,
-        build.output(lessonsStream, [settings.lessonSubject]),
+        build.output(lessonsStream, [settings.lessonSubject], { added: [verdictSubject] }),
         build.bucket(evidenceBucket(durable), evidenceTtlSeconds * 1_000, compared, {
           max_msg_size: evidenceRoom,
           max_bytes: evidenceRoom,

@@ -1,6 +1,6 @@
 import { Type } from "typebox";
 import { publish, reading } from "../../nats/grants.ts";
-import { lessonsStream, windows as names } from "../../subjects.ts";
+import { lessonsStream, windows as names, verdictSubject } from "../../subjects.ts";
 import type { ConcernDeclaration } from "../concern.ts";
 import { type WindowMetrics, windowMetrics } from "./metrics.ts";
 import { type AllWindowSettings, timesOf, windowSettings } from "./settings.ts";
@@ -19,7 +19,7 @@ export const windows: ConcernDeclaration<AllWindowSettings, WindowMetrics> = {
     return {
       streams: [
         source,
-        build.output(lessonsStream, [settings.lessonSubject]),
+        build.output(lessonsStream, [settings.lessonSubject], { added: [verdictSubject] }),
         build.attempts(names.durable, { vital: false }),
       ],
       durables: [

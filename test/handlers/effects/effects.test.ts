@@ -149,6 +149,8 @@ test("a verdict changes the lesson's share and is published once, by whichever r
   await first.stop();
   await proof(stack, key);
   const { js, jsm } = stack.broker;
+  // As an earlier version has made it: verdicts wait until an operator has added their subject.
+  await jsm.streams.update("LESSONS", { subjects: ["agent.lesson.v1"] });
   const verdicts = async () => {
     const { state } = await jsm.streams.info("LESSONS", { subjects_filter: ">" });
     return state.subjects?.["agent.lesson.verdict.v1"] ?? 0;
@@ -156,6 +158,9 @@ test("a verdict changes the lesson's share and is published once, by whichever r
   for (let start = 0; start < 2; start++) {
     const since = new Date();
     const service = await stack.start(env);
+    await eventually(async () => (await effect(stack, key)).state === "proven", 20_000);
+    const subjects = ["agent.lesson.v1", "agent.lesson.verdict.v1"];
+    await jsm.streams.update("LESSONS", { subjects });
     await eventually(async () => {
       const { sql } = stack.database;
       const looked = await sql`SELECT FROM effect_checks WHERE at > ${since}`;
