@@ -2,6 +2,7 @@ import { BusError, isRefusal } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import type { DeadLetterFilter } from "../../runtime/dead-letter.ts";
 import type { KeptLetter } from "../../runtime/dead-letter-message.ts";
+import { cursorParts } from "../../schema/request.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint } from "../endpoint.ts";
 import type { DeadLetterArchive } from "./archive.ts";
@@ -44,10 +45,7 @@ const mostShownBytes = 256 * 1024;
 export function deadletters({ archive, metrics, log }: DeadLettersOptions): ConcernPart {
   async function list(request: ListRequest): Promise<ListReply> {
     const { cursor = "9".repeat(15) } = request;
-    if (!/^[1-9]\d{0,15}$/.test(cursor)) {
-      throw new BusError("bad_request", "invalid cursor: pass the `cursor` of a previous reply");
-    }
-    const before = Number(cursor);
+    const before = Number(cursorParts(/^([1-9]\d{0,15})$/, cursor)[0]);
     const { letters, next } = await archive.page(filterFrom(request), before, request.limit ?? 100);
     return {
       dead_letters: letters.map(({ letter }) => wireLetter(letter)),
@@ -168,9 +166,7 @@ export function deadletters({ archive, metrics, log }: DeadLettersOptions): Conc
   /** What comes back while others are replayed is not replayed again: the end is where it was at first. */
   async function rangeOf(cursor: string | undefined): Promise<{ from: number; upTo: number }> {
     if (cursor === undefined) return { from: 1, upTo: await archive.lastSequence() };
-    const [, from, upTo] = /^([1-9]\d{0,15})-([1-9]\d{0,15})$/.exec(cursor) ?? [];
-    if (upTo === undefined)
-      throw new BusError("bad_request", "invalid cursor: pass the `cursor` of a previous reply");
+    const [from, upTo] = cursorParts(/^([1-9]\d{0,15})-([1-9]\d{0,15})$/, cursor);
     return { from: Number(from), upTo: Number(upTo) };
   }
 

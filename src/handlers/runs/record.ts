@@ -6,7 +6,7 @@ import { defaultEventIdOf, type StoredMessage } from "../../runtime/delivery.ts"
 import { firstBy } from "../../runtime/grouping.ts";
 import { dealSlices, storeSlices } from "../../runtime/slices.ts";
 import { inspectJson, parseJsonItems } from "../../schema/json.ts";
-import { timeFrom } from "../../schema/request.ts";
+import { cursorParts, invalidCursor, timeFrom } from "../../schema/request.ts";
 import { latestTime } from "../../schema/timestamp.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint } from "../endpoint.ts";
@@ -258,9 +258,7 @@ function newEvent(value: unknown, maxFutureMs: number): RunEvent {
 }
 
 function placeFrom(cursor: string): { startedAt: number; runId: string } {
-  const [, startedAt, runId] = /^(\d{1,15}):(.{1,128})$/su.exec(cursor) ?? [];
-  if (runId === undefined || Number(startedAt) > latestTime) {
-    throw new BusError("bad_request", "invalid cursor: pass the `cursor` of a previous reply");
-  }
+  const [startedAt, runId = ""] = cursorParts(/^(\d{1,15}):(.{1,128})$/su, cursor);
+  if (Number(startedAt) > latestTime) throw invalidCursor();
   return { startedAt: Number(startedAt), runId };
 }
