@@ -1,3 +1,4 @@
+import { consolePart } from "./console.ts";
 import { costsPart } from "./costs.ts";
 import { delayPart } from "./delay.ts";
 import { featuresPart } from "./features.ts";
@@ -29,5 +30,6 @@ export const parts: readonly Part[] = [
   memoryRecallPart,
   ingestPart,
   historyPart,
+  consolePart,
   replicationPart,
 ];

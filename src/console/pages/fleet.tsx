@@ -214,7 +214,7 @@ function AgentRow({
   agent: AgentsReply["agents"][number];
 }) {
   const { agent_id: id, failure_rate: rate, ok, error, silent } = agent;
-  const trend = agent.trend.map((one) => (one === null ? "–" : percentText(one)));
+  const trend = agent.trend.filter((one) => one !== null);
   const msOf = (ms: number | null) => (ms === null ? "–" : msText(ms));
   return (
     <tr id={`agent-${id}`} data-news="agent">
@@ -226,7 +226,10 @@ function AgentRow({
       <td class="number">{rate === null ? "–" : percentText(rate)}</td>
       <td class="wide">
         {trend.length > 0 && (
-          <Sparkline values={agent.trend} label={`failure rate over time: ${trend.join(", ")}`} />
+          <Sparkline
+            values={agent.trend}
+            label={`failure rate over time, from ${percentText(Math.min(...trend))} to ${percentText(Math.max(...trend))}`}
+          />
         )}
       </td>
       <td class="number wide">{ok + error + silent}</td>

@@ -54,7 +54,7 @@ export function rangeOf(sinceMs: number, untilMs: number, stepSeconds?: number):
 export function wholeRange(sinceMs: number, untilMs: number): Range {
   if (sinceMs >= untilMs) throw new BusError("bad_request", "since: must be before until");
   const seconds = (untilMs - sinceMs) / 1_000;
-  const step = seconds <= 2 * hour ? minute : seconds <= 14 * day ? hour : day;
+  const step = seconds <= hour ? minute : seconds <= 14 * day ? hour : day;
   const stepMs = step * 1_000;
   return {
     since: Math.floor(sinceMs / stepMs) * stepMs,

@@ -1,0 +1,160 @@
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
+import postgres from "postgres";
+import type { Part } from "./part.ts";
+import { type Rig, startContender, stopContender, until } from "./rig.ts";
+
+/** Of one page, ms. */
+export interface PageTimes {
+  readonly path: string;
+  /** From the request to the first byte of the answer, of 95 in 100. */
+  readonly firstByte: number;
+  /** To the last one, of the slowest. */
+  readonly complete: number;
+  readonly kilobytes: number;
+}
+
+export interface ConsoleFigures {
+  readonly lessons: number;
+  readonly counts: number;
+  readonly agents: number;
+  readonly pages: readonly PageTimes[];
+}
+
+const paths = ["/", "/?range=1h", "/?range=7d", "/lessons", "/lessons?order=runs", "/review"];
+const tasks = 3;
+
+/** Pages of a fleet that has been at work for long, asked for one after the other on this machine. */
+export async function measureConsole(
+  rig: Rig,
+  options: {
+    readonly lessons: number;
+    readonly counts: number;
+    readonly agents: number;
+    readonly rounds: number;
+  },
+): Promise<ConsoleFigures> {
+  const port = await freePort();
+  const sql = postgres(rig.databaseUrl, { max: 1 });
+  const child = startContender("../dist/main.js", {
+    ...{ NATS_URL: rig.natsUrl, LEARNER_DATABASE_URL: rig.databaseUrl, HTTP_PORT: String(port) },
+    ...{ EXPERIENCE_CONCERNS: "console,lessons,review", EXPERIENCE_HTTP_OPEN: "true" },
+    ...{ CONSOLE_MINUTES_DAYS: "30" },
+  });
+  const origin = `http://127.0.0.1:${port}`;
+  try {
+    await until(() => isReady(origin));
+    await fill(sql, options);
+    const pages: PageTimes[] = [];
+    for (const path of paths) pages.push(await timesOf(origin, path, options.rounds));
+    return { ...options, pages };
+  } finally {
+    await sql.end();
+    await stopContender(child);
+  }
+}
+
+/** Every agent in every minute, as far as the counts go; hours and days alike. */
+async function fill(
+  sql: postgres.Sql,
+  { lessons, counts, agents }: { lessons: number; counts: number; agents: number },
+): Promise<void> {
+  const minutes = Math.ceil(counts / agents / tasks);
+  await sql`
+    INSERT INTO agent_lessons (lesson_key, tenant_id, scope, agent_id, task_type, lesson_type, trigger, action, avoid,
+      signals, evidence, raw)
+    SELECT encode(sha256(convert_to('console-' || number, 'UTF8')), 'hex'), 'default', 'agent', 'agent-' || number % ${agents}::int,
+      'task-' || number % ${tasks}::int, 'error', 'pay failed with "timeout" at least 3 times', 'a', 'v',
+      '{"tool": "pay", "error_class": "timeout"}', '{"threshold": 3, "window_seconds": 1800}', '{}'
+    FROM generate_series(1, ${lessons}::int) AS number`;
+  await sql`
+    INSERT INTO experience_agents (tenant_id, agent_id, first_at, last_at)
+    SELECT 'default', 'agent-' || number, now() - ${minutes}::int * interval '1 minute', now()
+    FROM generate_series(0, ${agents}::int - 1) AS number
+    ON CONFLICT DO NOTHING`;
+  for (const [seconds, unit] of [
+    [60, "minute"],
+    [3_600, "hour"],
+    [86_400, "day"],
+  ] as const) {
+    await sql`
+      WITH steps AS (
+        SELECT date_trunc(${unit}, now(), 'UTC') - number * ${seconds}::int * interval '1 second' AS starts_at
+        FROM generate_series(0, ${Math.floor((minutes * 60) / seconds)}::int) AS number
+      )
+      INSERT INTO experience_counts (tenant_id, agent_id, task_type, step_seconds, starts_at, ok, error, silent,
+        cancelled, slow, latency)
+      SELECT 'default', agent, task, ${seconds}::int, starts_at, 20, 3, 1, 0, 1, '{0,1,2,3,4,4,3,2,1,1,1,1,1,0}'
+      FROM steps, (
+        SELECT 'agent-' || agent AS agent, 'task-' || task AS task
+        FROM generate_series(0, ${agents}::int - 1) AS agent, generate_series(0, ${tasks}::int - 1) AS task
+        UNION ALL SELECT '', ''
+      ) AS whose
+      ON CONFLICT DO NOTHING`;
+  }
+  await sql`ANALYZE experience_counts, agent_lessons, experience_agents`;
+}
+
+async function timesOf(origin: string, path: string, rounds: number): Promise<PageTimes> {
+  const first: number[] = [];
+  const complete: number[] = [];
+  let bytes = 0;
+  // The first few fill caches of the database, and of this process.
+  for (let round = -3; round < rounds; round++) {
+    const startedAt = performance.now();
+    const response = await fetch(`${origin}${path}`);
+    const firstByteAt = performance.now();
+    const text = await response.text();
+    if (response.status !== 200) throw new Error(`${path}: ${response.status} ${text}`);
+    if (round < 0) continue;
+    first.push(firstByteAt - startedAt);
+    complete.push(performance.now() - startedAt);
+    bytes = Buffer.byteLength(text);
+  }
+  first.sort((a, b) => a - b);
+  return {
+    path,
+    firstByte: first[Math.ceil(0.95 * first.length) - 1] ?? Number.NaN,
+    complete: Math.max(...complete),
+    kilobytes: bytes / 1_000,
+  };
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+async function isReady(origin: string): Promise<boolean> {
+  try {
+    return (await fetch(`${origin}/readyz`)).ok;
+  } catch {
+    // It does not listen yet.
+    return false;
+  }
+}
+
+export const consolePart: Part<ConsoleFigures> = {
+  name: "console",
+  measure({ rig, quick }) {
+    return measureConsole(
+      rig,
+      quick
+        ? { lessons: 100, counts: 1_000, agents: 5, rounds: 3 }
+        : { lessons: 100_000, counts: 1_000_000, agents: 200, rounds: 40 },
+    );
+  },
+  report({ lessons, counts, agents, pages }) {
+    return [
+      `Pages of the console with ${lessons} lessons, ${counts} counts, ${agents} agents:`,
+      ...pages.map(
+        ({ path, firstByte, complete, kilobytes }) =>
+          `  ${path}: first byte ${firstByte.toFixed(1)} ms (p95), complete ${complete.toFixed(1)} ms at most, ${kilobytes.toFixed(0)} kB`,
+      ),
+    ];
+  },
+};
