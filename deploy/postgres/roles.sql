@@ -111,6 +111,7 @@ BEGIN
       -- end of service grants
       ('experience_reader', 'public.agent_lessons', 'SELECT'),
       ('experience_reader', 'public.lesson_sightings', 'SELECT'),
+      ('experience_reader', 'public.lesson_erasures', 'SELECT'),
       ('experience_reader', 'public.signature_windows', 'SELECT'),
       ('experience_reader', 'public.run_windows', 'SELECT'),
       ('experience_reader', 'public.lesson_windows', 'SELECT')

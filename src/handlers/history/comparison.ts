@@ -145,8 +145,9 @@ export function createComparison(learner: Learner, history: ComparedHistory) {
     }
   }
 
-  function tellMissing(): void {
+  function tellMissing(erased: ReadonlySet<string>): void {
     for (const [key, signature] of known) {
+      if (erased.has(key)) continue;
       const { lesson } = signature;
       if (lesson !== null && lesson.sequence <= ackedSequence && !seen.lessons.has(key)) {
         const why = `message ${lesson.sequence} completed it, and it is not in the table`;
@@ -170,12 +171,13 @@ export function createComparison(learner: Learner, history: ComparedHistory) {
       if (kind === "lesson") takeLesson(row);
       else takeSighting(row);
     },
-    finish(): Comparison {
+    /** `erased`: keys that people have erased, which the tables do not hold for that reason. */
+    finish(erased: ReadonlySet<string> = new Set()): Comparison {
       finishSightings();
-      tellMissing();
+      tellMissing(erased);
       return {
         ...{ differences, counts, reviewed, notVerifiable, mayBeLate },
-        ...{ tables: tables.finish(), stream: rootOf(learner, windowMs) },
+        ...{ tables: tables.finish(), stream: rootOf(learner, windowMs, erased) },
       };
     },
   };
@@ -188,10 +190,12 @@ function keyOf({ lesson, short, slow, rule, scope, signals, ...owner }: Signatur
   return isCertain ? null : lessonKey(rule, owner, signals, scope);
 }
 
-/** Of all that the events so far give. */
-export function rootOf(learner: Learner, windowMs: number): Root {
+/** Of all that the events so far give, but for what was erased. */
+function rootOf(learner: Learner, windowMs: number, erased: ReadonlySet<string>): Root {
   const all = [...learner.signatures()].flatMap(({ lesson, short }) =>
-    lesson ? [{ key: lesson.lessonKey, indexes: [...short.sighted.keys()] }] : [],
+    lesson && !erased.has(lesson.lessonKey)
+      ? [{ key: lesson.lessonKey, indexes: [...short.sighted.keys()] }]
+      : [],
   );
   all.sort((a, b) => (a.key < b.key ? -1 : 1));
   const root = createRoot();

@@ -21,6 +21,7 @@ export const history: ConcernDeclaration<HistorySettings> = {
   tables: {
     "public.agent_lessons": ["SELECT"],
     "public.lesson_sightings": ["SELECT"],
+    "public.lesson_erasures": ["SELECT"],
   },
   permissions: ({ stream, subject, durable }) => [
     call("STREAM.INFO", [stream], "tells up to where the stream is learned"),

@@ -52,6 +52,8 @@ export interface LearnedTables {
    * awaited after that moment and before the first row.
    */
   each(begun: () => Promise<void>, take: (row: StoredRow) => void): Promise<void>;
+  /** Keys of lessons that people have erased. */
+  erased(): Promise<ReadonlySet<string>>;
 }
 
 /** The database stays its opener's to close. Every method rejects as `Database.run` does. */
@@ -86,6 +88,13 @@ export function openLearnedTables(database: Database, deadlineMs: number): Learn
         { deadlineMs },
       );
       return { ...root.finish(), reviewed };
+    },
+
+    async erased() {
+      const rows = await database.run(
+        async ({ sql }) => sql<{ lesson_key: string }>`SELECT lesson_key FROM lesson_erasures`,
+      );
+      return new Set(rows.map(({ lesson_key }) => lesson_key));
     },
 
     async each(begun, take) {

@@ -69,7 +69,9 @@ export async function verify(options: {
     isBegun = true;
   };
   if (signal.aborted) return null;
-  await openLearnedTables(database, rowsDeadlineMs).each(begin, comparison.take);
+  const tables = openLearnedTables(database, rowsDeadlineMs);
+  await tables.each(begin, comparison.take);
   if (!isBegun) await begin();
-  return signal.aborted ? null : { ...comparison.finish(), acked, ...sum };
+  const erased = await tables.erased();
+  return signal.aborted ? null : { ...comparison.finish(erased), acked, ...sum };
 }

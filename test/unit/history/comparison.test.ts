@@ -63,14 +63,19 @@ const sightingRow = (agent: string, start: number): StoredRow => ({
 function compared(
   times: readonly number[],
   rows: readonly StoredRow[],
-  { ackedSequence = 1_000, goneBefore = null as number | null, createdAt = 0 } = {},
+  {
+    ackedSequence = 1_000,
+    goneBefore = null as number | null,
+    createdAt = 0,
+    erased = [] as string[],
+  } = {},
 ) {
   const comparison = createComparison(learned(times), {
     ...{ ackedSequence, windowMs, goneBefore, createdAt },
   });
   comparison.begin();
   for (const row of rows) comparison.take(row);
-  return comparison.finish();
+  return comparison.finish(new Set(erased));
 }
 
 const kinds = ({ differences }: ReturnType<typeof compared>) =>
@@ -81,6 +86,12 @@ const rows = [lessonRow("agent", 5_000), sightingRow("agent", 5_000)];
 
 test("what the stream gives and nothing else is equal, and both have the same root", () => {
   const result = compared(once, rows);
+  expect(kinds(result)).toEqual([]);
+  expect(result.tables).toEqual(result.stream);
+});
+
+test("what people erased is not missing, and in neither root", () => {
+  const result = compared(once, [], { erased: [keyOf("agent")] });
   expect(kinds(result)).toEqual([]);
   expect(result.tables).toEqual(result.stream);
 });
