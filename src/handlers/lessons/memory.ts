@@ -59,7 +59,7 @@ export function createMemory(most: number): LessonMemory {
     put(lesson) {
       const before = byKey.get(lesson.lessonKey);
       // What is said of it is kept for as long as it stays the same.
-      if (before !== undefined && JSON.stringify(before) === JSON.stringify(lesson)) return;
+      if (before !== undefined && textOf(before) === textOf(lesson)) return;
       if (before !== undefined) remove(before);
       byKey.set(lesson.lessonKey, lesson);
       const place = placeOfLesson(lesson);
@@ -80,4 +80,11 @@ export function createMemory(most: number): LessonMemory {
       return all.length === 0 ? own : [...own, ...all];
     },
   };
+}
+
+/** JSON writes "for ever" (infinity) as null, which is "not at all" here. */
+function textOf(lesson: KnownLesson): string {
+  return JSON.stringify(lesson, (_, value: unknown) =>
+    value === Number.POSITIVE_INFINITY ? "for ever" : value,
+  );
 }

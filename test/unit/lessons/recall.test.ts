@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import { expect, test } from "vitest";
+import { curated, notCurated } from "../../../src/handlers/lessons/curation.ts";
 import type { Exposure, RunRecord } from "../../../src/handlers/lessons/exposure.ts";
 import { createMemory } from "../../../src/handlers/lessons/memory.ts";
 import { openRecall } from "../../../src/handlers/lessons/recall.ts";
@@ -111,6 +112,18 @@ test("memory keeps the lessons that were seen last, no more than it may", () => 
   expect(memory.get("k999")).toBeDefined();
   expect(memory.get("k0")).toBeUndefined();
   expect(memory.concerning("default", "a")).toHaveLength(memory.size);
+});
+
+test("a lesson that is silenced for good is silenced at once, and one that is pinned for good is pinned", () => {
+  const memory = createMemory(100);
+  memory.put(lesson({ lessonKey: "k" }));
+  for (const action of ["silence", "restore", "pin"] as const) {
+    const decision = { action, until: null, by: "Ada", at: now };
+    const curation = curated(memory.get("k")?.curation ?? notCurated, decision);
+    memory.put(lesson({ lessonKey: "k", curation }));
+    expect(memory.get("k")?.curation).toEqual(curation);
+    expect(memory.concerning("default", "a")[0]?.curation).toEqual(curation);
+  }
 });
 
 test("a run that asks again is answered from memory, and what it is told then is still on record", async () => {
