@@ -1,18 +1,8 @@
-import { execFileSync } from "node:child_process";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { onTestFinished } from "vitest";
+import { browserPath } from "./browser-path.ts";
 
-/** A browser from the system's packages; null where there is none. */
-export const browserPath =
-  ["chromium", "chromium-browser", "google-chrome"]
-    .map((name) => {
-      try {
-        return execFileSync("which", [name], { encoding: "utf8" }).trim();
-      } catch {
-        return null;
-      }
-    })
-    .find((path) => path !== null) ?? null;
+export { browserPath };
 
 if (browserPath === null && process.env["CI"]) {
   throw new Error("no chromium or google-chrome in PATH: install the package chromium");
