@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { nullable, tenantSchema, timeFrom } from "../../schema/request.ts";
+import { nullable, strict, tenantSchema, timeFrom } from "../../schema/request.ts";
 import type { Tally } from "./fold.ts";
 import { latencyBounds, latencyQuantile } from "./latency.ts";
 import type { AgentCounts, CountPoint, TrendPoint } from "./reader.ts";
@@ -93,7 +93,7 @@ export const agentsReplySchema = Type.Object({
   first_at: nullable(Type.String({ description: "ISO 8601: the earliest event of all" })),
 });
 
-export const rebuildSchema = Type.Object({});
+export const rebuildSchema = Type.Object({}, strict);
 export const rebuildReplySchema = Type.Object({
   messages: Type.Integer({ description: "in the stream, to be counted again" }),
 });
