@@ -85,6 +85,19 @@ export function runNewsSubject(key: string): string {
   return `experience.runs.news.${key}`;
 }
 
+/**
+ * Where replicas say that they are there, and where one is handed what it owns. Not below `experience.`, where whoever may
+ * send requests may publish: what is handed on counts as read from the stream.
+ */
+export function membersSubject(durable: string): string {
+  return `experience-bus.${durable}.members`;
+}
+
+/** `*` stands for any replica. */
+export function handedOnSubject(durable: string, instance: string): string {
+  return `experience-bus.${durable}.events.${instance}`;
+}
+
 export const lessonsStream = "LESSONS";
 /** Where changed verdicts about lessons go, in the same stream. */
 export const verdictSubject = "agent.lesson.verdict.v1";

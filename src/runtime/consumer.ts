@@ -50,6 +50,11 @@ export interface BatchContext {
   readonly skipped: number;
   /** Present when the only item is suspected of killing the process. */
   readonly isolated?: Isolated;
+  /**
+   * These are to be delivered again after a while, for nothing is known of their effects. Absent where that is not possible:
+   * alone, and in order.
+   */
+  readonly handBack?: (items: readonly unknown[]) => void;
 }
 
 /** Where a message is in its stream, which may be deleted and recreated. */
@@ -98,6 +103,8 @@ export interface RunningConsumer {
 
 /** A message delivered so often may be one that kills the process: it is handled alone. */
 const suspectDeliveries = 3;
+/** By then others know, too, who is no longer there to handle them. */
+const handedBackMs = 1_000;
 
 /** A message that has arrived, decoded at once; a suspect only when its turn comes. */
 interface Arrival<T> {
@@ -297,10 +304,19 @@ function createProcessing<T>(
       else if (kind === "empty") empty++;
     }
     const skipped = arrivals.length - values.length - empty;
-    await outages.retryUntilAvailable(() => handle(values, { empty, skipped }));
+    const back = new Set<unknown>();
+    const handBack = (items: readonly unknown[]) => {
+      for (const item of items) back.add(item);
+    };
+    const context = { empty, skipped, ...(!inOrder && { handBack }) };
+    await outages.retryUntilAvailable(() => handle(values, context));
     // Written together: the client sends what one turn of the event loop publishes in one go.
-    for (const { delivery } of arrivals) delivery.ack();
-    events.acked(arrivals.length);
+    for (const { delivery, value } of arrivals) {
+      if (back.size === 0 || !back.has(value)) delivery.ack();
+      else delivery.nak(handedBackMs);
+    }
+    for (let i = 0; i < back.size; i++) events.naked();
+    events.acked(arrivals.length - back.size);
   }
 
   /** Suspects are handled in their place, and none is put behind later ones. */

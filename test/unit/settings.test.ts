@@ -36,6 +36,7 @@ test("every setting but the two servers has the default of the contract", () => 
     silentThreshold: 5,
     latencyThreshold: 3,
     countBy: "run",
+    affinity: "agent",
     fleetAgents: 3,
     slowWindowDays: 14,
     slowRuns: 5,

@@ -27,6 +27,7 @@ import type {
 } from "./ports.ts";
 import { createRebuild } from "./rebuild.ts";
 import type { Rule } from "./rules/index.ts";
+import { type Settled, type SettledElsewhere, settledOf } from "./settled.ts";
 import type { SuccessMemory } from "./success-memory.ts";
 import { workedInstead } from "./successes.ts";
 
@@ -38,6 +39,8 @@ export interface ExtractionPorts {
   readonly history: History;
   /** Epoch ms. */
   readonly now: () => number;
+  /** What other replicas know to be settled. */
+  readonly elsewhere?: Pick<SettledElsewhere, "known">;
   /** Resolves after so many ms; default: by the clock. */
   readonly wait?: (ms: number) => Promise<unknown>;
 }
@@ -81,6 +84,8 @@ export interface Extraction {
   handle(events: readonly ExperienceEvent[], isolated?: Isolated): Promise<Report>;
   /** All effects of this event are stored, so it need not be handled. False when that is not certain. */
   isStored(event: ExperienceEvent): boolean;
+  /** What of these events' signatures is settled, as far as memory knows. */
+  settledOf(events: readonly ExperienceEvent[]): Settled[];
 }
 
 /**
@@ -263,7 +268,14 @@ export function createExtraction(
     );
   }
 
-  return { handle, isStored: (event) => isStored(event, rules, known, settings) };
+  const knownAnywhere = (lessonKey: string) =>
+    ports.elsewhere?.known(lessonKey) ?? known(lessonKey);
+
+  return {
+    handle,
+    isStored: (event) => isStored(event, rules, knownAnywhere, settings),
+    settledOf: (events) => settledOf(events, rules, known, windowMs),
+  };
 }
 
 /** After so many new signatures in a row, the next is supposed to be new. */

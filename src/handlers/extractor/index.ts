@@ -1,8 +1,15 @@
 import { nanos } from "@nats-io/transport-node";
 import { Type } from "typebox";
 import { orNull } from "../../nats/errors.ts";
-import { publish, reading } from "../../nats/grants.ts";
-import { bucketStream, evidenceBucket, lessonsStream, verdictSubject } from "../../subjects.ts";
+import { publish, reading, subscribe } from "../../nats/grants.ts";
+import {
+  bucketStream,
+  evidenceBucket,
+  handedOnSubject,
+  lessonsStream,
+  membersSubject,
+  verdictSubject,
+} from "../../subjects.ts";
 import type { ConcernDeclaration } from "../concern.ts";
 import { maxEntries } from "./evidence.ts";
 import { type ExtractorMetrics, extractorMetrics } from "./metrics.ts";
@@ -17,6 +24,14 @@ import {
 const maxEventBytes = 256 * 1_024;
 /** A signature with as many events as one can have, their ids and runs as long as they may be; and a lesson's few. */
 const evidenceRoom = { least: maxEntries * 300, breaksBelow: 4_096 };
+
+/** As `runtime/affinity` does. */
+const handingOn = (durable: string) => [
+  publish(membersSubject(durable), "tells other replicas that it is there"),
+  subscribe(membersSubject(durable), "hears which replicas are there"),
+  publish(handedOnSubject(durable, "*"), "hands events on to the replica that owns their agent"),
+  subscribe(handedOnSubject(durable, "*"), "is handed the events of agents that it owns"),
+];
 
 /** Lessons from events, and why there are none. */
 export const extractor: ConcernDeclaration<ExtractorSettings, ExtractorMetrics> = {
@@ -72,10 +87,11 @@ export const extractor: ConcernDeclaration<ExtractorSettings, ExtractorMetrics> 
     // DELETE after the publication; UPDATE because SELECT ... FOR UPDATE asks for it.
     "public.lesson_outbox": ["SELECT", "INSERT", "UPDATE", "DELETE"],
   },
-  permissions: ({ stream, subject, lessonSubject, lessonPublishEnabled }) => [
+  permissions: ({ stream, subject, durable, affinity, lessonSubject, lessonPublishEnabled }) => [
     publish(subject, "stores events that come by request"),
     ...(lessonPublishEnabled ? [publish(lessonSubject, "publishes lessons")] : []),
     ...reading(stream, ["*", subject], "reads events again"),
+    ...(affinity === "none" ? [] : handingOn(durable)),
   ],
   metrics: extractorMetrics,
   stats: {

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { Match } from "@nats-io/transport-node";
 import { Type } from "typebox";
 import { BusError, isRefusal } from "../../errors.ts";
+import type { Affinity } from "../../runtime/affinity/affinity.ts";
 import { defaultEventIdOf, type StoredMessage } from "../../runtime/delivery.ts";
 import { inspectJson, parseJsonItems } from "../../schema/json.ts";
 import { experienceSubject } from "../../subjects.ts";
@@ -54,11 +55,13 @@ export function extractor(options: {
   readonly durable: string;
   readonly decode: MessageDecoder;
   readonly maxFutureMs: number;
-  readonly extraction: Extraction;
+  readonly extraction: Pick<Extraction, "isStored">;
+  /** Handles events, here or where their agent belongs, and counts what came of those handled here. */
+  readonly handle: Affinity<ExperienceEvent>["handle"];
   readonly publisher: ExperiencePublisher;
   readonly metrics: ExtractorMetrics;
 }): ConcernPart {
-  const { stream, durable, decode, extraction, metrics } = options;
+  const { stream, durable, decode, extraction, handle, metrics } = options;
   return {
     endpoints: [
       {
@@ -79,8 +82,9 @@ export function extractor(options: {
         decode,
         skip: (event) => extraction.isStored(event),
         onInvalid: () => metrics.events.inc({ outcome: "invalid" }),
-        async handle(events: readonly ExperienceEvent[], { empty, skipped, isolated }) {
-          count(await extraction.handle(events, isolated), metrics);
+        async handle(events: readonly ExperienceEvent[], context) {
+          const { empty, skipped } = context;
+          await handle(events, context);
           metrics.events.inc({ outcome: "sampled_out" }, empty);
           metrics.events.inc({ outcome: "evidence" }, skipped);
         },
@@ -208,7 +212,8 @@ function newcomer(maxFutureMs: number): EventContext {
   return { defaultAgentId: "unknown", defaultEventId, storedAt: Date.now(), maxFutureMs };
 }
 
-function count(report: Report, metrics: ExtractorMetrics): void {
+/** What became of events that were handled here. */
+export function countReport(report: Report, metrics: ExtractorMetrics): void {
   const outcomes = new Map<string, number>();
   for (const outcome of report.outcomes) outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
   for (const [outcome, events] of outcomes) metrics.events.inc({ outcome }, events);

@@ -1,9 +1,11 @@
+import { affinityMetrics } from "../../runtime/affinity/over-nats.ts";
 import type { MetricFactory } from "../../runtime/metrics.ts";
 
 export type ExtractorMetrics = ReturnType<typeof extractorMetrics>;
 
 export function extractorMetrics(make: MetricFactory) {
   return {
+    ...affinityMetrics(make),
     lessonsExtracted: make.counter("lessons_extracted_total", "Lessons that evidence called for", [
       "lesson_type",
     ]),

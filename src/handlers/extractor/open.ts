@@ -1,22 +1,30 @@
+import { type OneByOne, oneByOne } from "../../runtime/affinity/one-by-one.ts";
+import { openAffinity, type RunningAffinity } from "../../runtime/affinity/over-nats.ts";
+import { tracedCodec } from "../../runtime/affinity/traced-codec.ts";
 import { conflictOf, unsetTimeOf } from "../../runtime/metrics.ts";
 import { decodeTraced } from "../../runtime/traced.ts";
 import { evidenceBucket } from "../../subjects.ts";
 import { openAttempts } from "../attempts.ts";
 import type { ConcernContext, RunningConcern } from "../concern.ts";
 import { coverageKey, openEvidenceBucket } from "./bucket.ts";
+import type { ExperienceEvent } from "./event.ts";
+import { eventCodec, eventFormat } from "./event-codec.ts";
 import { explain } from "./explain.ts";
-import { createExtraction } from "./extraction.ts";
+import { createExtraction, type Extraction } from "./extraction.ts";
 import { openHistory } from "./history.ts";
-import { extractor, messageDecoder } from "./ingest.ts";
+import { countReport, extractor, messageDecoder } from "./ingest.ts";
 import type { ExtractorMetrics } from "./metrics.ts";
 import { experiencePublisher, lessonPublisher } from "./publishers.ts";
 import { rulesFor } from "./rules/index.ts";
 import type { ExtractorSettings } from "./settings.ts";
+import { createSettledElsewhere, type SettledElsewhere, settledIn } from "./settled.ts";
 import { openLessonStore } from "./store.ts";
 import { createSuccessMemory } from "./success-memory.ts";
 
 /** What lately worked is shared with other replicas so often. */
 const flushMs = 2_000;
+/** So many events of several replicas are handled together: as many as a batch may hold. */
+const mostTogether = 4_096;
 
 /** Lessons from events, and why there are none. */
 export async function openExtractor(
@@ -48,22 +56,30 @@ export async function openExtractor(
   });
   const publisher = lessonPublisher(js, settings.lessonSubject, tracing);
   const successes = createSuccessMemory(bucket.successes, windowMs);
+  const elsewhere = createSettledElsewhere();
   const extraction = createExtraction(
-    { bucket, successes, lessons, publisher, history, now: Date.now },
+    { bucket, successes, lessons, publisher, history, elsewhere, now: Date.now },
     rules,
     { windowMs, ttlMs: settings.evidenceTtlSeconds * 1_000, maxFutureMs, okSamplePercent, countBy },
   );
+  const work = oneByOne<ExperienceEvent>(async (events, isolated) => {
+    countReport(await extraction.handle(events, isolated), metrics);
+  }, mostTogether);
+  const affinity = affinityBetweenReplicas(context, { work, extraction, elsewhere });
   return {
     parts: [
       extractor({
         ...{ stream, subject, durable, maxFutureMs },
-        ...{ decode, extraction, publisher: experiencePublisher(js, subject, tracing), metrics },
+        ...{ decode, extraction, metrics },
+        publisher: experiencePublisher(js, subject, tracing),
+        handle: affinity?.handle ?? ((events, { isolated }) => work.alone(events, isolated)),
       }),
       explain({ rules, windowSeconds, maxFutureMs, okSamplePercent, bucket, lessons }),
     ],
     durables: desired.durables.map((wanted) => ({ wanted, maxDeliver, attempts })),
     maintenance: [{ name: "sharing what worked", everyMs: flushMs, run: () => successes.flush() }],
     async stop() {
+      await affinity?.stop();
       // It shapes wording alone: while the bucket is away, nothing waits for it.
       await successes
         .flush()
@@ -76,4 +92,43 @@ export async function openExtractor(
       metrics.lessonsUnpublished.set(await lessons.countUnpublished());
     },
   };
+}
+
+/** Each agent's events are handled by one replica, so that two do not write the same documents. Null: turned off. */
+function affinityBetweenReplicas(
+  context: ConcernContext<ExtractorSettings, ExtractorMetrics>,
+  parts: {
+    readonly work: OneByOne<ExperienceEvent>;
+    readonly extraction: Extraction;
+    readonly elsewhere: SettledElsewhere;
+  },
+): RunningAffinity<ExperienceEvent> | null {
+  const { opened, settings, instance, tracing } = context;
+  const { work, extraction, elsewhere } = parts;
+  if (settings.affinity === "none") return null;
+  return openAffinity({
+    ...context,
+    ...{ nc: opened.nc, instance, durable: settings.durable, work },
+    keyOf: ({ tenantId, agentId }) => `${tenantId}\0${agentId}`,
+    codec: tracing ? tracedCodec(tracing, eventCodec) : eventCodec,
+    sameness: [eventFormat, ...meaningOf(settings)],
+    news: {
+      of: (events) => extraction.settledOf(events),
+      learn: (news) => elsewhere.learn(settledIn(news)),
+    },
+  });
+}
+
+/** What decides what an event leads to. */
+function meaningOf(settings: ConcernContext<ExtractorSettings>["settings"]): unknown[] {
+  const { windowSeconds, evidenceTtlSeconds, maxFutureSeconds, okSamplePercent, countBy } =
+    settings;
+  const { errorThreshold, silentThreshold, latencyThreshold } = settings;
+  const { latencySpikeMs, toolLatencySpikeMs, stream, lessonPublishEnabled, lessonSubject } =
+    settings;
+  return [
+    ...[windowSeconds, evidenceTtlSeconds, maxFutureSeconds, okSamplePercent, countBy],
+    ...[errorThreshold, silentThreshold, latencyThreshold, latencySpikeMs, toolLatencySpikeMs],
+    ...[stream, lessonPublishEnabled, lessonSubject],
+  ];
 }

@@ -20,6 +20,8 @@ export interface ExtractorSettings {
   readonly evidenceTtlSeconds: number;
   readonly lessonSubject: string;
   readonly lessonPublishEnabled: boolean;
+  /** Whether replicas hand each agent's events to one of them. */
+  readonly affinity: "agent" | "none";
 }
 
 export function extractorSettings(read: Reader): ExtractorSettings {
@@ -49,6 +51,7 @@ export function extractorSettings(read: Reader): ExtractorSettings {
       "a subject without wildcards",
     ),
     lessonPublishEnabled: read.boolean("LESSON_PUBLISH_ENABLED", true),
+    affinity: read.oneOf("EXPERIENCE_AFFINITY", "agent", ["agent", "none"]),
   };
 }
 

@@ -97,3 +97,33 @@ export const histories: fc.Arbitrary<HistorySpec> = fc
     actions: fc.array(action, { maxLength: 80, size: "max" }),
   })
   .map(({ drafts, ...spec }) => ({ ...spec, events: decoded(drafts, spec.maxFutureMs) }));
+
+/** Replicas that hand each agent's events to one of them, come and go, and are wrong about who is there. */
+const withMembers: fc.Arbitrary<Action> = fc.oneof(
+  { weight: 90, arbitrary: action },
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constant("see" as const), replica: pick, others: fc.nat(255) }),
+  },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant("giveUp" as const), pick }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("join" as const) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("leave" as const), replica: pick }) },
+);
+
+export const historiesWithAffinity: fc.Arbitrary<HistorySpec> = fc
+  .record({
+    maxFutureMs: fc.constantFrom(ahead, ahead, 2 * w),
+    replicas: fc.integer({ min: 2, max: 3 }),
+    ttlMs: fc.constantFrom(2 * w, 2 * w, 3 * w),
+    drafts: fc.array(event, { minLength: 1, maxLength: 16, size: "max" }),
+    agents: fc.array(fc.constantFrom("a", "a", "b", "c"), { minLength: 16, maxLength: 16 }),
+    actions: fc.array(withMembers, { maxLength: 100, size: "max" }),
+  })
+  .map(({ drafts, agents, ...spec }) => ({
+    ...spec,
+    affinity: true,
+    events: decoded(drafts, spec.maxFutureMs).map((one, i) => ({
+      ...one,
+      agentId: agents[i] ?? one.agentId,
+    })),
+  }));

@@ -1,6 +1,7 @@
 import { BusError, isOutage } from "../../../src/errors.ts";
 import type { CoverageSettings } from "../../../src/handlers/extractor/coverage.ts";
 import type { ExperienceEvent } from "../../../src/handlers/extractor/event.ts";
+import { eventCodec } from "../../../src/handlers/extractor/event-codec.ts";
 import {
   createExtraction,
   type Extraction,
@@ -8,7 +9,15 @@ import {
 } from "../../../src/handlers/extractor/extraction.ts";
 import { reference } from "../../../src/handlers/extractor/reference.ts";
 import { type Rule, rulesFor } from "../../../src/handlers/extractor/rules/index.ts";
+import { createSettledElsewhere, settledIn } from "../../../src/handlers/extractor/settled.ts";
 import { createSuccessMemory } from "../../../src/handlers/extractor/success-memory.ts";
+import {
+  type Affinity,
+  type AffinityOptions,
+  createAffinity,
+  NobodyThere,
+} from "../../../src/runtime/affinity/affinity.ts";
+import { oneByOne } from "../../../src/runtime/affinity/one-by-one.ts";
 import {
   bucketView,
   type Cache,
@@ -35,7 +44,13 @@ export type Action =
   | { readonly do: "outage"; readonly pick: number; readonly afterEffect: boolean }
   | { readonly do: "redeliver"; readonly replica: number }
   | { readonly do: "loseAck"; readonly pick: number }
-  | { readonly do: "evict"; readonly replica: number };
+  | { readonly do: "evict"; readonly replica: number }
+  /** With affinity: who is there, as one replica sees it; right or wrong. */
+  | { readonly do: "see"; readonly replica: number; readonly others: number }
+  /** One replica gives up an owner that it has asked, though that one may be there. */
+  | { readonly do: "giveUp"; readonly pick: number }
+  | { readonly do: "join" }
+  | { readonly do: "leave"; readonly replica: number };
 
 export interface HistorySpec {
   readonly replicas: number;
@@ -43,6 +58,8 @@ export interface HistorySpec {
   readonly maxFutureMs: number;
   readonly events: readonly ExperienceEvent[];
   readonly actions: readonly Action[];
+  /** Replicas hand each agent's events to one of them. */
+  readonly affinity?: boolean;
 }
 
 export const windowMs = 1_000;
@@ -59,6 +76,9 @@ export interface Pipeline {
   readonly ports?: (ports: ExtractionPorts) => ExtractionPorts;
   readonly handle?: (inner: Extraction["handle"], ports: ExtractionPorts) => Extraction["handle"];
   readonly ack?: "after" | "before";
+  readonly ask?: (
+    inner: AffinityOptions<ExperienceEvent>["ask"],
+  ) => AffinityOptions<ExperienceEvent>["ask"];
 }
 
 interface Pending {
@@ -67,9 +87,17 @@ interface Pending {
   readonly fail: (error: Error) => void;
 }
 
+type HandBack = (items: readonly unknown[]) => void;
+
 interface Replica {
+  readonly id: string;
   cache: Cache;
-  handle: Extraction["handle"];
+  handle: (events: readonly ExperienceEvent[], handBack: HandBack) => Promise<unknown>;
+  isStored: (event: ExperienceEvent) => boolean;
+  receive: Affinity<ExperienceEvent>["receive"];
+  /** Who is there, as it sees it. */
+  members: readonly string[];
+  readonly awaited: Set<{ readonly instance: string; readonly giveUp: () => void }>;
   /** Delivered and not acked: waiting, or being handled. */
   readonly hand: Set<number>;
   waiting: number[];
@@ -87,6 +115,16 @@ export async function play(spec: HistorySpec, pipeline: Pipeline = {}): Promise<
 }
 
 const mostSteps = 20_000;
+const mostReplicas = 4;
+
+/** As `Promise.withResolvers`, which Node.js 20 has not. */
+function withResolvers<T>() {
+  let resolve: (value: T) => void = () => undefined;
+  const promise = new Promise<T>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
 
 class World {
   readonly #spec: HistorySpec;
@@ -98,6 +136,7 @@ class World {
   readonly #replicas: Replica[];
   #pending: Pending[] = [];
   #turn = 0;
+  #ids = 0;
   readonly #faults: unknown[] = [];
 
   constructor(spec: HistorySpec, pipeline: Pipeline) {
@@ -107,13 +146,21 @@ class World {
     this.#bucket = new ModelBucket(this.#clock, spec.ttlMs);
     this.#tables = new ModelTables(this.#clock);
     this.#stream = new ModelStream(spec.events, this.#clock);
-    this.#replicas = Array.from({ length: spec.replicas }, () => this.#newReplica());
+    this.#replicas = [];
+    for (let i = 0; i < spec.replicas; i++) this.#replicas.push(this.#newReplica());
+    for (const replica of this.#replicas) this.#seeAll(replica);
   }
 
   #newReplica(): Replica {
+    const id = `r${this.#ids++}`;
     const replica: Replica = {
+      id,
+      members: [id],
+      awaited: new Set(),
       cache: new Map(),
-      handle: async () => ({ outcomes: [], effects: [] }),
+      handle: async () => undefined,
+      isStored: () => false,
+      receive: async () => new Uint8Array(),
       hand: new Set(),
       waiting: [],
       isBusy: false,
@@ -121,7 +168,9 @@ class World {
     const call: Call = (effect) => this.#call(replica, effect);
     const tables = this.#tables.view(call);
     const bucket = bucketView(this.#bucket, replica.cache, call);
+    const elsewhere = createSettledElsewhere();
     const own: ExtractionPorts = {
+      elsewhere,
       bucket,
       successes: createSuccessMemory(bucket.successes, windowMs),
       lessons: tables,
@@ -133,13 +182,87 @@ class World {
     const ports = this.#pipeline.ports?.(own) ?? own;
     const { ttlMs, maxFutureMs } = this.#spec;
     const settings: CoverageSettings = { windowMs, ttlMs, maxFutureMs };
-    const { handle } = createExtraction(ports, rules, {
+    const extraction = createExtraction(ports, rules, {
       ...settings,
       okSamplePercent: 50,
       countBy: "run",
     });
-    replica.handle = this.#pipeline.handle?.(handle, ports) ?? handle;
+    const handle = this.#pipeline.handle?.(extraction.handle, ports) ?? extraction.handle;
+    replica.handle = (events) => handle(events);
+    if (this.#spec.affinity) this.#giveAffinity(replica, { ...extraction, handle }, elsewhere);
     return replica;
+  }
+
+  #giveAffinity(
+    replica: Replica,
+    extraction: Extraction,
+    elsewhere: ReturnType<typeof createSettledElsewhere>,
+  ): void {
+    const { awaited, id } = replica;
+    const ask = (member: string, body: Uint8Array) => this.#ask(replica, member, body);
+    const nothing = () => undefined;
+    const affinity = createAffinity<ExperienceEvent>({
+      self: id,
+      members: {
+        current: () => replica.members,
+        drop(instance) {
+          replica.members = replica.members.filter((one) => one !== instance);
+        },
+        untilLost(instance) {
+          const { promise, resolve } = withResolvers<void>();
+          const entry = { instance, giveUp: resolve };
+          awaited.add(entry);
+          return { lost: promise, forget: () => void awaited.delete(entry) };
+        },
+      },
+      ask: this.#pipeline.ask?.(ask) ?? ask,
+      keyOf: ({ tenantId, agentId }) => `${tenantId} ${agentId}`,
+      codec: eventCodec,
+      work: oneByOne(async (events) => void (await extraction.handle(events)), 8),
+      news: {
+        of: (events) => extraction.settledOf(events),
+        learn: (news) => elsewhere.learn(settledIn(news)),
+      },
+      mostBytes: () => 1_000,
+      events: { handedOn: nothing, received: nothing, refused: nothing, handedBack: nothing },
+      onFatal: (error) => this.#faults.push(error),
+    });
+    replica.handle = (events, handBack) => affinity.handle(events, { handBack });
+    replica.isStored = (event) => extraction.isStored(event);
+    replica.receive = affinity.receive;
+  }
+
+  /** A request and its answer take effect whenever an action lets them; an outage loses either. */
+  async #ask(replica: Replica, member: string, body: Uint8Array): Promise<Uint8Array> {
+    const onItsWay = <T>(effect: () => T) =>
+      this.#call(replica, effect).catch((error: unknown) => {
+        throw new Error("lost on its way", { cause: error });
+      });
+    const { promise, resolve } = withResolvers<Uint8Array>();
+    const isThere = await onItsWay(() => {
+      const target = this.#replicas.find(({ id }) => id === member);
+      target?.receive(body).then(resolve, (error: unknown) => this.#faults.push(error));
+      return target !== undefined;
+    });
+    if (!isThere) throw new NobodyThere(member);
+    const answer = await promise;
+    return await onItsWay(() => answer);
+  }
+
+  #seeAll(replica: Replica): void {
+    replica.members = this.#replicas.map(({ id }) => id).sort();
+  }
+
+  /** Sooner or later the others hear of it. */
+  #tellOthers(of: string): void {
+    for (const replica of this.#replicas) {
+      const hear = () => {
+        this.#seeAll(replica);
+        const isGone = !replica.members.includes(of);
+        for (const one of replica.awaited) if (isGone && one.instance === of) one.giveUp();
+      };
+      void this.#call(replica, hear).catch(hear);
+    }
   }
 
   /** Every call of a port waits here until an action lets it take effect. */
@@ -190,6 +313,29 @@ class World {
       }
       case "evict":
         this.#replicaAt(action.replica).cache.clear();
+        break;
+      case "see": {
+        const replica = this.#replicaAt(action.replica);
+        // Of all that there ever were.
+        const ids = Array.from({ length: this.#ids }, (_, i) => `r${i}`);
+        const seen = ids.filter(
+          (id, i) => id === replica.id || (action.others >> (i % 8)) % 2 === 1,
+        );
+        replica.members = seen.sort();
+        break;
+      }
+      case "giveUp": {
+        const awaited = this.#replicas.flatMap((replica) => [...replica.awaited]);
+        awaited[action.pick % awaited.length]?.giveUp();
+        break;
+      }
+      case "join":
+        if (this.#replicas.length >= mostReplicas) break;
+        this.#replicas.push(this.#newReplica());
+        if (this.#spec.affinity) this.#tellOthers(this.#replicas.at(-1)?.id ?? "");
+        break;
+      case "leave":
+        if (this.#replicas.length > 1) this.#crash(action.replica, false);
     }
     // By then, every replica that could go on has come to its next call.
     await new Promise(setImmediate);
@@ -224,10 +370,22 @@ class World {
 
   async #work(replica: Replica, batch: readonly number[]): Promise<void> {
     const { consumer } = this.#stream;
+    // Each delivery is decoded anew.
+    const arrived = this.#stream
+      .eventsAt(batch)
+      .map((event, i) => ({ seq: batch[i], event: { ...event } }));
+    const events = arrived.map(({ event }) => event).filter((event) => !replica.isStored(event));
+    const back = new Set<unknown>();
+    const handBack: HandBack = (items) => {
+      for (const item of items) back.add(item);
+    };
     const ack = () =>
       this.#call(replica, () => {
         for (const seq of batch) replica.hand.delete(seq);
-        this.#stream.ack(batch, consumer);
+        const seqs = (isBack: boolean) =>
+          arrived.flatMap(({ seq = 0, event }) => (back.has(event) === isBack ? [seq] : []));
+        this.#stream.ack(seqs(false), consumer);
+        if (consumer === this.#stream.consumer) this.#stream.deliverAgain(seqs(true));
       });
     const throughOutages = async (work: () => Promise<unknown>): Promise<void> => {
       try {
@@ -237,7 +395,7 @@ class World {
         await throughOutages(work);
       }
     };
-    const handle = () => replica.handle(this.#stream.eventsAt(batch));
+    const handle = () => replica.handle(events, handBack);
     if (this.#pipeline.ack === "before") await throughOutages(ack);
     await throughOutages(handle);
     if (this.#pipeline.ack !== "before") await throughOutages(ack);
@@ -245,12 +403,15 @@ class World {
   }
 
   /** Its promises never go on; what it had in hand comes again; a new one takes its place. */
-  #crash(index: number): void {
+  #crash(index: number, isReplaced = true): void {
     const at = index % this.#replicas.length;
     const dead = this.#replicaAt(at);
     this.#pending = this.#pending.filter(({ owner }) => owner !== dead);
     this.#stream.deliverAgain(dead.hand);
-    this.#replicas[at] = this.#newReplica();
+    this.#replicas.splice(at, 1, ...(isReplaced ? [this.#newReplica()] : []));
+    for (const { id } of isReplaced ? [dead, ...this.#replicas.slice(at, at + 1)] : [dead]) {
+      if (this.#spec.affinity) this.#tellOthers(id);
+    }
   }
 
   /** No more faults: first come, first served, until every message is acked. */

@@ -50,3 +50,11 @@ function ignoringRevisions<T>(store: DocumentStore<T>): DocumentStore<T> {
 export const neverReadAgain: Pipeline = {
   ports: (ports) => ({ ...ports, history: { replay: async () => Number.NEGATIVE_INFINITY } }),
 };
+
+/** Takes an event that was handed on for handled before its owner has answered. */
+export const ackBeforeOwner: Pipeline = {
+  ask: (inner) => async (member, body) => {
+    inner(member, body).catch(() => undefined);
+    return Buffer.from('{"ok":true,"news":[]}');
+  },
+};
