@@ -38,6 +38,11 @@ export const steps = {
     name: "document marked",
     matches: (message) => isEvidence(message) && isMarked(message),
   },
+  ownerAnswer: {
+    name: "what was handed on is answered",
+    matches: ({ about, body }) =>
+      /^H?PUB _INBOX\./.test(about) && body.includes('"ok":true,"news"'),
+  },
   ack: { name: "message acked", matches: answers("+ACK") },
   features: {
     name: "features read",

@@ -67,7 +67,9 @@ export function openAffinity<T extends object>(
 
   const beat = () => {
     const said: Beat = { instance, kind, state, working: affinity.working() };
-    if (!nc.isClosed()) nc.publish(membersSubject(durable), JSON.stringify(said));
+    // A stop that takes too long drains the connection under us.
+    if (nc.isClosed() || nc.isDraining()) return;
+    nc.publish(membersSubject(durable), JSON.stringify(said));
     metrics.affinityMembers.set(members.current().length);
   };
   const hear = (message: Msg) => {
