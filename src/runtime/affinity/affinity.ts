@@ -147,7 +147,9 @@ function createHandOn<T extends object>(options: AffinityOptions<T>, lost: WeakS
     const { lost: isLost, forget } = members.untilLost(member, id);
     try {
       const request = Buffer.from(`{"id":${JSON.stringify(id)},"items":[${part.texts.join(",")}]}`);
-      const answer = await Promise.race([ask(member, request), isLost]);
+      // The answer may have come with the word that its owner is gone: it counts.
+      const isOver = isLost.then(() => turn());
+      const answer = await Promise.race([ask(member, request), isOver]);
       if (answer === undefined) throw new Error("no answer");
       const reply = replyIn(answer);
       if (reply.ok) {
@@ -177,6 +179,9 @@ function createHandOn<T extends object>(options: AffinityOptions<T>, lost: WeakS
     );
   };
 }
+
+/** Resolves when everything that has arrived by now has been taken in. */
+const turn = () => new Promise<undefined>((resolve) => setImmediate(() => resolve(undefined)));
 
 interface Part<T> {
   readonly items: T[];

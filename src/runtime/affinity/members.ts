@@ -25,7 +25,7 @@ export interface HeardMembers extends Members {
 }
 
 /** A member may have said this before it got the request, and its event loop may be behind. */
-const beatsWithout = 4;
+const beatsWithout = 10;
 
 interface Awaited {
   readonly instance: string;

@@ -68,9 +68,9 @@ test("what one was asked is lost when it says again and again that it does not k
   const { hear, isLost } = open();
   hear("c");
   const lost = await isLost("c", "b:1");
-  for (let i = 0; i < 3; i++) hear("c");
+  for (let i = 0; i < 9; i++) hear("c");
   hear("c", { working: ["b:1"] });
-  for (let i = 0; i < 3; i++) hear("c", { working: ["another:1"] });
+  for (let i = 0; i < 9; i++) hear("c", { working: ["another:1"] });
   expect(await lost()).toBe(false);
   hear("c");
   expect(await lost()).toBe(true);
