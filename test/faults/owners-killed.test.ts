@@ -13,10 +13,10 @@ beforeAll(() => {
 });
 afterAll(() => build.remove());
 
-const size = 4;
+const size = 3;
 const kills = 30;
 const agents = 32;
-const quietLimitMs = 60_000;
+const quietLimitMs = 120_000;
 
 /** Every second owner that answers is killed. */
 async function killOwners(
