@@ -63,7 +63,7 @@ async function learn(stack: Stack): Promise<Fleet> {
 /** A burst at birth, a drift, and an outage in which nearly everything fails. */
 function baseAt(i: number, agent: string, tool: number): number {
   if (i >= 150 && i < 160) return 0.9;
-  const base = ratioFor(agent, tool) === 2 ? 0.3 : 0.6;
+  const base = ratioFor(agent, tool) === 2 ? 0.4 : 0.8;
   return i < 10 ? base * 1.4 : base * (1 + 0.15 * Math.sin(i / 50));
 }
 
@@ -132,7 +132,7 @@ test("planted lessons are found though replicas are killed, whoever counts again
   first.kill("SIGKILL");
   await first.exited;
   const third = await start();
-  await runs(fleet, agents, 200, 380);
+  await runs(fleet, agents, 200, 480);
   const effects = await untilCounted(fleet);
 
   const plantedAs = (ratio: number) =>
@@ -155,7 +155,7 @@ test("planted lessons are found though replicas are killed, whoever counts again
   };
   console.info(JSON.stringify({ ...found, unrecorded }));
   expect(found.helps[0]).toBeGreaterThanOrEqual(6);
-  expect(found.harms[0]).toBeGreaterThanOrEqual(4);
+  expect(found.harms[0]).toBeGreaterThanOrEqual(3);
   expect([found.helps[1], found.harms[1]]).toEqual([0, 0]);
   expect(found.nothing).toBeLessThanOrEqual(2);
 
