@@ -27,6 +27,9 @@ const rarelyUsed = new Set([
   // Read leniently: what is invalid is the dead letter of the extractor.
   "dead.EXPERIENCE.lesson-windows-v1",
   "dead.EXPERIENCE.experience-counts-v1",
+  "dead.EXPERIENCE.lesson-outcomes-v1",
+  // When enough runs have been counted for a verdict.
+  "agent.lesson.verdict.v1",
   // The service itself writes what is in it.
   "$KV.mission-snapshots-v1-attempts.>",
   "$KV.exposure-recorder-v1-attempts.>",
@@ -264,6 +267,8 @@ describe.each(await serversToTest())("on %s", (_, binary) => {
       const { instance } = first.service;
       const stats = await ask(operator, "experience.stats");
       expect(stats.body).toMatchObject({ lessons: { error: 2 }, instance: { id: instance } });
+      const fleet = await ask(operator, "experience.fleet.health");
+      expect(fleet.body.replicas).toMatchObject([{ instance }]);
       for (const subject of ["experience.health", `experience.health.${instance}`]) {
         expect((await ask(operator, subject)).body).toMatchObject({ instance });
       }
