@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { rename, rm } from "node:fs/promises";
+import { access, mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { isExecutable, runCommand } from "../../src/embedded/command.ts";
+import { runCommand } from "../../src/embedded/command.ts";
 import { cachedBinary } from "../../src/embedded/nats-binary.ts";
 import { messageOf } from "../../src/errors.ts";
 
@@ -38,13 +38,29 @@ export function pythonWithClients(): Promise<string | null> {
   });
 }
 
+const aiSdk = "7.0.173";
+
+/** Where the modules of AI SDK 7 are, installed with npm once. */
+export async function aiSdk7(): Promise<{ readonly main: string; readonly test: string } | null> {
+  const folder = join(dirname(cachedBinary(process.env, "ai")), `ai-${aiSdk}`);
+  const dist = join(folder, "node_modules", "ai", "dist");
+  const found = await obtained("AI SDK 7", join(dist, "index.js"), async () => {
+    const made = `${folder}-${process.pid}`;
+    const install = ["install", "--silent", "--no-audit", "--no-fund", "--prefix", made];
+    await mkdir(made, { recursive: true });
+    await runCommand("npm", [...install, `ai@${aiSdk}`], { timeoutMs: 120_000 });
+    await rename(made, folder);
+  });
+  return found === null ? null : { main: found, test: join(dist, "test", "index.js") };
+}
+
 /** Null where it cannot be had; where tests must not be left out, as in CI, throws why. */
 async function obtained(
   what: string,
   target: string,
   make: (target: string) => Promise<void>,
 ): Promise<string | null> {
-  if (await isExecutable(target)) return target;
+  if (await isThere(target)) return target;
   try {
     await make(target);
     return target;
@@ -55,3 +71,9 @@ async function obtained(
     return null;
   }
 }
+
+const isThere = (file: string): Promise<boolean> =>
+  access(file).then(
+    () => true,
+    () => false,
+  );
