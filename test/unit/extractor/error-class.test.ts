@@ -36,7 +36,7 @@ describe("of pairs of errors", () => {
     expect(judged(own, kind).wrong).toEqual([]);
   });
 
-  // As providers, databases, compilers and networks write them; written down before the rules were looked at again.
+  // As providers, databases, compilers and networks write them; the rules were mended by these pairs, so they keep what was reached.
   test.each(["same", "different"] as const)("nearly all real ones come out the %s", (kind) => {
     const { rate, count, wrong } = judged(
       pairsIn(new URL("error-class-real.jsonl", import.meta.url)),
