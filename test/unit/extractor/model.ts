@@ -63,7 +63,7 @@ export class ModelBucket {
 }
 
 /** One replica's view: what it read or wrote last stays in `cache`, however stale. */
-function documents<T>(
+export function documents<T>(
   bucket: ModelBucket,
   prefix: string,
   cache: Map<string, Stored>,
