@@ -4,10 +4,11 @@ import { BusError, messageOf } from "../errors.ts";
 import type { LessonReader } from "../handlers/lessons/lesson-reader.ts";
 import { nats } from "../nats/errors.ts";
 import { readRange } from "../nats/reader.ts";
+import { includesSubject } from "../nats/subject-pattern.ts";
 import type { Database } from "../postgres/client.ts";
 import { readSettings } from "../settings/index.ts";
 import { jetStreamOptions } from "../settings/nats.ts";
-import { lessonsStream } from "../subjects.ts";
+import { lessonsStream, verdictSubject } from "../subjects.ts";
 import { connectFor, environmentFor, type GlobalOptions } from "./ask.ts";
 import { Ended, exitCodes } from "./exit.ts";
 import { examples, printJson } from "./print.ts";
@@ -101,11 +102,15 @@ async function purge(key: string, global: GlobalOptions): Promise<Purged> {
       const options = { ...jetStreamOptions(settings.nats), timeout: global.timeout * 1_000 };
       const jsm = await nats(() => jetstreamManager(nc, options));
       const { state } = await nats(() => jsm.streams.info(lessonsStream));
-      const range = { subjects: [settings.lessonSubject], from: 1, upTo: state.last_seq };
+      const subjects = [settings.lessonSubject];
+      // The server refuses two filters of which one contains the other.
+      if (!includesSubject(settings.lessonSubject, verdictSubject)) subjects.push(verdictSubject);
+      const range = { subjects, from: 1, upTo: state.last_seq };
       let messages = 0;
       for await (const batch of readRange(jetstream(nc, options), jsm, lessonsStream, range)) {
         for (const { headers, seq } of batch) {
-          if (headers?.get("Nats-Msg-Id") !== key) continue;
+          const id = headers?.get("Nats-Msg-Id") ?? "";
+          if (id !== key && !id.startsWith(`${key}:verdict:`)) continue;
           await nats(() => jsm.streams.deleteMessage(lessonsStream, seq, true));
           messages += 1;
         }

@@ -76,9 +76,12 @@ export function openAccess(
       return { ...limited(holder), tenantId };
     },
     async openSession(given) {
-      if (!limit.take("sign-in")) throw new BusError("busy", "too many try to sign in: try again");
       const holder = holderOf(await tokens(), given);
-      return holder === null ? null : sessionFor(holder, given);
+      if (holder !== null) return sessionFor(limited(holder), given);
+      // Who has no token spends what others without one have, and keeps nobody out who has one.
+      if (!limit.take("\0sign-in"))
+        throw new BusError("busy", "too many try to sign in: try again");
+      return null;
     },
     async holderOfSession(session) {
       return limited(holderOfSession(session, await tokens()));

@@ -1,3 +1,4 @@
+import { headers } from "@nats-io/transport-node";
 import { expect, onTestFinished, test } from "vitest";
 import { eventually } from "../rig/eventually.ts";
 import { openStack, type Stack } from "../rig/service.ts";
@@ -44,9 +45,18 @@ test("an erased lesson is gone from tables, stream and prompts, and is not learn
   await eventually(async () => JSON.stringify((await recall()).body).includes(key));
   expect(await allThatIsKept(stack)).toContain("Zanzibar".toLowerCase());
 
+  // What its effect was said to be names its agent, too.
+  const verdict = headers();
+  verdict.set("Nats-Msg-Id", `${key}:verdict:1`);
+  const says = JSON.stringify({ lesson_key: key, task_type: text.toLowerCase() });
+  await stack.broker.js.publish("agent.lesson.verdict.v1", says, { headers: verdict });
+  await sql`
+    INSERT INTO lesson_effects (lesson_key, tenant_id, effect)
+    VALUES (${key}, 'default', ${JSON.stringify({ text: text.toLowerCase() })}::text::jsonb)`;
+
   const erased = await erase(stack, key.slice(0, 8));
   expect(erased).toMatchObject({ code: 0, complaints: "" });
-  expect(erased.out).toMatch(/^Erased [0-9a-f]{8}; messages overwritten in LESSONS: 1\.\n$/);
+  expect(erased.out).toMatch(/^Erased [0-9a-f]{8}; messages overwritten in LESSONS: 2\.\n$/);
   expect(await allThatIsKept(stack)).not.toContain("Zanzibar".toLowerCase());
   const record = await sql`SELECT lesson_key, erased_by, reason FROM lesson_erasures`;
   expect([...record]).toEqual([{ lesson_key: key, erased_by: "Ada", reason: "request-17" }]);

@@ -296,6 +296,25 @@ describe.each(await serversToTest())("on %s", (_, binary) => {
         return JSON.parse(text).status === "ok";
       });
 
+      // Two at once hand events to whoever owns their agent.
+      const third = await start(broker, database);
+      const handedOn = async () => {
+        const texts = await Promise.all(
+          [second, third].map(({ service }) => get(service.httpPort, "/metrics")),
+        );
+        return texts.some(({ text }) =>
+          /^affinity_events_total\{outcome="handed_on"\} [1-9]/m.test(text),
+        );
+      };
+      await eventually(async () => {
+        for (let i = 0; i < 8; i++) {
+          const event = JSON.stringify(failure({ agent_id: `agent-${i}`, task_type: `t-${i}` }));
+          await toAgents.publish(`agent.experience.v1.agent-${i}`, event);
+        }
+        return await handedOn();
+      });
+      await third.service.stop();
+
       // A server that was restarted has forgotten when it delivered last, so the messages are asked.
       await broker.restart();
       await eventually(async () => {
@@ -305,7 +324,7 @@ describe.each(await serversToTest())("on %s", (_, binary) => {
       });
 
       hearing.unsubscribe();
-      expect([...first.fatal, ...second.fatal]).toEqual([]);
+      expect([...first.fatal, ...second.fatal, ...third.fatal]).toEqual([]);
       const reported = [...first.lines, ...second.lines].filter(({ msg }) =>
         /NATS reported/.test(msg),
       );

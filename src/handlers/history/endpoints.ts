@@ -72,9 +72,10 @@ async function backtested(
   const { tenant_id: tenantId, agent_id: agentId } = request;
   const since = timeFrom("since", request.since);
   const until = timeFrom("until", request.until);
-  const endsAt = performance.now() + limit_seconds * 1_000;
+  const over = AbortSignal.timeout(limit_seconds * 1_000);
   return await backtest({
-    ...{ js, jsm, settings, signal, rest, mostSignatures, onLeft: null },
+    ...{ js, jsm, settings, rest, mostSignatures, onLeft: null },
+    signal: AbortSignal.any([signal, over]),
     tried: triedOf(request),
     filter: {
       ...(tenantId !== undefined && { tenantId }),
@@ -82,7 +83,7 @@ async function backtested(
       ...(since !== undefined && { since }),
       ...(until !== undefined && { until }),
     },
-    progress: ({ messages }) => messages >= limit_messages || performance.now() > endsAt,
+    progress: ({ messages }) => messages >= limit_messages,
   });
 }
 

@@ -116,13 +116,11 @@ function forgetNeedless(seen: Seen[], agentId: string, { threshold, agents }: Fo
   seen.splice(0, seen.length, ...rest);
 }
 
-function isEnough(seen: readonly Seen[], { threshold, agents }: FoldLimits): boolean {
-  if (seen.length < threshold) return false;
-  if (agents === 1) return true;
-  return (
-    new Set(seen.map(({ counted }) => counted)).size >= threshold &&
-    new Set(seen.map(({ agentId }) => agentId)).size >= agents
-  );
+function isEnough(seen: readonly Seen[], limits: FoldLimits): boolean {
+  if (seen.length < limits.threshold) return false;
+  const all = newTally();
+  for (const one of seen) count(all, one, 1);
+  return suffices(all, limits);
 }
 
 interface Point {
@@ -133,32 +131,43 @@ interface Point {
 /** The earliest window of length W (both ends included) with what a lesson takes, near that aligned window. */
 function windowAround({ open }: Fold, index: number, limits: FoldLimits): FirstWindow | null {
   const near = [index - 1, index, index + 1].flatMap((one) => open.get(one) ?? []);
-  if (near.length < limits.threshold) return null;
+  if (!isEnough(near, limits)) return null;
   const points = near
     .flatMap((seen): Point[] => [
       { ts: seen.first, seen },
       ...(seen.last > seen.first ? [{ ts: seen.last, seen }] : []),
     ])
     .sort((a, b) => a.ts - b.ts);
+  const within = newTally();
   let start = 0;
-  for (const [end, { ts }] of points.entries()) {
-    while ((points[start]?.ts ?? ts) < ts - limits.windowMs) start += 1;
-    const within = points.slice(start, end + 1);
-    if (isEnough(distinctOf(within), limits)) {
-      return { firstTs: within[0]?.ts ?? ts, lastTs: ts };
+  for (const { ts, seen } of points) {
+    count(within, seen, 1);
+    for (let old = points[start]; old && old.ts < ts - limits.windowMs; old = points[++start]) {
+      count(within, old.seen, -1);
     }
+    if (suffices(within, limits)) return { firstTs: points[start]?.ts ?? ts, lastTs: ts };
   }
   return null;
 }
 
-/** A run counts once, in however many windows and for however many agents it was seen. */
-function distinctOf(points: readonly Point[]): Seen[] {
-  return [
-    ...new Map(
-      points.map(({ seen }) => [`${seen.counted}\0${seen.agentId}`, seen] as const),
-    ).values(),
-  ];
+/** How often each run, and each agent, is in a window that moves: a run counts once, however often it was seen. */
+interface Tally {
+  readonly runs: Map<string, number>;
+  readonly agents: Map<string, number>;
 }
+
+const newTally = (): Tally => ({ runs: new Map(), agents: new Map() });
+
+function count({ runs, agents }: Tally, { counted, agentId }: Seen, by: 1 | -1): void {
+  for (const [of, key] of [[runs, counted] as const, [agents, agentId] as const]) {
+    const times = (of.get(key) ?? 0) + by;
+    if (times === 0) of.delete(key);
+    else of.set(key, times);
+  }
+}
+
+const suffices = ({ runs, agents }: Tally, limits: FoldLimits): boolean =>
+  runs.size >= limits.threshold && agents.size >= limits.agents;
 
 /** As the service holds them: the first and the last of each run. */
 function entriesAfter({ open }: Fold, index: number): number {

@@ -91,26 +91,33 @@ async function readThrough(
   for await (const messages of readBatches(consumer, upTo, batch)) {
     const startedAt = performance.now();
     for (const [i, message] of messages.entries()) {
-      if (i % turn === turn - 1) await new Promise((resolve) => setImmediate(resolve));
+      if (i % turn === turn - 1) {
+        await new Promise((resolve) => setImmediate(resolve));
+        if (signal.aborted)
+          return { ...after(read, messages.slice(0, i), streamCreated), isComplete: false };
+      }
       const stored = storedMessage(message, streamCreated);
       const event = eventOf(stored, decode);
       if (event === "invalid") read = { ...read, invalid: read.invalid + 1 };
       else if (event !== null) take(event, message.seq);
     }
-    const last = messages.at(-1);
-    read = {
-      ...read,
-      messages: read.messages + messages.length,
-      ...(last && {
-        sequence: last.seq,
-        storedAt: storedMessage(last, streamCreated).storedAt,
-      }),
-    };
+    read = after(read, messages, streamCreated);
     const isStopped = progress?.(read) === true || signal.aborted;
     if (isStopped) return { ...read, isComplete: read.sequence >= upTo };
     if (rest > 0) await pause((performance.now() - startedAt) * rest, signal);
   }
   return read;
+}
+
+function after(
+  read: ReadSoFar,
+  messages: readonly Parameters<typeof storedMessage>[0][],
+  streamCreated: string,
+): ReadSoFar {
+  const last = messages.at(-1);
+  if (last === undefined) return read;
+  const { storedAt } = storedMessage(last, streamCreated);
+  return { ...read, messages: read.messages + messages.length, sequence: last.seq, storedAt };
 }
 
 function eventOf(message: ReturnType<typeof storedMessage>, decode: MessageDecoder) {

@@ -64,19 +64,27 @@ export function openLearnedTables(database: Database, deadlineMs: number): Learn
       let reviewed = 0;
       await database.run(
         async ({ sql }) => {
-          const statement = sql<{ what: number; key: string; start: string }>`
-            SELECT * FROM (
-              SELECT CASE WHEN lesson_type = ${reviewedType} THEN 2 ELSE 0 END AS what,
-                lesson_key AS key, NULL AS start, NULL::timestamptz AS at
-              FROM agent_lessons
-              WHERE ${tenantId ?? null}::text IS NULL OR tenant_id = ${tenantId ?? null}
-              UNION ALL
-              SELECT 1, lesson_key, trim_scale(extract(epoch FROM window_start) * 1000)::text, window_start
-              FROM lesson_sightings AS sighting
-              WHERE ${tenantId ?? null}::text IS NULL OR EXISTS (
-                SELECT FROM agent_lessons AS lesson WHERE lesson.lesson_key = sighting.lesson_key
-                AND lesson.tenant_id = ${tenantId ?? null})
-            ) AS learned ORDER BY what, key COLLATE "C", at`;
+          type Learned = { what: number; key: string; start: string };
+          // Of one tenant by the index of its lessons: the sightings of everybody are not read for it.
+          const statement =
+            tenantId === undefined
+              ? sql<Learned>`
+                SELECT * FROM (
+                  SELECT CASE WHEN lesson_type = ${reviewedType} THEN 2 ELSE 0 END AS what,
+                    lesson_key AS key, NULL AS start, NULL::timestamptz AS at FROM agent_lessons
+                  UNION ALL
+                  SELECT 1, lesson_key, trim_scale(extract(epoch FROM window_start) * 1000)::text, window_start
+                  FROM lesson_sightings
+                ) AS learned ORDER BY what, key COLLATE "C", at`
+              : sql<Learned>`
+                SELECT * FROM (
+                  SELECT CASE WHEN lesson_type = ${reviewedType} THEN 2 ELSE 0 END AS what,
+                    lesson_key AS key, NULL AS start, NULL::timestamptz AS at FROM agent_lessons
+                  WHERE tenant_id = ${tenantId}
+                  UNION ALL
+                  SELECT 1, lesson_key, trim_scale(extract(epoch FROM window_start) * 1000)::text, window_start
+                  FROM agent_lessons JOIN lesson_sightings USING (lesson_key) WHERE tenant_id = ${tenantId}
+                ) AS learned ORDER BY what, key COLLATE "C", at`;
           for await (const rows of statement.cursor(page)) {
             for (const { what, key, start } of rows) {
               if (what === 0) root.lesson(key);

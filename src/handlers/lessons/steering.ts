@@ -22,7 +22,7 @@ const guarded =
 const earlier =
   /\b(?:previous|prior|earlier|former|all|above|old|original)\b(?: \w+){0,2} (?:rules|messages?|context|contexts|tasks?|prompts?|conversations?|polic\w+|guidance|directions?|directives?)\b/;
 const advising =
-  /\b(?:fixes|fixed by|solves|solved by|resolves|resolved (?:by|after|this|when|with|once)|succee\w+ (?:after|when|if|with|once)|success\w* (?:after|when|if|with|once)|works? (?:after|with|without|when|if|only|once)|next (?:\\w+ )?(?:step|action|message|reply|call|request|response|answer|output)|(?:correct|right|best|proper|good|valid|expected|only|required|wanted|desired) (?:next )?(?:step|action|way|answer|reply|response|output|result)s?)\b/;
+  /\b(?:fixes|fixed by|solves|solved by|resolves|resolved (?:by|after|this|when|with|once)|succee\w+ (?:after|when|if|with|once)|success\w* (?:after|when|if|with|once)|works? (?:after|with|without|when|if|only|once)|next (?:\w+ )?(?:step|action|message|reply|call|request|response|answer|output)|(?:correct|right|best|proper|good|valid|expected|only|required|wanted|desired) (?:next )?(?:step|action|way|answer|reply|response|output|result)s?)\b/;
 const recommended =
   /\b(?:solution|resolution|workaround|instead|step|steps|action|actions|recovery)\b/;
 const byWhom =
