@@ -43,6 +43,8 @@ test("ten replicas that start at once migrate the database once", async () => {
     "agent_snapshots",
     "agent_tokens",
     "effect_checks",
+    "experience_agents",
+    "experience_counts",
     "feature_events",
     "leases",
     "lesson_decisions",
