@@ -58,7 +58,7 @@ test("health is JSON, the probes are text, and other paths are not found", async
   expect(await type("/health")).toContain("application/json");
   expect(await type("/livez")).toContain("text/plain");
   expect(await type("/readyz")).toContain("text/plain");
-  expect((await ask(httpPort, "/")).status).toBe(404);
+  expect((await ask(httpPort, "/nothing-is-here")).status).toBe(404);
 });
 
 test("a metric that cannot be asked for while NATS is away does not keep the others back", async () => {

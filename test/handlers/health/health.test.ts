@@ -15,6 +15,7 @@ const consumers = [
   "CHANGES/mission-snapshots-v1",
   "EXPOSURES/exposure-recorder-v1",
   "EXPERIENCE/experience-counts-v1",
+  "EXPERIENCE/lesson-outcomes-v1",
 ];
 
 test("a replica whose dependencies answer is ok", async () => {
