@@ -45,6 +45,8 @@ describe.skipIf(browserPath === null)(`the review board in a browser${withoutBro
       const { lessons } = await bodyOf(ask(nc, "experience.lessons.recall", recall));
       return lessons.length === 1;
     }, 15_000);
+    const { block } = await bodyOf(ask(nc, "experience.lessons.recall", recall));
+    expect(block).toContain("Ask back");
     expect(complaints).toEqual([]);
   }, 60_000);
 });

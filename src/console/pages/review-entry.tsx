@@ -164,7 +164,8 @@ function StepFields(options: { request: PageRequest; entry: GetReply; to: Stage 
           <Field label="Skill id" name="id" value={skill?.id} maxLength={128} required />
           <Field label="Title" name="title" value={skill?.title} maxLength={200} required />
           <Field label="When" name="when" value={skill?.when} maxLength={500} required />
-          <Field label="Do" name="do" value={skill?.do} maxLength={2_000} required />
+          {/* `do` is what each form itself asks for. */}
+          <Field label="Do" name="skill_do" value={skill?.do} maxLength={2_000} required />
           <Field label="Avoid" name="avoid" value={skill?.avoid} maxLength={1_000} />
           <Field
             label="Agent (empty: all)"
@@ -201,13 +202,17 @@ const advance: Action = async ({ form, params, ask }) => {
       return value === "" ? [] : [[name, value] as const];
     });
   const to = form.get("to") ?? "";
-  const skill = given(["id", "title", "when", "do", "agent_id", "task_type"]);
+  const skill = given(["id", "title", "when", "agent_id", "task_type"]);
+  const action = given(["skill_do"]).map(([, text]) => ["do", text] as const);
   await ask("review-advance", {
     ...{ entry_id: params["entry_id"], to },
     ...Object.fromEntries(given(["reviewer", "expected_updated_at"])),
     ...(to === "case_draft" && { case: Object.fromEntries(given(["case_id", "text"])) }),
     ...(to === "skill_draft" && {
-      skill_draft: { ...Object.fromEntries(skill), avoid: form.get("avoid")?.trim() ?? "" },
+      skill_draft: {
+        ...Object.fromEntries([...skill, ...action]),
+        avoid: form.get("avoid")?.trim() ?? "",
+      },
     }),
   });
   return { notice: to };
