@@ -197,7 +197,7 @@ function addStreams<C extends Context>(options: ConsoleOptions<C>): void {
       ...livePage(options, visitor, name),
       seen: seen[i] ?? "",
     }));
-    return eventStream(live.follow(followed));
+    return eventStream(live.follow(visitor.caller.tenantId, followed));
   });
   on("GET", "/live/runs/:run_id", async (c) => {
     const { caller } = await visitorOf(options, c);
@@ -212,7 +212,8 @@ function addStreams<C extends Context>(options: ConsoleOptions<C>): void {
   });
 }
 
-const mostPages = 100;
+/** Of one request. */
+const mostPages = 20;
 /** Of addresses that are paths; what it says shows nowhere. */
 const base = "http://console";
 

@@ -1,14 +1,15 @@
 import { hash } from "node:crypto";
-import { isOutage, isRefusal } from "../errors.ts";
+import { BusError, isOutage, isRefusal } from "../errors.ts";
 import type { Logger } from "../log.ts";
 
 /** Pages that are open, rendered once for all who look at the same. */
 export interface LivePages {
   /**
    * Server-sent events of these pages: the page's name and its content, with the content's id, whenever it differs from what
-   * is seen. Ends after some minutes: whoever comes back shows again who it is.
+   * is seen. Ends after `lifeMs`: whoever comes back shows again who it is. Pages of one tenant never wait for those of
+   * another. Throws `busy` where too many are open.
    */
-  follow(pages: readonly SeenPage[]): ReadableStream<Uint8Array>;
+  follow(tenantId: string, pages: readonly SeenPage[]): ReadableStream<Uint8Array>;
 }
 
 export interface LivePage {
@@ -33,6 +34,9 @@ interface Viewer {
   readonly end: () => void;
 }
 
+/** Of one tenant, by their keys. */
+type Topics = Map<string, Topic>;
+
 interface Topic {
   readonly name: string;
   readonly render: () => Promise<string>;
@@ -42,26 +46,30 @@ interface Topic {
 const everyMs = 700;
 /** Of its time, rendering gets less than a part of so many. */
 const restFactor = 15;
+const mostRestMs = 10_000;
 const keepAliveMs = 20_000;
-const lifeMs = 5 * 60_000;
+/** So long whoever has shown who it is may look on. */
+export const lifeMs = 5 * 60_000;
 const retryMs = 1_000;
 const mostBehind = 8;
+/** Different pages of a tenant, each rendered in every turn. */
+export const mostTopics = 200;
+const mostTenants = 1_000;
 
 export function openLivePages(log: Logger): LivePages {
-  const topics = new Map<string, Topic>();
-  let isTurning = false;
+  /** Each one that is in here has its turns. */
+  const tenants = new Map<string, Topics>();
 
-  /** As long as somebody looks; one page after the other, so that it never takes more than one place in line. */
-  async function turn(): Promise<void> {
-    if (isTurning) return;
-    isTurning = true;
+  /** As long as somebody looks; one page after the other, so that a tenant never takes more than one place in line. */
+  async function takeTurns(tenantId: string, topics: Topics): Promise<void> {
     while (topics.size > 0) {
       const startedAt = performance.now();
       for (const topic of topics.values()) await update(topic);
       const spent = performance.now() - startedAt;
-      await new Promise((resolve) => setTimeout(resolve, Math.max(everyMs, spent * restFactor)));
+      const restMs = Math.min(mostRestMs, Math.max(everyMs, spent * restFactor));
+      await new Promise((resolve) => setTimeout(resolve, restMs));
     }
-    isTurning = false;
+    tenants.delete(tenantId);
   }
 
   async function update({ name, render, viewers }: Topic): Promise<void> {
@@ -88,15 +96,13 @@ export function openLivePages(log: Logger): LivePages {
     }
   }
 
-  function topicOf({ key, name, render }: LivePage): Topic {
-    const topic = topics.get(key) ?? { name, render, viewers: new Set<Viewer>() };
-    topics.set(key, topic);
-    return topic;
-  }
-
   return {
-    follow(pages) {
-      const followed = pages.map((page) => ({ ...page, topic: topicOf(page) }));
+    follow(tenantId, pages) {
+      const known = tenants.get(tenantId);
+      const topics: Topics = known ?? new Map();
+      requireRoom(topics, pages);
+      if (known === undefined && tenants.size >= mostTenants) throw new BusError("busy", full);
+      const followed = pages.map((page) => ({ ...page, topic: topicOf(topics, page) }));
       return streamFor({
         begin(look) {
           const viewers = followed.map(({ seen, topic }) => {
@@ -104,7 +110,10 @@ export function openLivePages(log: Logger): LivePages {
             topic.viewers.add(viewer);
             return viewer;
           });
-          void turn();
+          if (known === undefined) {
+            tenants.set(tenantId, topics);
+            void takeTurns(tenantId, topics);
+          }
           return () => {
             for (const [i, { key, topic }] of followed.entries()) {
               topic.viewers.delete(viewers[i] as Viewer);
@@ -115,6 +124,19 @@ export function openLivePages(log: Logger): LivePages {
       });
     },
   };
+}
+
+const full = "too many pages are open, try another replica";
+
+function requireRoom(topics: Topics, pages: readonly LivePage[]): void {
+  const all = new Set([...topics.keys(), ...pages.map(({ key }) => key)]);
+  if (all.size > mostTopics) throw new BusError("busy", full);
+}
+
+function topicOf(topics: Topics, { key, name, render }: LivePage): Topic {
+  const topic = topics.get(key) ?? { name, render, viewers: new Set<Viewer>() };
+  topics.set(key, topic);
+  return topic;
 }
 
 /** A stream for one reader; `begin` returns what ends it. */

@@ -256,6 +256,8 @@ test("a token of another tenant sees nothing of this one on any page, whatever t
   }
   expect((await ask(service, live("/lessons"), { cookie: publisher })).status).toBe(403);
   expect((await ask(service, live("/dead-letters"), { cookie })).status).toBe(403);
+  const many = Array.from({ length: 21 }, (_, n) => `page=${encodeURIComponent(`/runs?n=${n}`)}`);
+  expect((await ask(service, `/live?${many.join("&")}`, { cookie })).status).toBe(400);
 }, 60_000);
 
 test("in production without a token there is no console, unless it is wanted open", async () => {
