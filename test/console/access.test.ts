@@ -276,6 +276,16 @@ test("in production without a token there is no console, unless it is wanted ope
   expect((await ask(open, "/sign-in")).location).toBe("/");
 });
 
+test("an event that nests without end is refused in words", async () => {
+  const stack = await openStack();
+  const service = await stack.start({ EXPERIENCE_CONCERNS: "console" });
+  const depth = 20_000;
+  const event = `{"agent_id":${"[".repeat(depth)}${"]".repeat(depth)}}`;
+  const { status, text } = await post(service, "/why", { do: "explain", event, form_token: "" });
+  expect([status, text]).toEqual([400, expect.stringContaining("nests deeper than 16 levels")]);
+  expect(service.log.filter(({ level }) => level >= 50)).toEqual([]);
+});
+
 test("where no token is needed, a page of elsewhere can send no form", async () => {
   const stack = await openStack();
   const service = await stack.start();

@@ -1,3 +1,4 @@
+import { inspectJson } from "../../schema/json.ts";
 import type { Page, PageRequest } from "../page.ts";
 import { Form } from "../parts/form.tsx";
 import { Badge, Facts } from "../parts/list.tsx";
@@ -46,13 +47,17 @@ export const whyPage: Page = {
   },
 };
 
-/** What is no JSON is left to the endpoint to refuse in its words. */
+/** What is no JSON is left to the endpoint to refuse in its words. Throws `bad_request` for what no event may have. */
 function objectIn(text: string): object {
+  let value: object;
   try {
-    return JSON.parse(text) as object;
+    value = JSON.parse(text) as object;
   } catch {
     return [];
   }
+  // What nests too deep cannot be written down for the endpoint.
+  inspectJson(value);
+  return value;
 }
 
 const sample = JSON.stringify(
