@@ -40,11 +40,13 @@ export function consoleEndpoints(options: ConsoleEndpoints): ConcernPart["endpoi
     const { tenant_id: tenantId = "default", limit = 200 } = request;
     const { since, until } = timesFrom(request, Date.now());
     const range = wholeRange(since, until);
-    const [found, trends, known] = await Promise.all([
+    const [found, known] = await Promise.all([
       reader.agents(tenantId, range, limit),
-      reader.trends(tenantId, range, trendParts),
       reader.known(tenantId),
     ]);
+    // There may be many more than are told of.
+    const agentIds = found.map(({ agentId }) => agentId);
+    const trends = await reader.trends(tenantId, agentIds, range, trendParts);
     return wireAgents(tenantId, range, found, trends, known);
   }
 

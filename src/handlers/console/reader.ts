@@ -35,8 +35,13 @@ export interface CountReader {
   series(filter: CountFilter, range: Range): Promise<CountPoint[]>;
   /** Agents that were ever counted, with what was counted in that time; those that failed most often first. */
   agents(tenantId: string, range: Range, limit: number): Promise<AgentCounts[]>;
-  /** The same time cut into so many parts: what each agent did in each of them. */
-  trends(tenantId: string, range: Range, parts: number): Promise<TrendPoint[]>;
+  /** The same time cut into so many parts: what each of these agents did in each of them. */
+  trends(
+    tenantId: string,
+    agentIds: readonly string[],
+    range: Range,
+    parts: number,
+  ): Promise<TrendPoint[]>;
   /** How many agents were ever counted, and the earliest event time of all, epoch ms; null: of none. */
   known(tenantId: string): Promise<{ readonly agents: number; readonly firstAt: number | null }>;
 }
@@ -96,7 +101,7 @@ export function openCountReader(database: Database): CountReader {
       );
     },
 
-    async trends(tenantId, { since, until, countedSeconds }, parts) {
+    async trends(tenantId, agentIds, { since, until, countedSeconds }, parts) {
       const partSeconds = (until - since) / 1_000 / parts;
       return await database.run(
         async ({ sql }) => sql<TrendPoint>`
@@ -105,7 +110,9 @@ export function openCountReader(database: Database): CountReader {
               / ${partSeconds}::float8)::int AS part,
             sum(error)::float8 AS error, sum(ok + error + silent)::float8 AS done
           FROM experience_counts
-          WHERE tenant_id = ${tenantId} AND step_seconds = ${countedSeconds}::int AND agent_id <> ''
+          WHERE tenant_id = ${tenantId} AND step_seconds = ${countedSeconds}::int
+            AND agent_id <> '' AND agent_id = ANY (ARRAY(
+              SELECT jsonb_array_elements_text(${JSON.stringify(agentIds)}::text::jsonb)))
             AND starts_at >= to_timestamp(${since}::float8 / 1000)
             AND starts_at < to_timestamp(${until}::float8 / 1000)
           GROUP BY 1, 2`,

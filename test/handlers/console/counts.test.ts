@@ -57,6 +57,18 @@ test("what agents did is counted by agent, task and step, and told by endpoint",
     { agent_id: "a", error: 1, ok: 2, failure_rate: 1 / 3 },
   ]);
   expect(fleet.agents_total).toBe(2);
+  const trendOf = async (limit: number) => {
+    const { agents } = await bodyOf(
+      call(stack, "agents", { since: range.since, until: range.until, limit }),
+    );
+    return agents.map(({ agent_id, trend }: { agent_id: string; trend: (number | null)[] }) => [
+      agent_id,
+      trend.flatMap((rate, part) => (rate === null ? [] : [[part, rate]])),
+    ]);
+  };
+  const b = ["b", [[8, 0]]];
+  expect(await trendOf(2)).toEqual([b, ["a", [[0, 1 / 3]]]]);
+  expect(await trendOf(1)).toEqual([b]);
   expect((await call(stack, "series", { ...range, step: 61 })).error).toMatch(/^step: /);
 });
 
