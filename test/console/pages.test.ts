@@ -158,7 +158,8 @@ describe.skipIf(browserPath === null)(`the console in a browser${withoutBrowser}
     await page.getByRole("link", { name: "From the beginning" }).waitFor({ state: "detached" });
     await page.reload();
     await page.getByRole("link", { name: "From the beginning" }).click();
-    await page.getByText("#200", { exact: true }).waitFor();
+    await page.getByText("#50", { exact: true }).waitFor();
+    expect(await page.locator("#event-list > *").count()).toBe(50);
     expect(complaints).toEqual([]);
   }, 90_000);
 });

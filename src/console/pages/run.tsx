@@ -38,8 +38,10 @@ export const runPage: Page = {
 
 type Events = Static<typeof eventsReplySchema>;
 
-/** Of a page, and so many stay on one that is followed. */
-const mostShown = 200;
+/** An event may have 256 KiB. */
+const mostShown = 50;
+/** So many stay on a page that is followed. */
+const mostKept = 200;
 
 function cursorIn(query: URLSearchParams): number | null {
   const text = query.get("after") ?? "";
@@ -155,7 +157,7 @@ function Events(options: {
       <ol
         class="events"
         id="event-list"
-        {...(isFollowed && { "data-follow": from, "data-most": mostShown })}
+        {...(isFollowed && { "data-follow": from, "data-most": mostKept })}
       >
         {events.map((event) => (
           <RunEventRow event={event} now={request.now} />

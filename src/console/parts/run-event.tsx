@@ -14,6 +14,7 @@ export function RunEventRow({ event, now }: { readonly event: RunEvent; readonly
   const { cursor, type, data, ts } = event;
   const line = JSON.stringify(data);
   const isLong = line.length > summaryLength;
+  const whole = isLong ? cut(line.length > mostLength ? line : JSON.stringify(data, null, 2)) : "";
   return (
     <li id={`event-${cursor}`} class="event">
       <span class="number quiet">{`#${cursor}`}</span>
@@ -27,7 +28,7 @@ export function RunEventRow({ event, now }: { readonly event: RunEvent; readonly
             <Text code fit="lines">{`${line.slice(0, summaryLength)}…`}</Text>
           </summary>
           <pre class="block" tabindex={0}>
-            <Text code>{cut(JSON.stringify(data, null, 2))}</Text>
+            <Text code>{whole}</Text>
           </pre>
         </details>
       ) : (
