@@ -11,6 +11,10 @@ const leastMs = 60;
 /** What an agent gives to a hook; more is no hook. */
 const mostBytes = 8 * 1_024 * 1_024;
 
+/** On a machine that is busy the time may be over before the first look at what is there. */
+const turnsToRead = 20;
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
 const remainingMs = () => Math.round(Math.max(leastMs, limitMs - performance.now()));
 
 /** Sends one hook, and then what waits, until the time is over. Never rejects. */
@@ -41,8 +45,11 @@ export async function passOn(agent: string, env: Environment): Promise<void> {
 async function readInput(signal: AbortSignal): Promise<string> {
   const parts: Buffer[] = [];
   let bytes = 0;
-  // An agent that never closes it must not keep us.
-  signal.addEventListener("abort", () => process.stdin.destroy());
+  // An agent that never closes it must not keep us; but what has arrived by then is read.
+  signal.addEventListener("abort", async () => {
+    for (let i = 0; i < turnsToRead; i++) await turn();
+    process.stdin.destroy();
+  });
   for await (const part of process.stdin) {
     bytes += part.length;
     if (bytes > mostBytes) throw new Error(`a hook has at most ${mostBytes} bytes`);
