@@ -75,7 +75,7 @@ export function baseSettings(
       isProduction ? "verify" : "apply",
       provisionModes,
     ),
-    concerns: read.someOf("EXPERIENCE_CONCERNS", options.concerns),
+    concerns: read.someOf("EXPERIENCE_CONCERNS", options.concerns, { otlp: "ingest" }),
     sourceMaxDeliver: read.integer("NATS_MAX_DELIVER", 5, 1, 1_000),
     tracing: tracingSettings(env, read, (warning) => warnings.push(warning)),
     warnings,

@@ -54,9 +54,14 @@ export function reader(env: Environment, problems: string[], readings: Reading[]
       refuse(name, `one of ${values.join(", ")}`, fallback)
     );
   };
-  /** A list separated by commas; `all`, and nothing, stand for every one. */
-  const readSomeOf = <const T extends string>(name: string, values: readonly T[]): readonly T[] => {
-    const given = (env[name] ?? "").split(",").map((value) => value.trim().toLowerCase());
+  /** A list separated by commas; `all`, and nothing, stand for every one. `aliases`: other names of some. */
+  const readSomeOf = <const T extends string>(
+    name: string,
+    values: readonly T[],
+    aliases: Readonly<Record<string, T>> = {},
+  ): readonly T[] => {
+    const named = (env[name] ?? "").split(",").map((value) => value.trim().toLowerCase());
+    const given = named.map((value) => aliases[value] ?? value);
     const wanted = given.filter((value) => value !== "");
     if (wanted.length === 0 || wanted.includes("all")) return values;
     const unknown = wanted.some((value) => !values.some((one) => one === value));
@@ -76,8 +81,11 @@ export function reader(env: Environment, problems: string[], readings: Reading[]
       note(name, readInteger(name, fallback, least, most), fallback),
     oneOf: <const T extends string>(name: string, fallback: T, values: readonly T[]): T =>
       note(name, readOneOf(name, fallback, values), fallback),
-    someOf: <const T extends string>(name: string, values: readonly T[]): readonly T[] =>
-      note(name, readSomeOf(name, values), values),
+    someOf: <const T extends string>(
+      name: string,
+      values: readonly T[],
+      aliases: Readonly<Record<string, T>> = {},
+    ): readonly T[] => note(name, readSomeOf(name, values, aliases), values),
     /** A size in bytes: `1048576`, `512K`, `10MiB`, `1.5G`; null where it is not set. */
     bytes: (name: string): number | null => {
       const text = env[name] || "";

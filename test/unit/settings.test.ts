@@ -152,6 +152,7 @@ test.each([
     },
   ],
   ["EXPERIENCE_CONCERNS", "runs, Extractor,runs", { concerns: ["extractor", "runs"] }],
+  ["EXPERIENCE_CONCERNS", "otlp", { concerns: ["ingest"] }],
 ])("%s=%s is read", (name, value, expected) => {
   expect(read({ LESSON_COIN_KEY: "k", [name]: value })).toMatchObject(expected);
 });
