@@ -10,7 +10,7 @@ const killedBefore = (step: Step, at = [1, 2]): FailpointOptions => ({
   at,
 });
 
-const effects = "await outages.retryUntilAvailable(() => handle(values, { empty, skipped }));";
+const effects = "await outages.retryUntilAvailable(() => handle(values, context));";
 
 /** Builds with a known fault, each with a story that must not end well. */
 const mutants: readonly {

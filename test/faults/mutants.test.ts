@@ -12,7 +12,7 @@ const killedBefore = (step: Step, at = [1, 2]): Fault => ({
 /** Batches stay small, so that there are as many steps as these faults want to choose from. */
 const env = { EXPERIENCE_FETCH_BATCH: "2" };
 
-const effects = "await outages.retryUntilAvailable(() => handle(values, { empty, skipped }));";
+const effects = "await outages.retryUntilAvailable(() => handle(values, context));";
 const publication =
   "await settledAll(rows.map((row) => publisher.publish(row, causes.get(row.lesson_key))));";
 
