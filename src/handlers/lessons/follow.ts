@@ -14,8 +14,12 @@ export interface Following {
 }
 
 const everyMs = 500;
-/** A row may become visible so long after the time that it bears: a statement takes no longer. */
-const overlapMs = 10_000;
+/** Most rows are visible at once after the time that they bear. */
+const overlapMs = 1_500;
+/** A statement takes no longer than this, so no row is visible later. */
+const latestMs = 10_000;
+/** Looking so far back each time would read many lessons that came at once again and again. */
+const farBackEveryMs = 5_000;
 
 export function followLessons(options: {
   readonly tables: LessonTables;
@@ -25,8 +29,10 @@ export function followLessons(options: {
   readonly log: Logger;
 }): Following {
   const { tables, memory, most, trialShare, log } = options;
-  /** By the database's clock, epoch ms; null: nothing has been read yet. */
-  let since: number | null = null;
+  /** When it was read last, by the database's clock, epoch ms; null: nothing has been read yet. */
+  let readAt: number | null = null;
+  /** When it was looked far back last. */
+  let farBackAt = performance.now();
   let freshAt = performance.now();
   let failures = 0;
   let running: Promise<void> | null = null;
@@ -34,12 +40,17 @@ export function followLessons(options: {
 
   async function read(): Promise<void> {
     const startedAt = performance.now();
+    const isFarBack = startedAt - farBackAt >= farBackEveryMs;
+    // Since the last look so far back, a little more than the time between two of them has passed.
+    const overlap = isFarBack ? latestMs + startedAt - farBackAt : overlapMs;
+    const since = readAt === null ? null : readAt - overlap;
     const now = await tables.beginEpochs(trialShare, since);
     const changed = since === null ? tables.newest(most) : tables.changed(since);
     for await (const lessons of changed) for (const lesson of lessons) memory.put(lesson);
     // After the others: one may have been read just before it was erased.
     for (const lessonKey of await tables.erased(since)) memory.forget(lessonKey);
-    since = now - overlapMs;
+    readAt = now;
+    if (isFarBack) farBackAt = startedAt;
     freshAt = startedAt;
   }
 

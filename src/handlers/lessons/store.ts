@@ -34,6 +34,8 @@ export interface LessonTables {
 }
 
 const page = 2_000;
+/** Few enough that whoever asks for lessons meanwhile hardly waits until they are taken in. */
+const pageWhileServing = 500;
 
 /** The database stays its opener's to close. */
 export function openLessonTables(database: Database): LessonTables {
@@ -43,16 +45,19 @@ export function openLessonTables(database: Database): LessonTables {
   };
 
   /** Pages of the keys that `keys` selects, in the order of the keys. */
-  async function* lessonsOf(keys: SQL): AsyncIterable<readonly KnownLesson[]> {
+  async function* lessonsOf(
+    keys: SQL,
+    most = pageWhileServing,
+  ): AsyncIterable<readonly KnownLesson[]> {
     for (let after = ""; ; ) {
       const found = await rows<StoredLesson>(
         lessonsWith(sql`
         SELECT lesson_key FROM (${keys}) AS wanted WHERE lesson_key > ${after}::text
-        ORDER BY lesson_key LIMIT ${page}`),
+        ORDER BY lesson_key LIMIT ${most}`),
       );
       yield found.map(knownLesson);
       const last = found.at(-1);
-      if (found.length < page || last === undefined) return;
+      if (found.length < most || last === undefined) return;
       after = last.lesson_key;
     }
   }
@@ -63,7 +68,7 @@ export function openLessonTables(database: Database): LessonTables {
       return row?.now ?? 0;
     },
     newest: (most) =>
-      lessonsOf(sql`SELECT lesson_key FROM ${agentLessons} ORDER BY ts DESC LIMIT ${most}`),
+      lessonsOf(sql`SELECT lesson_key FROM ${agentLessons} ORDER BY ts DESC LIMIT ${most}`, page),
     named: (lessonKeys) =>
       lessonsOf(sql`
         SELECT jsonb_array_elements_text(${JSON.stringify(lessonKeys)}::text::jsonb) AS lesson_key`),
