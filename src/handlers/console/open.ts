@@ -1,4 +1,3 @@
-import { isRefusal } from "../../errors.ts";
 import { openLeases } from "../../postgres/leases.ts";
 import { openPositions, type Positions } from "../../postgres/positions.ts";
 import type { Consumption } from "../../runtime/consumer.ts";
@@ -8,7 +7,7 @@ import type { Upkeep } from "../../runtime/maintenance.ts";
 import { counts as names, positionName } from "../../subjects.ts";
 import { openAttempts, probeAttempts } from "../attempts.ts";
 import type { ConcernContext, RunningConcern } from "../concern.ts";
-import { type MessageDecoder, messageDecoder } from "../extractor/ingest.ts";
+import { leniently, messageDecoder } from "../extractor/ingest.ts";
 import { rulesFor } from "../extractor/rules/index.ts";
 import { type Countable, createCounting } from "./counting.ts";
 import { consoleEndpoints } from "./endpoints.ts";
@@ -85,26 +84,20 @@ function slowBy(settings: AllConsoleSettings) {
     rules.some((rule) => rule.signature(event) !== null);
 }
 
-/** What is invalid becomes a dead letter where the extractor reads it; here it only moves the position. */
+/** What is invalid only moves the position. */
 function countableDecoder(settings: Context["settings"]): (message: StoredMessage) => Countable {
-  const decode: MessageDecoder = messageDecoder({
-    subject: settings.subject,
-    maxFutureMs: settings.maxFutureSeconds * 1_000,
-    ...{ rules: rulesFor(settings), okSamplePercent: 100 },
-  });
-  const eventIn = (message: StoredMessage) => {
-    try {
-      return decode(message);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      return null;
-    }
-  };
+  const decode = leniently(
+    messageDecoder({
+      subject: settings.subject,
+      maxFutureMs: settings.maxFutureSeconds * 1_000,
+      ...{ rules: rulesFor(settings), okSamplePercent: 100 },
+    }),
+  );
   return (message) => {
     const { reading, identity } = message;
     if (reading === undefined) throw new Error("counts need a stream that is read in order");
     const sequence = Number(identity.slice(identity.lastIndexOf(":") + 1));
-    return { reading, sequence, event: eventIn(message) };
+    return { reading, sequence, event: decode(message) };
   };
 }
 

@@ -1,7 +1,5 @@
-import { isRefusal } from "../../errors.ts";
 import type { Positions } from "../../postgres/positions.ts";
 import type { Consumption } from "../../runtime/consumer.ts";
-import type { StoredMessage } from "../../runtime/delivery.ts";
 import { positionName } from "../../subjects.ts";
 import type { MessageDecoder } from "../extractor/ingest.ts";
 import type { Rule } from "../extractor/rules/index.ts";
@@ -10,7 +8,7 @@ import type { OutcomeStore } from "./store.ts";
 
 /**
  * Reads what happens in runs, in the order of the stream, so that its watermark can be trusted: of all that was stored by then
- * nothing is missing. What is invalid becomes a dead letter where the extractor reads it.
+ * nothing is missing. `decode` gives null for what is invalid (`leniently`).
  */
 export function outcomeConsumption(
   source: { readonly stream: string; readonly durable: string },
@@ -26,7 +24,10 @@ export function outcomeConsumption(
   const { stream, durable } = source;
   return {
     ...source,
-    decode: (message) => seenUnlessInvalid(message, parts.decode, rules),
+    decode(message) {
+      const event = parts.decode(message);
+      return event === null ? null : seenIn(event, rules);
+    },
     async handle(seen) {
       await store.note(marksOf(seen, horizonMs));
     },
@@ -35,18 +36,4 @@ export function outcomeConsumption(
         positions.advance(positionName(durable, stream, streamCreated), sequence),
     },
   };
-}
-
-function seenUnlessInvalid(
-  message: StoredMessage,
-  decode: MessageDecoder,
-  rules: readonly Rule[],
-): Seen | null {
-  try {
-    const event = decode(message);
-    return event === null ? null : seenIn(event, rules);
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    return null;
-  }
 }

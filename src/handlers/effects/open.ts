@@ -5,7 +5,7 @@ import type { Upkeep } from "../../runtime/maintenance.ts";
 import { effects as names } from "../../subjects.ts";
 import { openAttempts, probeAttempts } from "../attempts.ts";
 import type { ConcernContext, RunningConcern } from "../concern.ts";
-import { messageDecoder } from "../extractor/ingest.ts";
+import { leniently, messageDecoder } from "../extractor/ingest.ts";
 import { rulesFor } from "../extractor/rules/index.ts";
 import { verdicts } from "../lessons/lesson.ts";
 import { checks } from "./coin-check.ts";
@@ -34,7 +34,7 @@ export async function openEffects(
   const positions = openPositions(database);
   const rules = rulesFor(settings);
   const maxFutureMs = settings.maxFutureSeconds * 1_000;
-  const decode = messageDecoder({ subject, maxFutureMs, rules, okSamplePercent: 100 });
+  const decode = leniently(messageDecoder({ subject, maxFutureMs, rules, okSamplePercent: 100 }));
   const lease = startLease({
     ...{ leases: openLeases(database), name: names.durable, holder: context.instance },
     ...{ log, onFatal },

@@ -96,6 +96,18 @@ export function extractor(options: {
 /** Reads a message; null for an OK event that has no effect. Throws a refusal when it is invalid. */
 export type MessageDecoder = (message: StoredMessage) => ExperienceEvent | null;
 
+/** For whoever reads beside the extractor, where what is invalid becomes a dead letter: here it is null. */
+export function leniently(decode: MessageDecoder): MessageDecoder {
+  return (message) => {
+    try {
+      return decode(message);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      return null;
+    }
+  };
+}
+
 /** A decoder of the messages that `subject` (with wildcards) selects. */
 export function messageDecoder(options: {
   readonly subject: string;

@@ -1,4 +1,3 @@
-import { isRefusal } from "../../errors.ts";
 import { orNull } from "../../nats/errors.ts";
 import { readSince } from "../../nats/reader.ts";
 import { openLeases } from "../../postgres/leases.ts";
@@ -14,7 +13,7 @@ import type { ConcernContext, RunningConcern } from "../concern.ts";
 import type { ExperienceEvent } from "../extractor/event.ts";
 import { windowIndex } from "../extractor/evidence.ts";
 import { storedMessage } from "../extractor/history.ts";
-import { type MessageDecoder, messageDecoder } from "../extractor/ingest.ts";
+import { leniently, type MessageDecoder, messageDecoder } from "../extractor/ingest.ts";
 import { lessonPublisher } from "../extractor/publishers.ts";
 import { type Rule, rulesFor } from "../extractor/rules/index.ts";
 import { openLessonStore } from "../extractor/store.ts";
@@ -77,18 +76,6 @@ export async function openWindows(context: Context): Promise<RunningConcern> {
       metrics.windowsDue.set(await windows.countDue());
     },
     stop: () => lease.stop(),
-  };
-}
-
-/** What is invalid becomes a dead letter where the extractor reads it. */
-function leniently(decode: MessageDecoder): MessageDecoder {
-  return (message) => {
-    try {
-      return decode(message);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      return null;
-    }
   };
 }
 
