@@ -1,14 +1,13 @@
-import { openLeases } from "../../postgres/leases.ts";
-import { openPositions, type Positions } from "../../postgres/positions.ts";
+import type { Positions } from "../../postgres/positions.ts";
 import type { Consumption } from "../../runtime/consumer.ts";
 import type { StoredMessage } from "../../runtime/delivery.ts";
-import { type Lease, startLease } from "../../runtime/lease.ts";
+import type { Lease } from "../../runtime/lease.ts";
 import type { Upkeep } from "../../runtime/maintenance.ts";
 import { counts as names, positionName } from "../../subjects.ts";
-import { openAttempts, probeAttempts } from "../attempts.ts";
 import type { ConcernContext, RunningConcern } from "../concern.ts";
 import { leniently, messageDecoder } from "../extractor/ingest.ts";
 import { rulesFor } from "../extractor/rules/index.ts";
+import { openSoleReader } from "../sole-reader.ts";
 import { type Countable, createCounting } from "./counting.ts";
 import { consoleEndpoints } from "./endpoints.ts";
 import type { ConsoleMetrics } from "./metrics.ts";
@@ -24,21 +23,14 @@ const lookEveryMs = 1_000;
 type Context = ConcernContext<AllConsoleSettings, ConsoleMetrics>;
 
 export async function openConsole(context: Context): Promise<RunningConcern> {
-  const { opened, settings, metrics, log, onFatal, desired, instance } = context;
+  const { opened, settings, metrics } = context;
   const { jsm, database } = opened;
-  const [durable] = desired.durables;
-  if (durable === undefined) throw new Error("the concern declares no durable");
   const { stream } = settings;
   const store = openCountStore(database);
-  const attempts = await openAttempts(context, names.durable);
-  const lease = startLease({
-    ...{ leases: openLeases(database), name: names.durable, holder: instance },
-    ...{ log, onFatal },
-  });
+  const reader = await openSoleReader(context, names.durable);
+  const { durable, attempts, lease, probeKv } = reader;
   const again = createRestart(lease);
-  const positions = openCountPositions(openPositions(database), store, () =>
-    metrics.countRebuilds.inc(),
-  );
+  const positions = openCountPositions(reader.positions, store, () => metrics.countRebuilds.inc());
   const isSlow = slowBy(settings);
   const counting = createCounting({
     ...{ store, name: positions.name, isSlow, restart: again.restart },
@@ -73,7 +65,7 @@ export async function openConsole(context: Context): Promise<RunningConcern> {
       },
     ],
     maintenance: [noticing(lease, store, positions, again.restart), removal(store, settings)],
-    probeKv: () => probeAttempts(attempts),
+    probeKv,
     stop: () => lease.stop(),
   };
 }

@@ -1,13 +1,10 @@
-import { openLeases } from "../../postgres/leases.ts";
-import { openPositions } from "../../postgres/positions.ts";
-import { startLease } from "../../runtime/lease.ts";
 import type { Upkeep } from "../../runtime/maintenance.ts";
 import { effects as names } from "../../subjects.ts";
-import { openAttempts, probeAttempts } from "../attempts.ts";
 import type { ConcernContext, RunningConcern } from "../concern.ts";
 import { leniently, messageDecoder } from "../extractor/ingest.ts";
 import { rulesFor } from "../extractor/rules/index.ts";
 import { verdicts } from "../lessons/lesson.ts";
+import { openSoleReader } from "../sole-reader.ts";
 import { checks } from "./coin-check.ts";
 import { outcomeConsumption } from "./consume.ts";
 import { effectEndpoints } from "./endpoints.ts";
@@ -22,23 +19,19 @@ import { type OutcomeStore, openOutcomeStore } from "./store.ts";
 export async function openEffects(
   context: ConcernContext<AllEffectSettings, EffectMetrics>,
 ): Promise<RunningConcern> {
-  const { opened, settings, metrics, log, onFatal, desired } = context;
+  const { opened, settings, metrics, log } = context;
   const { database, js } = opened;
   const { stream, subject } = settings;
-  const [durable] = desired.durables;
-  if (durable === undefined) throw new Error("the concern declares no durable");
-  const attempts = await openAttempts(context, names.durable);
+  const { durable, attempts, lease, positions, probeKv } = await openSoleReader(
+    context,
+    names.durable,
+  );
   const horizonMs = Math.round(settings.lessonHorizonSeconds * 1_000);
   const store = openOutcomeStore(database, { durable: names.durable, horizonMs });
   const [ledger, overview] = [openEffectLedger(database), openOverview(database)];
-  const positions = openPositions(database);
   const rules = rulesFor(settings);
   const maxFutureMs = settings.maxFutureSeconds * 1_000;
   const decode = leniently(messageDecoder({ subject, maxFutureMs, rules, okSamplePercent: 100 }));
-  const lease = startLease({
-    ...{ leases: openLeases(database), name: names.durable, holder: context.instance },
-    ...{ log, onFatal },
-  });
   const evaluating = evaluation({
     ...{ store, ledger, horizonMs, alpha: settings.lessonAlpha, log },
     ...{ trialShare: settings.lessonTrialShare, provenShare: settings.lessonProvenShare },
@@ -77,7 +70,7 @@ export async function openEffects(
       },
     ],
     maintenance: [evaluating, publishing, removal(store)],
-    probeKv: () => probeAttempts(attempts),
+    probeKv,
     async updateGauges() {
       const [counts, broken, readUntil] = await Promise.all([
         overview.count(),

@@ -1,13 +1,10 @@
 import { orNull } from "../../nats/errors.ts";
-import { openLeases } from "../../postgres/leases.ts";
-import { openPositions } from "../../postgres/positions.ts";
 import { namesOf } from "../../runtime/consumers.ts";
 import type { Dependencies } from "../../runtime/dependencies.ts";
-import { startLease } from "../../runtime/lease.ts";
 import { unsetTimeOf } from "../../runtime/metrics.ts";
 import { runs as names, positionName } from "../../subjects.ts";
-import { openAttempts, probeAttempts } from "../attempts.ts";
 import type { ConcernContext, RunningConcern } from "../concern.ts";
+import { openSoleReader } from "../sole-reader.ts";
 import { openRunStreams } from "./follow.ts";
 import { reaper, runRemoval } from "./maintenance.ts";
 import { openRunsUpkeep } from "./maintenance-store.ts";
@@ -21,25 +18,16 @@ import { openRuns } from "./store.ts";
 export async function openRunRecords(
   context: ConcernContext<RunSettings, RunMetrics>,
 ): Promise<RunningConcern> {
-  const { opened, settings, metrics, log, onFatal, desired } = context;
+  const { opened, settings, metrics, log } = context;
   const { nc, jsm, database } = opened;
-  const [durable] = desired.durables;
-  if (durable === undefined) throw new Error("the concern declares no durable");
-  const attempts = await openAttempts(context, names.durable);
+  const { durable, attempts, lease, positions, probeKv } = await openSoleReader(
+    context,
+    names.durable,
+  );
   const store = openRuns(database);
   const upkeep = openRunsUpkeep(database);
-  const positions = openPositions(database);
   const news = openRunNews(nc);
   const runStreams = openRunStreams({ runs: store, news, metrics, log });
-  const lease = startLease({
-    ...{
-      leases: openLeases(database),
-      name: names.durable,
-      holder: context.instance,
-      log,
-      onFatal,
-    },
-  });
   return {
     parts: [
       runs({
@@ -66,7 +54,7 @@ export async function openRunRecords(
       }),
       runRemoval(upkeep, settings.runRetentionDays, log),
     ],
-    probeKv: () => probeAttempts(attempts),
+    probeKv,
     async updateGauges() {
       const counts = await store.countByStatus();
       metrics.runs.reset();

@@ -1,14 +1,11 @@
 import { orNull } from "../../nats/errors.ts";
 import { readSince } from "../../nats/reader.ts";
-import { openLeases } from "../../postgres/leases.ts";
-import { openPositions, type Positions } from "../../postgres/positions.ts";
+import type { Positions } from "../../postgres/positions.ts";
 import type { Consumption } from "../../runtime/consumer.ts";
 import { namesOf } from "../../runtime/consumers.ts";
 import type { Dependencies } from "../../runtime/dependencies.ts";
-import { startLease } from "../../runtime/lease.ts";
 import type { Upkeep } from "../../runtime/maintenance.ts";
 import { windows as names, positionName } from "../../subjects.ts";
-import { openAttempts, probeAttempts } from "../attempts.ts";
 import type { ConcernContext, RunningConcern } from "../concern.ts";
 import type { ExperienceEvent } from "../extractor/event.ts";
 import { windowIndex } from "../extractor/evidence.ts";
@@ -17,6 +14,7 @@ import { leniently, type MessageDecoder, messageDecoder } from "../extractor/ing
 import { lessonPublisher } from "../extractor/publishers.ts";
 import { type Rule, rulesFor } from "../extractor/rules/index.ts";
 import { openLessonStore } from "../extractor/store.ts";
+import { openSoleReader } from "../sole-reader.ts";
 import { createLearning } from "./learn.ts";
 import type { WindowMetrics } from "./metrics.ts";
 import { recount } from "./recount.ts";
@@ -30,22 +28,18 @@ const mostBehind = 10_000;
 type Context = ConcernContext<AllWindowSettings, WindowMetrics>;
 
 export async function openWindows(context: Context): Promise<RunningConcern> {
-  const { opened, settings, metrics, log, onFatal, desired } = context;
+  const { opened, settings, metrics, log } = context;
   const { js, jsm, database } = opened;
-  const [durable] = desired.durables;
-  if (durable === undefined) throw new Error("the concern declares no durable");
   const times = timesOf(settings);
   const maxFutureMs = settings.maxFutureSeconds * 1_000;
   const { subject, stream, countBy } = settings;
   const rules = rulesFor(settings);
-  const attempts = await openAttempts(context, names.durable);
-  const positions = openPositions(database);
+  const { durable, attempts, lease, positions, probeKv } = await openSoleReader(
+    context,
+    names.durable,
+  );
   const windows = openWindowStore(database, times);
   const decode = leniently(messageDecoder({ subject, maxFutureMs, rules, okSamplePercent: 100 }));
-  const lease = startLease({
-    ...{ leases: openLeases(database), name: names.durable, holder: context.instance },
-    ...{ log, onFatal },
-  });
   return {
     parts: [
       {
@@ -71,7 +65,7 @@ export async function openWindows(context: Context): Promise<RunningConcern> {
       }),
       removal(windows, settings),
     ],
-    probeKv: () => probeAttempts(attempts),
+    probeKv,
     async updateGauges() {
       metrics.windowsDue.set(await windows.countDue());
     },
