@@ -1,5 +1,7 @@
--- What is known of its effect goes with it: of a lesson that is no more nothing is to be confirmed.
-CREATE OR REPLACE FUNCTION "erase_lesson"("key" text, "by" text, "why" text) RETURNS boolean LANGUAGE plpgsql
+-- Takes a lesson out of all tables that hold anything of what it says, and puts on record who did so and why. Runs as
+-- whoever calls it: only the owner of the tables may. The lock comes first: an insert that is under way is waited for, and
+-- what comes later finds the erasure. Resolves to whether there was a lesson.
+CREATE FUNCTION "erase_lesson"("key" text, "by" text, "why" text) RETURNS boolean LANGUAGE plpgsql
   SET search_path = pg_catalog, pg_temp AS $$
 DECLARE found_lesson boolean;
 BEGIN
@@ -22,3 +24,5 @@ BEGIN
   RETURN found_lesson;
 END
 $$;
+--> statement-breakpoint
+REVOKE ALL ON FUNCTION "erase_lesson"(text, text, text) FROM PUBLIC;
