@@ -2,23 +2,11 @@ import { readFile } from "node:fs/promises";
 import { text as textOf } from "node:stream/consumers";
 import type { Command } from "commander";
 import { BusError, messageOf } from "../errors.ts";
+import type { Explanation } from "../handlers/extractor/explain.ts";
 import { endpointSubject } from "../subjects.ts";
 import { asking } from "./ask.ts";
 import { examples, printJson } from "./print.ts";
 import { printable, table } from "./table.ts";
-
-interface Explained {
-  readonly event: Readonly<Record<string, unknown>>;
-  readonly sampled: boolean;
-  readonly rules: readonly {
-    readonly lesson_type: string;
-    readonly is_evidence: boolean;
-    readonly threshold: number;
-    readonly evidence?: { readonly most_in_one_window: number };
-    readonly lesson_exists?: boolean;
-    readonly because: string;
-  }[];
-}
 
 /** `explain [file]`: why there is a lesson of an event, or none. */
 export function addExplainCommand(program: Command): void {
@@ -35,7 +23,7 @@ export function addExplainCommand(program: Command): void {
     .action((file: string | undefined, _: object, command: Command) =>
       asking(command, async (asker, { json }) => {
         const event = await readEvent(file ?? "-");
-        const found = await asker.ask<Explained>(endpointSubject("extractor-explain"), event);
+        const found = await asker.ask<Explanation>(endpointSubject("extractor-explain"), event);
         if (json) printJson(found);
         else print(found);
       }),
@@ -55,7 +43,7 @@ async function readEvent(file: string): Promise<object> {
   throw new BusError("bad_request", `${file} is not one JSON object`);
 }
 
-function print({ event, sampled, rules }: Explained): void {
+function print({ event, sampled, rules }: Explanation): void {
   const fields = Object.entries(event)
     .filter(([, value]) => value !== undefined && value !== null && typeof value !== "object")
     .map(([name, value]) => `${name}=${String(value)}`);

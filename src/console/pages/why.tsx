@@ -1,29 +1,9 @@
+import type { Explanation } from "../../handlers/extractor/explain.ts";
 import { inspectJson } from "../../schema/json.ts";
 import type { Page, PageRequest } from "../page.ts";
 import { Form } from "../parts/form.tsx";
 import { Badge, Facts } from "../parts/list.tsx";
 import { Json, Text } from "../parts/text.tsx";
-
-/** What `extractor-explain` answers. */
-interface Explained {
-  readonly event: Readonly<Record<string, unknown>>;
-  readonly sampled: boolean;
-  readonly rules: readonly {
-    readonly lesson_type: string;
-    readonly is_evidence: boolean;
-    readonly lesson_key?: string;
-    readonly signals?: Readonly<Record<string, string>>;
-    readonly threshold: number;
-    readonly window_seconds: number;
-    readonly evidence?: {
-      readonly events: number;
-      readonly most_in_one_window: number;
-      readonly includes_this_event: boolean;
-    };
-    readonly lesson_exists?: boolean;
-    readonly because: string;
-  }[];
-}
 
 const path = "/why";
 const title = "Why is there no lesson?";
@@ -35,7 +15,7 @@ export const whyPage: Page = {
   actions: {
     async explain(request) {
       const event = request.form.get("event") ?? "";
-      const explained = await request.ask<Explained>("extractor-explain", objectIn(event));
+      const explained = await request.ask<Explanation>("extractor-explain", objectIn(event));
       const body = (
         <>
           <Question {...{ request, event }} />
@@ -91,7 +71,7 @@ function Question({ request, event }: { readonly request: PageRequest; readonly 
   );
 }
 
-function Verdicts({ request, explained }: { request: PageRequest; explained: Explained }) {
+function Verdicts({ request, explained }: { request: PageRequest; explained: Explanation }) {
   return (
     <section aria-labelledby="verdicts">
       <h2 id="verdicts">What each rule says</h2>
@@ -122,7 +102,7 @@ function Verdicts({ request, explained }: { request: PageRequest; explained: Exp
   );
 }
 
-function RuleFacts({ rule }: { readonly rule: Explained["rules"][number] }) {
+function RuleFacts({ rule }: { readonly rule: Explanation["rules"][number] }) {
   const { evidence, threshold, window_seconds: seconds, signals = {} } = rule;
   const most = evidence?.most_in_one_window ?? 0;
   return (

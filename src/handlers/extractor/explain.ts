@@ -1,4 +1,4 @@
-import { Type } from "typebox";
+import { type Static, Type } from "typebox";
 import type { ConcernPart } from "../concern.ts";
 import type { ExperienceEvent } from "./event.ts";
 import { dueFrom, isSettled, mostInOneWindow, noEvidence } from "./evidence.ts";
@@ -40,6 +40,11 @@ const replySchema = Type.Object({
   sampled: Type.Boolean({ description: "kept as evidence of what works" }),
   rules: Type.Array(ruleReply),
 });
+
+/** What `extractor-explain` answers, as whoever shows it reads it. */
+export type Explanation = Omit<Static<typeof replySchema>, "event"> & {
+  readonly event: Readonly<Record<string, unknown>>;
+};
 
 /** "Why is there no lesson?": what one event means to each rule. Stores nothing. */
 export function explain(options: {
