@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
+import { rowsOf } from "../../postgres/rows.ts";
 import {
   agentLessons,
   effectChecks,
@@ -11,7 +12,7 @@ import {
 } from "../../schema/tables.ts";
 import type { Epoch, Verdict } from "../lessons/lesson.ts";
 import type { Check } from "./coin-check.ts";
-import { type Effect, type EpochCounts, noRuns } from "./effect.ts";
+import { type ArmCounts, type Effect, type EpochCounts, noRuns } from "./effect.ts";
 import type { NextEpoch } from "./next-epoch.ts";
 import type { Judged, Standing } from "./standing.ts";
 
@@ -87,12 +88,7 @@ export interface EffectLedger {
 
 /** The database stays its opener's to close. */
 export function openEffectLedger(database: Database): EffectLedger {
-  const rows = async <Row extends object>(statement: SQL): Promise<Row[]> => {
-    const found = await database.run(async ({ db }) => db.execute(statement), {
-      deadlineMs: 60_000,
-    });
-    return [...found] as unknown as Row[];
-  };
+  const rows = rowsOf(database, { deadlineMs: 60_000 });
 
   return {
     async counted(after, limit) {
@@ -196,17 +192,11 @@ function lessonsOf(keys: SQL): SQL {
     WHERE lesson.lesson_key IN (${keys}) ORDER BY lesson.lesson_key`;
 }
 
-interface StoredCounts {
+interface StoredCounts extends ArmCounts {
   readonly lesson_key: string;
   readonly epoch: number;
   readonly share: number;
   readonly attached: boolean;
-  readonly exposed: number;
-  readonly counted: number;
-  readonly failed: number;
-  readonly unseen: number;
-  readonly ended: number;
-  readonly unsuccessful: number;
 }
 
 /** By what each exposure says of itself: one that has another share than its epoch is not counted with the others. */

@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
 import { isoTime } from "../../postgres/columns.ts";
+import { rowsOf } from "../../postgres/rows.ts";
 import { agentLessons, effectChecks, lessonEffects, lessonEpochs } from "../../schema/tables.ts";
 import { isBrokenForLesson } from "./coin-check.ts";
 import { type Effect, effectOf } from "./effect.ts";
@@ -26,10 +27,7 @@ export interface Overview {
 
 /** The database stays its opener's to close. */
 export function openOverview(database: Database): Overview {
-  const rows = async <Row extends object>(statement: SQL): Promise<Row[]> => {
-    const found = await database.run(async ({ db }) => db.execute(statement));
-    return [...found] as unknown as Row[];
-  };
+  const rows = rowsOf(database);
 
   return {
     async find(key, tenantId) {

@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
 import { epochMs } from "../../postgres/columns.ts";
+import { rowsOf } from "../../postgres/rows.ts";
 import {
   agentLessons,
   agentRuns,
@@ -44,10 +45,7 @@ export function openOutcomeStore(
   database: Database,
   { durable, horizonMs }: { readonly durable: string; readonly horizonMs: number },
 ): OutcomeStore {
-  const rows = async <Row extends object>(statement: SQL, deadlineMs = 30_000): Promise<Row[]> => {
-    const found = await database.run(async ({ db }) => db.execute(statement), { deadlineMs });
-    return [...found] as unknown as Row[];
-  };
+  const rows = rowsOf(database, { deadlineMs: 30_000 });
   const horizon = sql`${horizonMs}::float8 * interval '1 millisecond'`;
   const readUntil = sql`(SELECT at FROM ${outcomeWatermarks} WHERE name = ${durable})`;
 
@@ -59,7 +57,7 @@ export function openOutcomeStore(
     async settle(since, limit) {
       const settled = await rows<{ lesson_key: string; outcomes: number }>(
         settlement({ since, limit, horizon, readUntil }),
-        60_000,
+        { deadlineMs: 60_000 },
       );
       return {
         outcomes: settled.reduce((sum, { outcomes }) => sum + outcomes, 0),

@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
 import { columnNames, epochMs } from "../../postgres/columns.ts";
+import { rowsOf } from "../../postgres/rows.ts";
 import {
   agentLessons,
   lessonDecisions,
@@ -39,10 +40,7 @@ const pageWhileServing = 500;
 
 /** The database stays its opener's to close. */
 export function openLessonTables(database: Database): LessonTables {
-  const rows = async <Row extends object>(statement: SQL): Promise<Row[]> => {
-    const found = await database.run(async ({ db }) => db.execute(statement));
-    return [...found] as unknown as Row[];
-  };
+  const rows = rowsOf(database);
 
   /** Pages of the keys that `keys` selects, in the order of the keys. */
   async function* lessonsOf(

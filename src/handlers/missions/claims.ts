@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
 import { epochMs } from "../../postgres/columns.ts";
+import { rowsOf } from "../../postgres/rows.ts";
 import {
   agentClaims,
   agentSnapshots,
@@ -13,7 +14,6 @@ import { type Agent, agentFrom } from "./agent.ts";
 import { isoTime } from "./change.ts";
 import type { AgentLoad } from "./gates.ts";
 import { iterationId, type MissionKey } from "./iteration.ts";
-import { rowsOf } from "./rows.ts";
 import type { FieldWrite, Snapshot } from "./snapshot.ts";
 
 /** A mission that is active, due, claimed by nobody, and not to be tried later. */

@@ -2,6 +2,7 @@ import type { KeyObject } from "node:crypto";
 import { sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
 import { columnNames } from "../../postgres/columns.ts";
+import { rowsOf } from "../../postgres/rows.ts";
 import { missionDecryptAudit } from "../../schema/tables.ts";
 import { isEncrypted } from "./encrypted.ts";
 import { type OpenedGrant, openGrant, type SkipReason } from "./grant.ts";
@@ -9,7 +10,6 @@ import type { MissionKey } from "./iteration.ts";
 import type { MissionMetrics } from "./metrics.ts";
 import type { Mission } from "./mission.ts";
 import type { ReadRecord } from "./prompt.ts";
-import { rowsOf } from "./rows.ts";
 import type { Snapshots } from "./store.ts";
 
 type Outcome = "ok" | "failed" | "scope-violation";

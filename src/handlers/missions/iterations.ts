@@ -1,6 +1,7 @@
 import { and, desc, eq, lt, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
 import { epochMs, jsonOf } from "../../postgres/columns.ts";
+import { rowsOf } from "../../postgres/rows.ts";
 import {
   agentTokens,
   missionClaims,
@@ -12,7 +13,6 @@ import { type Change, isoTime } from "./change.ts";
 import { type Claim, isMission, leaving, spending } from "./claims.ts";
 import type { Actor, MissionChange, MissionKey } from "./iteration.ts";
 import type { OverallStatus, Plan } from "./plan.ts";
-import { rowsOf } from "./rows.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { fold } from "./snapshot.ts";
 import { missionColumns } from "./store.ts";

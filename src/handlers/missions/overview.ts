@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
 import { epochMs } from "../../postgres/columns.ts";
+import { rowsOf } from "../../postgres/rows.ts";
 import {
   agentSnapshots,
   missionClaims,
@@ -11,7 +12,6 @@ import { isoTime } from "./change.ts";
 import { isMission, runningOf, tokensOf } from "./claims.ts";
 import type { AgentLoad } from "./gates.ts";
 import type { MissionKey } from "./iteration.ts";
-import { rowsOf } from "./rows.ts";
 
 /** A mission's claim, for people. Times are ISO 8601. */
 export interface ClaimView {

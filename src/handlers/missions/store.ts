@@ -1,11 +1,11 @@
 import { and, asc, eq, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
 import { columnNames, epochMs } from "../../postgres/columns.ts";
+import { rowsOf } from "../../postgres/rows.ts";
 import { firstBy } from "../../runtime/grouping.ts";
 import { agentSnapshots, missionSnapshots, recordSnapshots } from "../../schema/tables.ts";
 import { type Change, isoTime, type RecordKey, recordKey } from "./change.ts";
 import { dueTime, missionFrom } from "./mission.ts";
-import { rowsOf } from "./rows.ts";
 import {
   changedBy,
   type FieldWrite,
