@@ -3,6 +3,8 @@ import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { backoffMs, pause } from "./backoff.ts";
 import { Delivery, type DeliverySource, type Reading } from "./delivery.ts";
+import { createCredit } from "./pull-credit.ts";
+import { firstState, nextStep, type PullEvent, type Requests } from "./pull-state.ts";
 import { createSignal } from "./signal.ts";
 
 /** A durable as the server has it. */
@@ -66,203 +68,147 @@ export interface Pulling<T> {
   stop(hurry: AbortSignal): Promise<void>;
 }
 
-/** At least so many requests' worth is asked for or waiting, so that the server never waits for a request. */
-const requestsAhead = 2;
-/** Where more waits, batches grow up to so many requests' worth (4,096 messages by default). */
-const requestsInBatch = 16;
-/** And up to so many bytes, as far as the size of what came lately tells. */
-const bytesInBatch = 8 * 1_024 * 1_024;
-/** So many replicas can hold all the credit that they want. */
-const replicasWithCredit = 16;
 const heartbeatMs = 500;
-/** The server says something every heartbeat while a request is open; after this much silence, ask anew. */
+/** The server says something every heartbeat while a request is open; after this much silence, ask again. */
 const silenceMs = 4 * heartbeatMs;
-
-/**
- * How much may be asked for ahead, and taken at once. It doubles while all that was asked for is there when the next batch
- * is taken, and halves while little is: an idle replica keeps few requests open, and nobody waits for a
- * batch to fill.
- */
-function createCredit(request: number, grows: boolean) {
-  const least = requestsAhead * request;
-  const most = grows ? 2 * requestsInBatch * request : least;
-  let wanted = least;
-  let allowed = most;
-  let meanBytes = 0;
-  const mostOfSize = () => Math.max(least, Math.floor((2 * bytesInBatch) / Math.max(1, meanBytes)));
-  const room = () => Math.max(least, Math.min(wanted, allowed, mostOfSize()));
-  return {
-    room,
-    batch: () => Math.max(request, Math.floor(room() / 2)),
-    /** A larger message counts at once, smaller ones little by little. */
-    arrived(bytes: number) {
-      meanBytes = Math.max(
-        meanBytes + (bytes - meanBytes) / 256,
-        bytes > 4 * meanBytes ? bytes : 0,
-      );
-    },
-    taken(count: number, left: number) {
-      if (count + left >= room() - request) wanted = Math.min(most, 2 * wanted);
-      else if (count + left < wanted / 8) wanted = Math.max(least, wanted / 2);
-    },
-    limitTo(maxAckPending: number) {
-      allowed = Math.floor(maxAckPending / replicasWithCredit);
-    },
-  };
-}
 
 /**
  * Pulls with credit (ADR-13, ADR-37): never more is asked for than there is room to hold, so every
  * message delivered to this process is in `waiting` or taken, where it can be kept alive. The client's
- * `consume` asks on however much waits, and its `fetch` pauses between requests.
+ * `consume` asks on however much waits, and its `fetch` pauses between requests. What follows from what
+ * is decided in `pull-state.ts`.
  */
 export function startPulling<T>(options: PullOptions<T>): Pulling<T> {
-  const { nc, batch, expiresMs, log, deliveries: OneDelivery = Delivery } = options;
+  const { nc, batch, log, deliveries: OneDelivery = Delivery } = options;
   const credit = createCredit(batch, options.grows ?? true);
-  const stopping = new AbortController();
-  const arrived = createSignal();
-  const lost = createSignal();
-  const answered = createSignal();
-  const waiting: T[] = [];
   const inbox = createInbox(options.inboxPrefix);
-  let opened: OpenedDurable | undefined;
-  let source: DeliverySource | undefined;
-  /** Aborts when it is lost: one right to read may last for many openings. */
-  let opening = new AbortController();
-  /** The next delivery of a consumer whose order counts. */
-  let expected: number | null = null;
-  let askedFor = 0;
-  let heardAt = 0;
-  let held = false;
-  let problem: string | null = null;
-  /** Since the server was last heard to serve: openings that failed, and requests that it refused. */
-  let failures = 0;
+  const waiting: T[] = [];
+  const arrived = createSignal();
+  const changed = createSignal();
+  const stopping = new AbortController();
+  let state = firstState;
+  /** What was opened last: deliveries may come after its loss. */
+  let session: Session | undefined;
   let over = false;
 
-  const listen = () => nc.subscribe(inbox, { callback: (error, message) => hear(error, message) });
-  let subscription = listen();
-
-  function hear(error: Error | null, message: Msg): void {
-    heardAt = performance.now();
-    if (error) lose(messageOf(error));
-    else if (message.reply === undefined || message.reply === "") hearStatus(message);
-    else hearDelivery(message);
+  function on(event: PullEvent): void {
+    const before = state;
+    const step = nextStep(before, event);
+    state = step.state;
+    for (const action of step.actions) {
+      if (action === "ask") ask();
+      else if (action === "leave") session?.left.abort();
+      else if (action === "give_up") stopping.abort();
+      else log.info({ why: state.problem }, "reopening the consumer");
+    }
+    if (state.kind !== before.kind) changed.notify();
   }
 
+  const listen = () =>
+    nc.subscribe(inbox, {
+      callback: (error, message) => {
+        if (session) session.requests.heardAt = performance.now();
+        if (error) on({ kind: "lost", why: messageOf(error) });
+        else if (message.reply === undefined || message.reply === "") hearStatus(message);
+        else hearDelivery(message);
+      },
+    });
+  let subscription = listen();
+
   function hearDelivery(message: Msg): void {
-    askedFor = Math.max(0, askedFor - 1);
-    if (source === undefined) return;
+    if (session === undefined) return;
+    const { requests, source } = session;
+    count(requests, 1);
     const delivery = new OneDelivery(message, source);
-    if (expected !== null) {
-      if (opened === undefined) return;
-      if (delivery.consumerSequence !== expected) {
-        lose("deliveries are missing");
+    if (requests.expected !== null) {
+      if (session.left.signal.aborted) return;
+      if (delivery.consumerSequence !== requests.expected) {
+        on({ kind: "lost", why: "deliveries are missing" });
         return;
       }
-      expected += 1;
+      requests.expected += 1;
     }
-    problem = null;
-    failures = 0;
+    if (state.problem !== null || state.failures > 0) on({ kind: "delivered" });
     credit.arrived(message.data.length);
     waiting.push(options.accept(delivery));
-    if (askedFor % batch === 0) ask();
-    if (askedFor === 0) answered.notify();
+    if (requests.askedFor % batch === 0) ask();
+    if (requests.askedFor === 0) on({ kind: "answered" });
     arrived.notify();
   }
 
   /** 100 is a heartbeat, 408 the end of a request; anything else ends all of them. */
   function hearStatus({ headers }: Msg): void {
     const code = headers?.code ?? 0;
-    if (code === 100 || code === 408) failures = 0;
+    if (code === 100 || code === 408) on({ kind: "served" });
     if (code === 100) return;
-    askedFor = Math.max(0, askedFor - Number(headers?.get("Nats-Pending-Messages") || 0));
-    if (askedFor === 0) answered.notify();
+    if (session) {
+      count(session.requests, Number(headers?.get("Nats-Pending-Messages") || 0));
+      if (session.requests.askedFor === 0) on({ kind: "answered" });
+    }
     if (code === 408) ask();
-    else lose(`${code} ${headers?.description ?? ""}`.trim());
-  }
-
-  function lose(why: string | null): void {
-    if (opened !== undefined && why !== null) log.info({ why }, "reopening the consumer");
-    opened = undefined;
-    opening.abort();
-    problem = why;
-    if (why !== null) failures += 1;
-    lost.notify();
-    answered.notify();
+    else on({ kind: "lost", why: `${code} ${headers?.description ?? ""}`.trim() });
   }
 
   function ask(): void {
-    if (opened === undefined || held || stopping.signal.aborted) return;
-    const { apiPrefix = "$JS.API", stream, durable } = opened;
-    const subject = `${apiPrefix}.CONSUMER.MSG.NEXT.${stream}.${durable}`;
-    while (waiting.length + askedFor + batch <= credit.room()) {
-      const request = {
-        batch,
-        expires: nanos(expiresMs),
-        idle_heartbeat: nanos(Math.min(heartbeatMs, expiresMs / 2)),
-      };
-      if (askedFor === 0) heardAt = performance.now();
-      askedFor += batch;
-      nc.publish(subject, JSON.stringify(request), { reply: inbox });
+    if (state.kind !== "open" || state.held || session === undefined) return;
+    const { requests, subject } = session;
+    while (waiting.length + requests.askedFor + batch <= credit.room()) {
+      if (requests.askedFor === 0) requests.heardAt = performance.now();
+      requests.askedFor += batch;
+      nc.publish(subject, requestOf(batch, options.expiresMs), { reply: inbox });
     }
   }
 
-  /** Looks the durable up, again after each loss. */
+  /** Looks the durable up, again after each loss, until it is stopped. */
   async function run(): Promise<void> {
-    for (let failedOpens = 0; !stopping.signal.aborted; ) {
-      if (opened !== undefined) {
-        await lost.wait();
+    for (let failedOpens = 0; state.kind !== "stopped"; ) {
+      if (state.kind !== "opening") {
+        await changed.wait();
         continue;
       }
-      if (failures > 0) await pause(backoffMs(failures - 1, 50, 2_000), stopping.signal);
+      if (state.failures > 0)
+        await pause(backoffMs(state.failures - 1, 50, 2_000), stopping.signal);
+      if (stopping.signal.aborted) return;
       try {
-        const found = await options.open(stopping.signal);
-        if (found.until?.aborted) continue;
-        opening = new AbortController();
-        // No problem: another replica reads it now.
-        found.until?.addEventListener("abort", () => lose(null), { signal: opening.signal });
-        const { stream, durable, streamCreated, suspects = 0 } = found;
-        const names = `.${stream}.${durable}.`;
-        source = { nc, stream, durable, streamCreated, suspects, names, reading: found.reading };
-        expected = found.inOrder ? 1 : null;
-        opened = found;
-        credit.limitTo(found.maxAckPending ?? Number.POSITIVE_INFINITY);
-        askedFor = 0;
+        begin(await options.open(stopping.signal));
         failedOpens = 0;
-        // A server that permits it no more has ended it.
-        if (subscription.isClosed()) subscription = listen();
-        ask();
       } catch (error) {
         if (stopping.signal.aborted) return;
-        problem = messageOf(error);
-        failures += 1;
+        on({ kind: "open_failed", why: messageOf(error) });
         if (failedOpens++ % 20 === 0) log.warn({ err: error }, "cannot pull, trying again");
       }
     }
   }
 
-  /**
-   * nats-server may be about to deliver when a subscription ends: then it delivers to another replica, as a
-   * redelivery. So the subscription stays until no request is open any more.
-   */
-  async function untilAnswered(hurry: AbortSignal): Promise<void> {
-    hurry.addEventListener("abort", answered.notify, { once: true });
-    while (opened !== undefined && askedFor > 0 && !hurry.aborted) await answered.wait();
+  function begin(opened: OpenedDurable): void {
+    if (opened.until?.aborted || state.kind !== "opening") return;
+    session = sessionOf(nc, opened);
+    const lose = () => on({ kind: "lost", why: null });
+    opened.until?.addEventListener("abort", lose, { signal: session.left.signal });
+    credit.limitTo(opened.maxAckPending ?? Number.POSITIVE_INFINITY);
+    // A server that permits it no more has ended it.
+    if (subscription.isClosed()) subscription = listen();
+    on({ kind: "opened", requests: session.requests });
   }
 
-  const isSilent = () =>
-    opened !== undefined && askedFor > 0 && performance.now() - heardAt > silenceMs;
+  function isSilent(): boolean {
+    if (state.kind !== "open" && state.kind !== "draining") return false;
+    const { askedFor, heardAt } = state.requests;
+    return askedFor > 0 && performance.now() - heardAt > silenceMs;
+  }
 
   const watch = setInterval(() => {
-    if (opened === undefined || askedFor === 0) return;
-    if (!isSilent()) problem = null;
+    if ((session?.requests.askedFor ?? 0) === 0) return;
+    if (!isSilent()) on({ kind: "heard" });
     // After a pause of this process timers come first: what the server said meanwhile is still to be read.
-    else setImmediate(() => isSilent() && lose("NATS says nothing"));
+    else setImmediate(() => isSilent() && on({ kind: "lost", why: "NATS says nothing" }));
   }, heartbeatMs);
 
   /** A server that was away has forgotten our requests. */
   async function followConnection(): Promise<void> {
-    for await (const { type } of nc.status()) if (type === "reconnect") lose("reconnected");
+    for await (const { type } of nc.status()) {
+      if (type === "reconnect") on({ kind: "lost", why: "reconnected" });
+    }
   }
 
   void followConnection();
@@ -277,24 +223,57 @@ export function startPulling<T>(options: PullOptions<T>): Pulling<T> {
       ask();
       return taken;
     },
-    hold: () => {
-      held = true;
-    },
-    resume: () => {
-      held = false;
-      ask();
-    },
-    problem: () => problem,
+    hold: () => on({ kind: "hold" }),
+    resume: () => on({ kind: "resume" }),
+    problem: () => state.problem,
     async stop(hurry) {
-      stopping.abort();
-      await untilAnswered(hurry);
-      clearInterval(watch);
-      lost.notify();
+      const leave = () => on({ kind: "hurry" });
+      hurry.addEventListener("abort", leave, { once: true });
+      on({ kind: "stop" });
+      if (hurry.aborted) leave();
       await running;
+      clearInterval(watch);
       // Unsubscribes and waits for what is under way; the server drops the open requests with it.
       await subscription.drain().catch((error: unknown) => log.debug({ err: error }, "no drain"));
       over = true;
       arrived.notify();
     },
   };
+}
+
+/** One opening of the durable, until it is lost. */
+interface Session {
+  /** Where messages are asked for. */
+  readonly subject: string;
+  readonly source: DeliverySource;
+  readonly requests: Requests;
+  /** Aborts when it is lost: one right to read may last for many openings. */
+  readonly left: AbortController;
+}
+
+function sessionOf(nc: NatsConnection, opened: OpenedDurable): Session {
+  const { stream, durable, streamCreated, apiPrefix = "$JS.API", suspects = 0, reading } = opened;
+  return {
+    subject: `${apiPrefix}.CONSUMER.MSG.NEXT.${stream}.${durable}`,
+    source: {
+      nc,
+      stream,
+      durable,
+      streamCreated,
+      suspects,
+      names: `.${stream}.${durable}.`,
+      reading,
+    },
+    requests: { askedFor: 0, heardAt: 0, expected: opened.inOrder ? 1 : null },
+    left: new AbortController(),
+  };
+}
+
+function requestOf(batch: number, expiresMs: number): string {
+  const heartbeat = nanos(Math.min(heartbeatMs, expiresMs / 2));
+  return JSON.stringify({ batch, expires: nanos(expiresMs), idle_heartbeat: heartbeat });
+}
+
+function count(requests: Requests, answered: number): void {
+  requests.askedFor = Math.max(0, requests.askedFor - answered);
 }
