@@ -6,6 +6,10 @@ export interface Beat {
   readonly state: "here" | "leaving" | "gone";
   /** The requests that it has been given and has not answered. */
   readonly working: readonly string[];
+  /** It says something at every turn of its timer, and counts these. */
+  readonly number: number;
+  /** The last number of its own that has come back to it: whatever was sent to it before that, it has taken in. */
+  readonly heard: number;
 }
 
 export interface Members {
@@ -18,35 +22,44 @@ export interface Members {
 }
 
 export interface HeardMembers extends Members {
-  /** Takes in what another one says; true when that was not known. */
+  /** Numbers what this replica says at the next turn of its timer. */
+  turn(): void;
+  /** Those of what it says now. */
+  numbers(): Pick<Beat, "number" | "heard">;
+  /** Takes in what one says, this replica as well; true when that was not known. */
   heard(beat: Beat): boolean;
-  /** Looks who has been silent for too long. */
-  check(): void;
 }
 
-/** A member may have said this before it got the request, and its event loop may be behind. */
-const beatsWithout = 10;
+/** One that says nothing while so many beats of this replica come back to it counts as gone. */
+const silentBeats = 5;
+/** Its next one may have crossed the request; the one after has not. */
+const beatsAfterRequest = 2;
 
 interface Awaited {
   readonly instance: string;
   readonly request: string;
-  beatsWithout: number;
+  /** What its owner said first after it was asked. */
+  since: number | null;
   readonly resolve: () => void;
 }
 
-/** Who is there, as this replica hears it. Wrong for a while, it costs a conflict or a redelivery, never an effect. */
+/**
+ * Who is there, as this replica hears it. Wrong for a while, it costs a conflict or a redelivery, never an effect.
+ *
+ * There is no clock: time is counted in beats of this replica that have come back to it. A pause of this process, or a
+ * backlog of what is still to be read, thus makes nobody else look silent.
+ */
 export function createMembers(options: {
   readonly self: string;
   readonly kind: string;
-  /** After so long without a word one counts as gone. */
-  readonly silenceMs: number;
-  /** Monotonic, ms. */
-  readonly now: () => number;
 }): HeardMembers {
-  const { self, kind, silenceMs, now } = options;
+  const { self, kind } = options;
   const others = new Map<string, { heardAt: number; isLeaving: boolean }>();
   const awaited = new Set<Awaited>();
   let current: readonly string[] = [self];
+  let said = 0;
+  let cameBack = 0;
+  let now = 0;
 
   function changed(): void {
     const staying = [...others].filter(([, { isLeaving }]) => !isLeaving);
@@ -58,30 +71,51 @@ export function createMembers(options: {
     for (const one of awaited) if (one.instance === instance) one.resolve();
   }
 
-  function missing({ instance, working }: Beat): void {
+  function missing({ instance, working, number, heard }: Beat): void {
     for (const one of awaited) {
       if (one.instance !== instance) continue;
-      one.beatsWithout = working.includes(one.request) ? 0 : one.beatsWithout + 1;
-      if (one.beatsWithout >= beatsWithout) one.resolve();
+      one.since ??= number;
+      const hasTakenIn = heard >= one.since + beatsAfterRequest;
+      if (hasTakenIn && !working.includes(one.request)) one.resolve();
     }
+  }
+
+  function tick(number: number): void {
+    const isNew = number > cameBack;
+    cameBack = Math.max(cameBack, number);
+    // After a reconnection several come back at once, and nobody else was to be heard meanwhile.
+    if (!isNew || number < said) return;
+    now += 1;
+    const silent = [...others].filter(([, { heardAt }]) => now - heardAt > silentBeats);
+    for (const [instance] of silent) lose(instance);
+    // Dropped meanwhile, or never heard: nobody will tell of what it was given.
+    for (const { instance, resolve } of awaited) if (!others.has(instance)) resolve();
   }
 
   return {
     current: () => current,
+    turn() {
+      said += 1;
+    },
+    numbers: () => ({ number: said, heard: cameBack }),
     drop(instance) {
       if (others.delete(instance)) changed();
     },
     untilLost(instance, request) {
       let entry: Awaited | undefined;
       const lost = new Promise<void>((resolve) => {
-        entry = { instance, request, beatsWithout: 0, resolve };
+        entry = { instance, request, since: null, resolve };
         awaited.add(entry);
       });
       return { lost, forget: () => void (entry && awaited.delete(entry)) };
     },
     heard(beat) {
       const { instance, state } = beat;
-      if (instance === self || beat.kind !== kind) return false;
+      if (beat.kind !== kind) return false;
+      if (instance === self) {
+        tick(beat.number);
+        return false;
+      }
       if (state === "gone") {
         lose(instance);
         return false;
@@ -89,15 +123,9 @@ export function createMembers(options: {
       missing(beat);
       const known = others.get(instance);
       const isLeaving = state === "leaving";
-      others.set(instance, { heardAt: now(), isLeaving });
+      others.set(instance, { heardAt: now, isLeaving });
       if (known?.isLeaving !== isLeaving) changed();
       return known === undefined;
-    },
-    check() {
-      const silent = [...others].filter(([, { heardAt }]) => now() - heardAt > silenceMs);
-      for (const [instance] of silent) lose(instance);
-      // Dropped meanwhile, or never heard: nobody will tell of what it was given.
-      for (const { instance, resolve } of awaited) if (!others.has(instance)) resolve();
     },
   };
 }

@@ -10,7 +10,6 @@ import { type Affinity, type AffinityOptions, createAffinity, NobodyThere } from
 import { type Beat, createMembers } from "./members.ts";
 
 const beatMs = 500;
-const silenceMs = 2_500;
 /** An owner that still says that it works is waited for so long: longer than it takes to read the stream again. */
 const patienceMs = 120_000;
 const mostRequestBytes = 512 * 1_024;
@@ -53,7 +52,7 @@ export function openAffinity<T extends object>(
 ): RunningAffinity<T> {
   const { nc, instance, durable, metrics, log, work } = options;
   const kind = hash("sha256", JSON.stringify([version, options.sameness]), "hex").slice(0, 16);
-  const members = createMembers({ self: instance, kind, silenceMs, now: () => performance.now() });
+  const members = createMembers({ self: instance, kind });
   const affinity = createAffinity({
     ...options,
     self: instance,
@@ -66,7 +65,8 @@ export function openAffinity<T extends object>(
   const answering = new Set<Promise<void>>();
 
   const beat = () => {
-    const said: Beat = { instance, kind, state, working: affinity.working() };
+    const working = affinity.working();
+    const said: Beat = { instance, kind, state, working, ...members.numbers() };
     // A stop that takes too long drains the connection under us.
     if (nc.isClosed() || nc.isDraining()) return;
     nc.publish(membersSubject(durable), JSON.stringify(said));
@@ -97,12 +97,12 @@ export function openAffinity<T extends object>(
       },
     }),
   ];
-  const timer = setInterval(() => {
+  const turn = () => {
+    members.turn();
     beat();
-    // After a pause of this process timers come first: what others said meanwhile is still to be read.
-    setImmediate(() => setImmediate(members.check));
-  }, beatMs);
-  beat();
+  };
+  const timer = setInterval(turn, beatMs);
+  turn();
 
   return {
     handle: affinity.handle,
@@ -141,7 +141,11 @@ async function ask(nc: NatsConnection, subject: string, request: Uint8Array): Pr
 function beatIn(message: Msg, log: Logger): Beat | null {
   try {
     const beat: Partial<Beat> = message.json();
-    const isBeat = typeof beat.instance === "string" && Array.isArray(beat.working);
+    const isBeat =
+      typeof beat.instance === "string" &&
+      Array.isArray(beat.working) &&
+      typeof beat.number === "number" &&
+      typeof beat.heard === "number";
     return isBeat ? (beat as Beat) : null;
   } catch (error) {
     log.warn({ err: error }, "what is said at the members' subject cannot be read");
