@@ -3,6 +3,20 @@ import { defineConfig } from "vitest/config";
 const shared = { environment: "node", retry: 0, testTimeout: 30_000, hookTimeout: 60_000 } as const;
 /** On two cores: these tests wait for servers and processes more than they compute. */
 const manyWaiting = { maxWorkers: 3, sequence: { groupOrder: 0 } } as const;
+const faults = { testTimeout: 600_000 } as const;
+/** Fault stories that measure how long something takes, or how much is done meanwhile. */
+const timed = [
+  "clean-stop",
+  "cluster",
+  "features-outage",
+  "features-poison",
+  "outages",
+  "poison",
+  "recall-outage",
+  "rolling-restart",
+  "run-readers",
+  "scaling",
+].map((name) => `test/faults/${name}.test.ts`);
 
 export default defineConfig({
   test: {
@@ -29,12 +43,24 @@ export default defineConfig({
       {
         test: {
           ...shared,
-          // After the others and one by one: they measure times, and more would starve what they measure.
-          sequence: { groupOrder: 1 },
-          fileParallelism: false,
+          ...faults,
           name: "faults",
           include: ["test/faults/**/*.test.ts"],
-          testTimeout: 600_000,
+          exclude: timed,
+          // Mostly they wait for what is away to come back.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...shared,
+          ...faults,
+          name: "times",
+          include: timed,
+          // After the others and one by one: more would starve what they measure.
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

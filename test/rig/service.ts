@@ -32,11 +32,14 @@ export interface Stack {
   start(env?: Record<string, string>): Promise<TestService>;
 }
 
-/** Call it within a test: replicas, broker and database go when the test has finished. */
-export async function openStack(brokerArgs: string[] = []): Promise<Stack> {
+/** Call it within a test: replicas, broker and database go when the test has finished, or whatever `onFinished` waits for. */
+export async function openStack(
+  brokerArgs: string[] = [],
+  onFinished: (end: () => Promise<void>) => void = onTestFinished,
+): Promise<Stack> {
   const [broker, database] = await Promise.all([startBroker(brokerArgs), freshDatabase()]);
   const services: RunningService[] = [];
-  onTestFinished(async () => {
+  onFinished(async () => {
     await Promise.all(services.map((service) => service.stop()));
     await broker.remove();
     await database.drop();
