@@ -1,12 +1,13 @@
-import type { Msg, MsgHdrs, NatsConnection } from "@nats-io/transport-node";
+import type { Msg, MsgHdrs } from "@nats-io/transport-node";
+import type { PublishSmall } from "../nats/small-messages.ts";
 
-const ack = Buffer.from("+ACK");
-const inProgress = Buffer.from("+WPI");
+/** Where the names begin in a reply subject of a server without a domain: after `$JS.ACK`. */
+const usualStart = 7;
 const nothing = new Uint8Array();
 
 /** What all deliveries of one durable share. */
 export interface DeliverySource {
-  readonly nc: NatsConnection;
+  readonly answer: PublishSmall;
   readonly stream: string;
   readonly durable: string;
   /** `.<stream>.<durable>.`, as it stands in every reply subject. */
@@ -134,32 +135,33 @@ export class Delivery implements StoredMessage {
   }
 
   ack(): void {
-    this.#settle(ack);
+    this.#settle("+ACK");
   }
   /** Back to the stream, to be delivered again after `delayMs`; never at once. `code`: why, if refused. */
   nak(delayMs: number, _code?: string): void {
-    this.#settle(Buffer.from(`-NAK {"delay":${Math.ceil(delayMs) * 1_000_000}}`));
+    this.#settle(`-NAK {"delay":${Math.ceil(delayMs) * 1_000_000}}`);
   }
-  /** Never to be delivered again. Servers before 2.10.4 ignore the reason. */
+  /** Never to be delivered again. Servers before 2.10.4 ignore the reason, one of our codes. */
   term(reason: string): void {
-    this.#settle(Buffer.from(`+TERM ${reason}`));
+    this.#settle(`+TERM ${reason}`);
   }
   /** Starts ack_wait anew. */
   working(): void {
-    if (!this.#settled) this.#source.nc.publish(this.#reply, inProgress);
+    if (!this.#settled) this.#source.answer(this.#reply, "+WPI");
   }
 
-  #settle(answer: Uint8Array): void {
+  #settle(answer: string): void {
     if (this.#settled) return;
     this.#settled = true;
-    this.#source.nc.publish(this.#reply, answer);
+    this.#source.answer(this.#reply, answer);
   }
 
   /** The `index`-th field after the durable's name. */
   #field(index: number): string {
     const reply = this.#reply;
     const { names } = this.#source;
-    let start = reply.indexOf(names) + names.length;
+    const at = reply.startsWith(names, usualStart) ? usualStart : reply.indexOf(names);
+    let start = at + names.length;
     for (let i = 0; i < index; i++) start = reply.indexOf(".", start) + 1;
     return reply.slice(start, reply.indexOf(".", start));
   }

@@ -1,6 +1,7 @@
 import { createInbox, type Msg, type NatsConnection, nanos } from "@nats-io/transport-node";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { type PublishSmall, smallMessages } from "../nats/small-messages.ts";
 import { backoffMs, pause } from "./backoff.ts";
 import { Delivery, type DeliverySource, type Reading } from "./delivery.ts";
 import { createCredit } from "./pull-credit.ts";
@@ -80,6 +81,7 @@ const silenceMs = 4 * heartbeatMs;
  */
 export function startPulling<T>(options: PullOptions<T>): Pulling<T> {
   const { nc, batch, log, deliveries: OneDelivery = Delivery } = options;
+  const answer = smallMessages(nc);
   const credit = createCredit(batch, options.grows ?? true);
   const inbox = createInbox(options.inboxPrefix);
   const waiting: T[] = [];
@@ -182,7 +184,7 @@ export function startPulling<T>(options: PullOptions<T>): Pulling<T> {
 
   function begin(opened: OpenedDurable): void {
     if (opened.until?.aborted || state.kind !== "opening") return;
-    session = sessionOf(nc, opened);
+    session = sessionOf(answer, opened);
     const lose = () => on({ kind: "lost", why: null });
     opened.until?.addEventListener("abort", lose, { signal: session.left.signal });
     credit.limitTo(opened.maxAckPending ?? Number.POSITIVE_INFINITY);
@@ -251,12 +253,12 @@ interface Session {
   readonly left: AbortController;
 }
 
-function sessionOf(nc: NatsConnection, opened: OpenedDurable): Session {
+function sessionOf(answer: PublishSmall, opened: OpenedDurable): Session {
   const { stream, durable, streamCreated, apiPrefix = "$JS.API", suspects = 0, reading } = opened;
   return {
     subject: `${apiPrefix}.CONSUMER.MSG.NEXT.${stream}.${durable}`,
     source: {
-      nc,
+      answer,
       stream,
       durable,
       streamCreated,

@@ -37,6 +37,30 @@ describe("one instant is one time, however it is written", () => {
     );
   });
 
+  test("with Z as with an offset of nothing, whether the calendar has that day or not", () => {
+    const part = (max: number, width = 2) => fc.integer({ min: 0, max }).map((n) => pad(n, width));
+    const year = fc.constantFrom(
+      "0099",
+      "1979",
+      "1980",
+      "1999",
+      "2000",
+      "2024",
+      "2026",
+      "2100",
+      "9999",
+    );
+    const fraction = fc.stringMatching(/^(?:[.][0-9]{1,9})?$/);
+    const parts = fc.tuple(year, part(13), part(32), part(24), part(61), part(61), fraction);
+    fc.assert(
+      fc.property(parts, fc.constantFrom("", "x", "0", " "), ([y, mo, d, h, m, s, rest], more) => {
+        const text = `${y}-${mo}-${d}T${h}:${m}:${s}${rest}`;
+        expect(readTime(`${text}${more}Z`)).toBe(readTime(`${text}${more}+00:00`));
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
   test("as a date of the calendar, of the week and of the year, in basic and in extended form", () => {
     fc.assert(
       fc.property(recent, (time) => {
