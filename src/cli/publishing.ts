@@ -1,16 +1,15 @@
 import { hash } from "node:crypto";
-import { jetstream } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { BusError, isOutage, isRefusal } from "../errors.ts";
 import type { EventIdentity } from "../handlers/extractor/identity.ts";
 import { experiencePublisher } from "../handlers/extractor/publishers.ts";
 import { eventFrom, maxEventBytes } from "../handlers/extractor/wire.ts";
 import { connectNats } from "../nats/connect.ts";
+import { openPublications } from "../nats/publications.ts";
 import { isUnanswered } from "../nats/unanswered.ts";
 import { backoffMs, pause } from "../runtime/backoff.ts";
 import { parseJsonObject } from "../schema/json.ts";
 import type { NatsSettings } from "../settings/index.ts";
-import { jetStreamOptions } from "../settings/nats.ts";
 import { experienceSubject } from "../subjects.ts";
 import { cannotConnect } from "./ask.ts";
 import { warningsOf } from "./event-warnings.ts";
@@ -81,11 +80,9 @@ interface Options {
 export async function openEventPublisher(options: Options): Promise<EventPublisher> {
   const patience = startPatience(options);
   const nc = await connected(options, patience);
-  const publisher = experiencePublisher(
-    jetstream(nc, { ...jetStreamOptions(options.nats), timeout: options.timeoutMs }),
-    options.subjects,
-    null,
-  );
+  const { inboxPrefix } = options.nats;
+  const publications = openPublications(nc, { inboxPrefix, timeoutMs: options.timeoutMs });
+  const publisher = experiencePublisher(publications, options.subjects, null);
   return {
     async publish(event) {
       const { subject, payload } = event;

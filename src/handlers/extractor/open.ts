@@ -1,3 +1,4 @@
+import { openPublications } from "../../nats/publications.ts";
 import { type OneByOne, oneByOne } from "../../runtime/affinity/one-by-one.ts";
 import { openAffinity, type RunningAffinity } from "../../runtime/affinity/over-nats.ts";
 import { tracedCodec } from "../../runtime/affinity/traced-codec.ts";
@@ -31,7 +32,7 @@ export async function openExtractor(
   context: ConcernContext<ExtractorSettings, ExtractorMetrics>,
 ): Promise<RunningConcern> {
   const { opened, settings, metrics, tracing, log, whenThere, desired } = context;
-  const { js, jsm, database, repair } = opened;
+  const { nc, js, jsm, database, repair } = opened;
   const { stream, durable, subject, okSamplePercent, windowSeconds, maxDeliver, countBy } =
     settings;
   const windowMs = Math.round(windowSeconds * 1_000);
@@ -71,7 +72,7 @@ export async function openExtractor(
       extractor({
         ...{ stream, subject, durable, maxFutureMs },
         ...{ decode, extraction, metrics },
-        publisher: experiencePublisher(js, subject, tracing),
+        publisher: experiencePublisher(openPublications(nc, settings.nats), subject, tracing),
         handle: affinity?.handle ?? ((events, { isolated }) => work.alone(events, isolated)),
       }),
       explain({ rules, windowSeconds, maxFutureMs, okSamplePercent, bucket, lessons }),

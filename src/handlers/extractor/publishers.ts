@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import type { JetStreamClient } from "@nats-io/jetstream";
 import { LRUCache } from "lru-cache";
 import { nats, translateOwnWrite } from "../../nats/errors.ts";
+import type { Publications } from "../../nats/publications.ts";
 import { publishTraced } from "../../runtime/traced.ts";
 import type { Tracing } from "../../runtime/tracing.ts";
 import { messageIdOf } from "./identity.ts";
@@ -39,7 +40,7 @@ const remembered = 10_000;
 
 /** Publishes under `messageIdOf`. `subjects` are those of the stream, as one pattern. */
 export function experiencePublisher(
-  js: JetStreamClient,
+  publications: Publications,
   subjects: string,
   tracing: Tracing | null,
 ): ExperiencePublisher {
@@ -47,15 +48,15 @@ export function experiencePublisher(
   const contents = new LRUCache<string, string>({ max: remembered });
   return {
     async publish(subject, payload, identity, cause) {
-      const msgID = messageIdOf(identity);
+      const messageId = messageIdOf(identity);
       const content = hash("sha256", payload, "base64");
-      const first = contents.get(msgID) ?? content;
-      contents.set(msgID, first);
+      const first = contents.get(messageId) ?? content;
+      contents.set(messageId, first);
       const { duplicate } = await publishTraced(
         tracing,
         cause,
-        { destination: subjects, id: msgID },
-        (traced) => nats(() => js.publish(subject, payload, { msgID, ...traced })),
+        { destination: subjects, id: messageId },
+        (traced) => nats(() => publications.publish({ subject, payload, messageId, ...traced })),
       );
       if (!duplicate) return "stored";
       return first === content ? "duplicate" : "conflict";

@@ -50,78 +50,90 @@ function name(text: string | undefined, longest = 256): string | undefined {
 const amount = (value: number | undefined) =>
   value !== undefined && Number.isFinite(value) && value >= 0 ? value : undefined;
 
-/** An object without the fields that are undefined; undefined where none is left. */
-function present<T extends object>(
-  fields: T,
-): { [K in keyof T]?: Exclude<T[K], undefined> } | undefined {
-  const kept = Object.entries(fields).filter(([, value]) => value !== undefined);
-  return kept.length === 0
-    ? undefined
-    : (Object.fromEntries(kept) as { [K in keyof T]?: Exclude<T[K], undefined> });
-}
-
 /** Epoch milliseconds as ISO 8601; what lies beyond JavaScript's times is the epoch, which is read as unset. */
 export function isoOf(ms: number): string {
   return new Date(ms >= 0 && ms <= 8.64e15 ? Math.floor(ms) : 0).toISOString();
 }
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Fields that have no value are left out. One object that is filled: spreading many is most of what an event costs. */
 export function eventOf(call: Call): MappedEvent {
   const { called, failure } = call;
-  const latency_ms = amount(call.latencyMs);
-  const tool = name(call.tool) ?? "unnamed";
-  const llm = {
-    provider: name(call.provider)?.toLowerCase(),
-    model: name(call.model),
-    latency_ms,
-    tokens_in: amount(call.tokensIn),
-    tokens_out: amount(call.tokensOut),
-  };
-  const result = {
-    ok: failure === null,
-    error_class: failure?.errorClass,
-    http_status: failure?.httpStatus,
-    cancelled: failure?.cancelled ? true : undefined,
-    silent: failure === null && call.silent !== undefined ? true : undefined,
-  };
-  const parts = {
+  const event: Writable<MappedEvent> = {
     event_id: boundedId(call.eventId),
     ts: isoOf(call.at),
-    tenant_id: name(call.tenant, longestId),
     agent_id: name(call.agent, longestId) ?? "unknown",
     task_type: name(call.task) ?? `${called}_call`,
     source: call.dialect,
-    run_id: call.run === undefined ? undefined : boundedId(call.run),
-    request_id: name(call.request),
-    result: present(result),
-    llm: called === "llm" ? present(llm) : undefined,
-    tool: called === "tool" ? present({ name: tool, latency_ms }) : undefined,
-    policy: result.silent ? { reason: call.silent } : undefined,
-    feedback: failure?.cancelled === "user_rejected" ? { user_signal: "negative" } : undefined,
+    result: failure === null ? { ok: true } : failed(failure),
   };
-  return present(parts) as unknown as MappedEvent;
+  const tenant = name(call.tenant, longestId);
+  const request = name(call.request);
+  if (tenant !== undefined) event.tenant_id = tenant;
+  if (call.run !== undefined) event.run_id = boundedId(call.run);
+  if (request !== undefined) event.request_id = request;
+  if (called === "tool") event.tool = toolIn(call);
+  else fillModel(event, call);
+  if (failure === null && call.silent !== undefined) {
+    event.result = { ok: true, silent: true };
+    event.policy = { reason: call.silent };
+  }
+  if (failure?.cancelled === "user_rejected") event.feedback = { user_signal: "negative" };
+  return event;
+}
+
+function failed({ errorClass, httpStatus, cancelled }: Failure): MappedEvent["result"] {
+  const result: Writable<MappedEvent["result"]> = { ok: false, error_class: errorClass };
+  if (httpStatus !== undefined) result.http_status = httpStatus;
+  if (cancelled) result.cancelled = true;
+  return result;
+}
+
+function toolIn(call: Call): NonNullable<MappedEvent["tool"]> {
+  const tool = name(call.tool) ?? "unnamed";
+  const latency_ms = amount(call.latencyMs);
+  return latency_ms === undefined ? { name: tool } : { name: tool, latency_ms };
+}
+
+function fillModel(event: Writable<MappedEvent>, call: Call): void {
+  const llm: Writable<NonNullable<MappedEvent["llm"]>> = {};
+  const [provider, model] = [name(call.provider)?.toLowerCase(), name(call.model)];
+  const latency_ms = amount(call.latencyMs);
+  const [tokens_in, tokens_out] = [amount(call.tokensIn), amount(call.tokensOut)];
+  if (provider !== undefined) llm.provider = provider;
+  if (model !== undefined) llm.model = model;
+  if (latency_ms !== undefined) llm.latency_ms = latency_ms;
+  if (tokens_in !== undefined) llm.tokens_in = tokens_in;
+  if (tokens_out !== undefined) llm.tokens_out = tokens_out;
+  if (Object.keys(llm).length > 0) event.llm = llm;
 }
 
 /** The event of a call, its reason where it is no evidence, and, of a tool, what its run tells of it. */
 export function mappedCall(call: Call): Mapped {
   const event = eventOf(call);
-  const reason = call.failure?.cancelled ?? null;
-  const run = call.called === "tool" ? toolRunEvent(event) : null;
-  return {
-    dialect: call.dialect,
-    event,
-    ...(reason !== null && { reason }),
-    ...(run !== null && { run: [run] }),
-  };
+  const mapped: Writable<Mapped> = { dialect: call.dialect, event };
+  const reason = call.failure?.cancelled;
+  const run = toolRunEvent(event);
+  if (reason) mapped.reason = reason;
+  if (run !== null) mapped.run = [run];
+  return mapped;
 }
 
+/** Null where it is no call of a tool, or of no run. */
 function toolRunEvent(event: MappedEvent): MappedRunEvent | null {
   const { event_id, ts, tenant_id, agent_id, run_id, result, tool } = event;
   if (run_id === undefined || tool === undefined) return null;
   const outcome = result.cancelled ? "cancelled" : result.ok ? "completed" : "failed";
-  return {
-    ...{ event_id, run_id, agent_id, ts },
-    ...(tenant_id !== undefined && { tenant_id }),
+  const { error_class } = result;
+  const told: Writable<MappedRunEvent> = {
+    event_id,
+    run_id,
+    agent_id,
+    ts,
     type: `tool_${outcome}`,
-    data: { tool: tool.name, ...(result.error_class && { error_class: result.error_class }) },
+    data: error_class ? { tool: tool.name, error_class } : { tool: tool.name },
   };
+  if (tenant_id !== undefined) told.tenant_id = tenant_id;
+  return told;
 }

@@ -1,3 +1,4 @@
+import { openPublications } from "../../nats/publications.ts";
 import { decoderOf } from "../../schema/request.ts";
 import type { ConcernContext, ConcernPart, RunningConcern } from "../concern.ts";
 import { experiencePublisher } from "../extractor/publishers.ts";
@@ -16,9 +17,10 @@ export async function openIngest(
 ): Promise<RunningConcern> {
   const { opened, settings, metrics, tracing, log } = context;
   const { subject } = settings;
+  const publications = openPublications(opened.nc, settings.nats);
   const publisher = ingestPublisher({
-    ...{ js: opened.js, subject, maxFutureMs: settings.maxFutureSeconds * 1_000 },
-    events: experiencePublisher(opened.js, subject, tracing),
+    ...{ publications, subject, maxFutureMs: settings.maxFutureSeconds * 1_000 },
+    events: experiencePublisher(publications, subject, tracing),
   });
   const { token, tokensFile } = settings.http;
   const isGuarded = token !== undefined || tokensFile !== undefined;

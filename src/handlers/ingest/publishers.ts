@@ -1,11 +1,11 @@
 import { hash } from "node:crypto";
-import type { JetStreamClient } from "@nats-io/jetstream";
 import { BusError, isRefusal } from "../../errors.ts";
 import { nats } from "../../nats/errors.ts";
+import type { Publications } from "../../nats/publications.ts";
 import { isUnanswered } from "../../nats/unanswered.ts";
 import { experienceSubject, runs } from "../../subjects.ts";
 import type { ExperiencePublisher } from "../extractor/ports.ts";
-import { eventFrom } from "../extractor/wire.ts";
+import { type EventContext, eventFrom } from "../extractor/wire.ts";
 import { runEventFrom } from "../runs/event-wire.ts";
 import type { Mapped, MappedEvent, MappedRunEvent } from "./mapped.ts";
 
@@ -26,35 +26,42 @@ export interface IngestPublisher {
   store(mapped: readonly Mapped[], tenant: string | undefined, cause: object): Promise<Stored>;
 }
 
-/** Publications that are under way at once. */
+/** Publications of one request that are under way at once. */
 const inFlight = 1_024;
 
 export function ingestPublisher(options: {
-  readonly js: JetStreamClient;
+  readonly publications: Publications;
   /** `EXPERIENCE_SUBJECT`. */
   readonly subject: string;
   readonly events: ExperiencePublisher;
   readonly maxFutureMs: number;
 }): IngestPublisher {
-  const { js, subject, events, maxFutureMs } = options;
-  const context = () => ({
-    ...{ defaultAgentId: "unknown", defaultEventId: "unknown" },
-    ...{ storedAt: Date.now(), maxFutureMs },
-  });
+  const { publications, subject, events, maxFutureMs } = options;
 
-  async function publishEvent(value: MappedEvent, cause: object) {
-    const event = eventFrom(value, context());
+  async function publishEvent(value: MappedEvent, context: EventContext, cause: object) {
+    const event = eventFrom(value, context);
     const payload = Buffer.from(JSON.stringify(value));
     return await events.publish(experienceSubject(subject, event.agentId), payload, event, cause);
   }
 
-  /** In the order of the calls, for a connection keeps it. Without the stream nobody follows runs. */
-  async function publishRunEvent(value: MappedRunEvent): Promise<void> {
-    const { tenantId, runId, eventId } = runEventFrom(value, context());
-    const msgID = hash("sha256", JSON.stringify(["run", tenantId, runId, eventId]), "hex");
+  async function publishRunEvent(value: MappedRunEvent, context: EventContext): Promise<void> {
+    const { tenantId, runId, eventId } = runEventFrom(value, context);
+    const identity = JSON.stringify(["run", tenantId, runId, eventId]);
+    const messageId = hash("sha256", identity, "hex");
+    const payload = Buffer.from(JSON.stringify(value));
+    const to = experienceSubject(runs.subject, runId);
+    await nats(() => publications.publish({ subject: to, payload, messageId }));
+  }
+
+  /** In their order, for a connection keeps it. Where no stream takes the first one, nobody follows runs. */
+  async function publishRunEvents(
+    [first, ...rest]: readonly MappedRunEvent[],
+    context: EventContext,
+  ): Promise<void> {
+    if (first === undefined) return;
     try {
-      const payload = JSON.stringify(value);
-      await nats(() => js.publish(experienceSubject(runs.subject, runId), payload, { msgID }));
+      await inTurns([first], (value) => publishRunEvent(value, context));
+      await inTurns(rest, (value) => publishRunEvent(value, context));
     } catch (error) {
       if (!isUnanswered(error)) throw error;
     }
@@ -64,14 +71,22 @@ export function ingestPublisher(options: {
     async store(mapped, tenant, cause) {
       const own = <T extends object>(value: T): T =>
         tenant === undefined ? value : { ...value, tenant_id: tenant };
-      const outcomes = await inTurns(
-        mapped.flatMap(({ event }) => (event ? [own(event)] : [])),
-        (event) => publishEvent(event, cause),
-      );
-      await inTurns(
-        mapped.flatMap(({ run = [] }) => run.map(own)),
-        publishRunEvent,
-      );
+      const context = {
+        defaultAgentId: "unknown",
+        defaultEventId: "unknown",
+        storedAt: Date.now(),
+        maxFutureMs,
+      };
+      const [outcomes] = await Promise.all([
+        inTurns(
+          mapped.flatMap(({ event }) => (event ? [own(event)] : [])),
+          (event) => publishEvent(event, context, cause),
+        ),
+        publishRunEvents(
+          mapped.flatMap(({ run = [] }) => run.map(own)),
+          context,
+        ),
+      ]);
       const refusals = outcomes.filter((one) => one instanceof BusError);
       return {
         stored: outcomes.filter((one) => one === "stored").length,

@@ -52,7 +52,7 @@ export interface LogRecord {
 export function textOf(attributes: Attributes, ...keys: readonly string[]): string | undefined {
   for (const key of keys) {
     const value = attributes.get(key);
-    if (typeof value === "string" && value.trim() !== "") return value;
+    if (typeof value === "string" && /\S/.test(value)) return value;
     if (typeof value === "number") return String(value);
   }
   return undefined;

@@ -33,24 +33,24 @@ export function mapSpan(dialect: SpanDialect, kind: SpanKind, span: Span, origin
   const failure = failureIn(kind, span);
   if (failure === null && isUnknown(kind, span, dialect))
     return ignored(dialect.name, "unknown_outcome");
-  return mappedCall({
-    ...callOf(dialect, span, origin),
-    ...(kind === "tool" ? toolOf(dialect, span) : modelOf(dialect, span)),
-    called: kind,
-    failure,
-  });
+  return mappedCall(callOf(dialect, kind, failure, span, origin));
 }
 
-/** What both kinds of calls have. */
 function callOf(
   dialect: SpanDialect,
+  called: "tool" | "llm",
+  failure: Failure | null,
   span: Span,
   origin: Origin,
-): Omit<Call, "called" | "failure" | "tool" | "provider" | "model"> {
+): Call {
   const { attributes, traceId, startMs, endMs } = span;
-  const took = startMs > 0 && endMs > startMs ? endMs - startMs : undefined;
+  const isModel = called === "llm";
+  const textIn = (keys: readonly string[]) => (isModel ? textOf(attributes, ...keys) : undefined);
+  const amountIn = (keys: readonly string[]) =>
+    isModel ? numberOf(attributes, ...keys) : undefined;
   return {
     dialect: dialect.name,
+    called,
     eventId: spanEventId(span, origin),
     at: endMs > 0 ? endMs : startMs,
     tenant: textOf(origin.resource, "tenant.id"),
@@ -58,7 +58,14 @@ function callOf(
     task: textOf(origin.resource, "experience.task_type"),
     run: textOf(attributes, ...dialect.run) ?? traceId,
     request: traceId,
-    latencyMs: took,
+    latencyMs: startMs > 0 && endMs > startMs ? endMs - startMs : undefined,
+    tool: isModel ? undefined : toolOf(dialect, span),
+    provider: providerOf(textIn(dialect.provider)),
+    model: textIn(dialect.model),
+    tokensIn: amountIn(dialect.tokensIn),
+    tokensOut: amountIn(dialect.tokensOut),
+    silent: isModel ? silenceIn(dialect, attributes) : undefined,
+    failure,
   };
 }
 
@@ -84,22 +91,16 @@ function agentOf(
   return textOf(attributes, ...keys) ?? named;
 }
 
-function toolOf(dialect: SpanDialect, { attributes, name }: Span) {
+function toolOf(dialect: SpanDialect, { attributes, name }: Span): string {
   const ofName = name.replace(/^(?:execute_tool|tools\/call|running tool:?) +/i, "");
-  return { tool: textOf(attributes, ...dialect.toolName) ?? ofName };
+  return textOf(attributes, ...dialect.toolName) ?? ofName;
 }
 
-function modelOf(dialect: SpanDialect, { attributes }: Span) {
-  const reasons = finishReasons(attributes, dialect.finish);
-  return {
-    provider: providerOf(textOf(attributes, ...dialect.provider)),
-    model: textOf(attributes, ...dialect.model),
-    tokensIn: numberOf(attributes, ...dialect.tokensIn),
-    tokensOut: numberOf(attributes, ...dialect.tokensOut),
-    silent: reasons.find((one) =>
-      /^(?:content[_-]filter|refusal|safety|prohibited_content)$/i.test(one),
-    ),
-  };
+/** Why a model gave no answer. */
+function silenceIn(dialect: SpanDialect, attributes: Attributes): string | undefined {
+  return finishReasons(attributes, dialect.finish).find((one) =>
+    /^(?:content[_-]filter|refusal|safety|prohibited_content)$/i.test(one),
+  );
 }
 
 function finishReasons(attributes: Attributes, keys: readonly string[]): readonly string[] {

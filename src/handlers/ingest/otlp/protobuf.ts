@@ -1,14 +1,14 @@
 import { isRead, keptOf } from "../attributes.ts";
-import type { Attributes, Exception, Origin, Value } from "../record.ts";
-import { countRecords, type OtlpBatch, type VisitLog, type VisitSpan } from "./batch.ts";
-import { type Field, openWire, type Wire, wireTypes } from "./wire.ts";
+import type { Attributes, Exception, LogRecord, Origin, Span, Value } from "../record.ts";
+import { countRecords, type OtlpBatch } from "./batch.ts";
+import { type Field, openWire, type Place, type Wire, wireTypes } from "./wire.ts";
 
 /** Export requests of OTLP (opentelemetry-proto v1.9) in Protocol Buffers. Fields by their numbers there. */
 export function protobufBatch(body: Uint8Array): OtlpBatch {
   const wire = openWire(body);
   return {
-    spans: (visit) => eachRecord(wire, (field, origin) => visit(spanIn(wire, field), origin)),
-    logs: (visit) => eachRecord(wire, (field, origin) => visit(logIn(wire, field), origin)),
+    spans: (visit) => eachRecord(wire, (place, origin) => visit(spanIn(wire, place), origin)),
+    logs: (visit) => eachRecord(wire, (place, origin) => visit(logIn(wire, place), origin)),
   };
 }
 
@@ -16,7 +16,7 @@ type Attribute = Map<string, Value>;
 const isMessage = ({ type }: Field) => type === wireTypes.bytes;
 
 /** Resource and scope may stand behind what they are said of. */
-function eachRecord(wire: Wire, visit: (record: Field, origin: Origin) => void): void {
+function eachRecord(wire: Wire, visit: (record: Place, origin: Origin) => void): void {
   const count = countRecords();
   for (const group of messages(wire, { start: 0, end: wire.length }, 1)) {
     const resource: Attribute = new Map();
@@ -33,34 +33,42 @@ function eachRecord(wire: Wire, visit: (record: Field, origin: Origin) => void):
   }
 }
 
-type Range = Pick<Field, "start" | "end">;
-
-function* messages(wire: Wire, { start, end }: Range, number: number): Generator<Field> {
-  for (const field of wire.fields(start, end)) {
-    if (field.number === number && isMessage(field)) yield field;
+/** Where each field of that number is, where it is a message or a text. */
+function* messages(wire: Wire, { start, end }: Place, number: number): Generator<Place> {
+  const fields = wire.fields(start, end);
+  while (fields.next()) {
+    if (fields.number === number && isMessage(fields)) yield placeOf(fields);
   }
 }
 
-function textIn(wire: Wire, message: Range, number: number): string {
+/** What a field says of where it is, which moves on with `next`. */
+const placeOf = ({ start, end }: Place): Place => ({ start, end });
+
+function textIn(wire: Wire, { start, end }: Place, number: number): string {
   let text = "";
-  for (const field of messages(wire, message, number)) text = wire.text(field);
+  const fields = wire.fields(start, end);
+  while (fields.next()) {
+    if (fields.number === number && isMessage(fields)) text = wire.text(fields);
+  }
   return text;
 }
 
 /** All attributes of a message, its fields of that number, that are read at all. */
-function readAttributes(wire: Wire, message: Range, number: number, into: Attribute): void {
-  for (const field of messages(wire, message, number)) readAttribute(wire, field, into);
+function readAttributes(wire: Wire, message: Place, number: number, into: Attribute): void {
+  for (const place of messages(wire, message, number)) readAttribute(wire, place, into);
 }
 
 const longestKey = 256;
 
-function readAttribute(wire: Wire, pair: Range, into: Attribute): void {
+function readAttribute(wire: Wire, { start, end }: Place, into: Attribute): void {
   let key = "";
-  let value: Field | undefined;
-  for (const field of wire.fields(pair.start, pair.end)) {
-    if (!isMessage(field)) continue;
-    if (field.number === 1 && field.end - field.start <= longestKey) key = wire.text(field);
-    if (field.number === 2) value = field;
+  let value: Place | undefined;
+  const fields = wire.fields(start, end);
+  while (fields.next()) {
+    if (!isMessage(fields)) continue;
+    // Those that are read are ASCII.
+    if (fields.number === 1 && fields.end - fields.start <= longestKey) key = wire.name(fields);
+    if (fields.number === 2) value = placeOf(fields);
   }
   if (value === undefined || !isRead(key)) return;
   const plain = plainValue(wire, value);
@@ -69,57 +77,79 @@ function readAttribute(wire: Wire, pair: Range, into: Attribute): void {
 }
 
 /** Of lists only texts are kept, of objects nothing. */
-function plainValue(wire: Wire, any: Range): Value | undefined {
+function plainValue(wire: Wire, { start, end }: Place): Value | undefined {
   let value: Value | undefined;
-  for (const field of wire.fields(any.start, any.end)) {
-    if (field.number === 1 && isMessage(field)) value = wire.text(field);
-    if (field.number === 2 && field.type === wireTypes.varint) value = wire.unsigned(field) !== 0;
-    if (field.number === 3 && field.type === wireTypes.varint) value = wire.signed(field);
-    if (field.number === 4 && field.type === wireTypes.fixed64) value = wire.double(field);
-    if (field.number === 5 && isMessage(field)) {
-      value = [...messages(wire, field, 1)].flatMap((item) =>
-        [...messages(wire, item, 1)].map(wire.text),
-      );
-    }
+  const fields = wire.fields(start, end);
+  while (fields.next()) {
+    const { number, type } = fields;
+    if (number === 1 && type === wireTypes.bytes) value = wire.text(fields);
+    else if (number === 2 && type === wireTypes.varint) value = wire.unsigned(fields) !== 0;
+    else if (number === 3 && type === wireTypes.varint) value = wire.signed(fields);
+    else if (number === 4 && type === wireTypes.fixed64) value = wire.double(fields);
+    else if (number === 5 && type === wireTypes.bytes) value = textsIn(wire, fields);
   }
   return value;
 }
 
-function spanIn(wire: Wire, span: Field): Parameters<VisitSpan>[0] {
-  const attributes: Attribute = new Map();
-  const found = {
-    ...{ traceId: "", spanId: "", parentSpanId: "", name: "", kind: 0, startMs: 0, endMs: 0 },
-    ...{ statusCode: 0, statusMessage: "", exception: null as Exception | null },
-  };
-  for (const field of wire.fields(span.start, span.end)) {
-    const { number, type } = field;
-    if (type === wireTypes.bytes) {
-      if (number === 1) found.traceId = wire.hex(field);
-      else if (number === 2) found.spanId = wire.hex(field);
-      else if (number === 4) found.parentSpanId = wire.hex(field);
-      else if (number === 5) found.name = wire.text(field);
-      else if (number === 9) readAttribute(wire, field, attributes);
-      else if (number === 11) found.exception = exceptionIn(wire, field) ?? found.exception;
-      else if (number === 15) Object.assign(found, statusIn(wire, field));
-    } else if (number === 6 && type === wireTypes.varint) found.kind = wire.unsigned(field);
-    else if (number === 7 && type === wireTypes.fixed64) found.startMs = wire.fixed64(field) / 1e6;
-    else if (number === 8 && type === wireTypes.fixed64) found.endMs = wire.fixed64(field) / 1e6;
-  }
-  const parentSpanId = /^0*$/.test(found.parentSpanId) ? "" : found.parentSpanId;
-  return { ...found, parentSpanId, attributes };
+function textsIn(wire: Wire, list: Place): string[] {
+  return [...messages(wire, list, 1)].flatMap((item) =>
+    [...messages(wire, item, 1)].map(wire.text),
+  );
 }
 
-function statusIn(wire: Wire, status: Range): { statusCode: number; statusMessage: string } {
-  let statusCode = 0;
-  for (const field of wire.fields(status.start, status.end)) {
-    if (field.number === 3 && field.type === wireTypes.varint) statusCode = wire.unsigned(field);
+function spanIn(wire: Wire, { start, end }: Place): Span {
+  const attributes: Attribute = new Map();
+  // Written out: of an object that is made of others V8 (12) makes a dictionary, and a span costs twice as much.
+  const span = {
+    traceId: "",
+    spanId: "",
+    parentSpanId: "",
+    name: "",
+    kind: 0,
+    startMs: 0,
+    endMs: 0,
+    attributes,
+    statusCode: 0,
+    statusMessage: "",
+    exception: null as Exception | null,
+  };
+  const fields = wire.fields(start, end);
+  while (fields.next()) {
+    const { number, type } = fields;
+    if (type === wireTypes.bytes) {
+      if (number === 9) readAttribute(wire, fields, attributes);
+      else if (number === 1) span.traceId = wire.hex(fields);
+      else if (number === 2) span.spanId = wire.hex(fields);
+      else if (number === 4) span.parentSpanId = parentId(wire.hex(fields));
+      else if (number === 5) span.name = wire.text(fields);
+      else if (number === 11) span.exception = exceptionIn(wire, fields) ?? span.exception;
+      else if (number === 15) {
+        span.statusCode = statusCodeIn(wire, fields);
+        span.statusMessage = keptText(textIn(wire, fields, 2));
+      }
+    } else if (type === wireTypes.fixed64) {
+      if (number === 7) span.startMs = wire.fixed64(fields) / 1e6;
+      else if (number === 8) span.endMs = wire.fixed64(fields) / 1e6;
+    } else if (number === 6 && type === wireTypes.varint) span.kind = wire.unsigned(fields);
   }
-  return { statusCode, statusMessage: keptText(textIn(wire, status, 2)) };
+  return span;
+}
+
+/** All zeros are no parent. */
+const parentId = (hex: string) => (/^0*$/.test(hex) ? "" : hex);
+
+function statusCodeIn(wire: Wire, { start, end }: Place): number {
+  let code = 0;
+  const fields = wire.fields(start, end);
+  while (fields.next()) {
+    if (fields.number === 3 && fields.type === wireTypes.varint) code = wire.unsigned(fields);
+  }
+  return code;
 }
 
 const keptText = (text: string) => String(keptOf("error.message", text) ?? "");
 
-function exceptionIn(wire: Wire, event: Field): Exception | null {
+function exceptionIn(wire: Wire, event: Place): Exception | null {
   if (textIn(wire, event, 2) !== "exception") return null;
   const attributes: Attribute = new Map();
   readAttributes(wire, event, 3, attributes);
@@ -131,23 +161,32 @@ export function exceptionOf(attributes: Attributes): Exception {
   return { type: text("exception.type"), message: text("exception.message") };
 }
 
-function logIn(wire: Wire, log: Field): Parameters<VisitLog>[0] {
+function logIn(wire: Wire, { start, end }: Place): LogRecord {
   const attributes: Attribute = new Map();
-  const found = { timeMs: 0, observedMs: 0, eventName: "", body: "", traceId: "", spanId: "" };
-  for (const field of wire.fields(log.start, log.end)) {
-    const { number, type } = field;
+  const log = {
+    timeMs: 0,
+    observedMs: 0,
+    eventName: "",
+    body: "",
+    traceId: "",
+    spanId: "",
+    attributes,
+  };
+  const fields = wire.fields(start, end);
+  while (fields.next()) {
+    const { number, type } = fields;
     if (type === wireTypes.fixed64) {
-      if (number === 1) found.timeMs = wire.fixed64(field) / 1e6;
-      else if (number === 11) found.observedMs = wire.fixed64(field) / 1e6;
+      if (number === 1) log.timeMs = wire.fixed64(fields) / 1e6;
+      else if (number === 11) log.observedMs = wire.fixed64(fields) / 1e6;
     } else if (type === wireTypes.bytes) {
-      if (number === 5) found.body = bodyOf(plainValue(wire, field));
-      else if (number === 6) readAttribute(wire, field, attributes);
-      else if (number === 9) found.traceId = wire.hex(field);
-      else if (number === 10) found.spanId = wire.hex(field);
-      else if (number === 12) found.eventName = wire.text(field);
+      if (number === 6) readAttribute(wire, fields, attributes);
+      else if (number === 5) log.body = bodyOf(plainValue(wire, fields));
+      else if (number === 9) log.traceId = wire.hex(fields);
+      else if (number === 10) log.spanId = wire.hex(fields);
+      else if (number === 12) log.eventName = wire.text(fields);
     }
   }
-  return { ...found, attributes };
+  return log;
 }
 
 const longestName = 128;
