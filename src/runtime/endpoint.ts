@@ -21,7 +21,8 @@ export interface Endpoint<Request, Reply> {
   readonly reply: TSchema;
   /** Throws `BusError` `bad_request` when the request cannot be read. */
   readonly decode: (payload: Uint8Array) => Request;
-  readonly handle: (request: Request) => Promise<Reply>;
+  /** May resolve to a reply that is encoded already, where many are given the same. */
+  readonly handle: (request: Request) => Promise<Reply | EncodedReply>;
   /** Per replica; beyond it a request is refused at once rather than late. Default: 128. */
   readonly mostInWork?: number;
 }
@@ -175,8 +176,21 @@ function workOf<Request, Reply>(
   return work;
 }
 
+/** A reply in JSON. */
+export class EncodedReply {
+  readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+}
+
+export function encodeReply(reply: unknown): EncodedReply {
+  return new EncodedReply(Buffer.from(JSON.stringify(reply)));
+}
+
 function encode(reply: unknown, maxPayload = Number.POSITIVE_INFINITY): Uint8Array {
-  const bytes = Buffer.from(JSON.stringify(reply));
+  const { bytes } = reply instanceof EncodedReply ? reply : encodeReply(reply);
   if (bytes.length <= maxPayload) return bytes;
   const text = `the reply has ${bytes.length} bytes, NATS takes ${maxPayload}: ask for less`;
   throw new BusError("too_large", text);

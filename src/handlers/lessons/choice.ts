@@ -6,10 +6,10 @@ import type { KnownLesson } from "./lesson.ts";
 /** What an agent is about to do, and how much it wants to hear. */
 export interface Asked {
   readonly agentId: string;
-  readonly taskType?: string;
-  readonly tool?: string;
-  readonly provider?: string;
-  readonly model?: string;
+  readonly taskType?: string | undefined;
+  readonly tool?: string | undefined;
+  readonly provider?: string | undefined;
+  readonly model?: string | undefined;
   readonly maxLessons: number;
   readonly maxChars: number;
   /** Epoch ms. */
@@ -82,28 +82,53 @@ export function byImportance(now: number) {
     (a.lessonKey < b.lessonKey ? -1 : 1);
 }
 
+/** The nearest first; in each the most important first. */
+export type Tiers = readonly (readonly KnownLesson[])[];
+
+/** Those of a tenant's lessons that are about what is asked. */
+export function tiersOf(lessons: readonly KnownLesson[], asked: Asked): Tiers {
+  const tiers: KnownLesson[][] = [[], [], []];
+  for (const lesson of lessons) {
+    const tier = tierOf(lesson, asked);
+    if (tier !== null) tiers[tier]?.push(lesson);
+  }
+  const order = byImportance(asked.now);
+  for (const tier of tiers) tier.sort(order);
+  return tiers;
+}
+
+/** Epoch ms: until then time alone changes nothing about these. */
+export function unchangedUntil(lessons: readonly KnownLesson[], now: number): number {
+  let until = Number.POSITIVE_INFINITY;
+  const ends = (at: number | null) => {
+    if (at !== null && at > now && at < until) until = at;
+  };
+  for (const { expiresAt, curation } of lessons) {
+    ends(expiresAt);
+    ends(curation.expiresAt);
+    ends(curation.silencedUntil);
+    ends(curation.pinnedUntil);
+  }
+  return until;
+}
+
 /**
  * Chooses among the lessons of a tenant. Decided before any coin is read: whoever filled up what a coin left out, or cut
  * only what is attached, would compare runs that are not alike. Those that the run was exposed to before take no room,
  * whichever arm they are in.
  */
 export function choose(
-  lessons: readonly KnownLesson[],
+  tiers: Tiers,
   asked: Asked,
   exposedBefore: ReadonlySet<string>,
   facts: Facts,
 ): Choice {
-  const tiers: KnownLesson[][] = [[], [], []];
-  for (const lesson of lessons) {
-    const tier = tierOf(lesson, asked);
-    if (tier !== null) tiers[tier]?.push(lesson);
-  }
   const room = createRoom(asked, facts);
   const omitted: Omitted[] = [];
   for (const tier of tiers) {
     // Widening stops when the caps are full.
     if (room.isFull()) break;
-    for (const lesson of tier.sort(byImportance(asked.now))) {
+    for (const lesson of tier) {
       const { lessonKey } = lesson;
       if (exposedBefore.has(lessonKey)) continue;
       const why = whyNotLive(lesson, asked.now) ?? room.take(lesson);

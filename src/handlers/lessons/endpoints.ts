@@ -1,11 +1,12 @@
 import { hash } from "node:crypto";
 import type { Static } from "typebox";
 import { BusError } from "../../errors.ts";
+import { type EncodedReply, encodeReply } from "../../runtime/endpoint.ts";
 import { timeFrom } from "../../schema/request.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint, writingEndpoint } from "../endpoint.ts";
 import type { LessonRow } from "../extractor/lesson.ts";
-import { isPinned, whyNotLive } from "./choice.ts";
+import { type Asked, isPinned, whyNotLive } from "./choice.ts";
 import type { Facts } from "./facts.ts";
 import type { Ledger } from "./ledger.ts";
 import type { KnownLesson } from "./lesson.ts";
@@ -31,6 +32,7 @@ import {
   receiptsReplySchema,
   receiptsSchema,
   type WireLesson,
+  type WireRecalled,
 } from "./wire.ts";
 
 export interface LessonEndpoints {
@@ -54,18 +56,48 @@ export function lessonEndpoints(options: LessonEndpoints): ConcernPart["endpoint
 }
 
 function recalling({ recall, facts, metrics }: LessonEndpoints) {
-  async function handle(request: RecallRequest): Promise<RecallReply> {
+  const wired = new WeakMap<KnownLesson, WireRecalled>();
+  /** Of answers that many are given. */
+  const encoded = new WeakMap<RecallAnswer, EncodedReply>();
+
+  function wireOf(lesson: KnownLesson, now: number): WireRecalled {
+    const pinned = isPinned(lesson, now);
+    const found = wired.get(lesson);
+    if (found?.pinned === pinned) return found;
+    const made = recalledOf(lesson, facts, pinned);
+    wired.set(lesson, made);
+    return made;
+  }
+
+  function encodedOf(answer: RecallAnswer, now: number): EncodedReply {
+    const found = encoded.get(answer);
+    if (found !== undefined) return found;
+    const lessons = answer.lessons.map((lesson) => wireOf(lesson, now));
+    const made = encodeReply(replyOf(answer, lessons, 0));
+    encoded.set(answer, made);
+    return made;
+  }
+
+  async function handle(request: RecallRequest): Promise<RecallReply | EncodedReply> {
     const now = Date.now();
     const { tenant_id: tenantId = "default", run_id: runId } = request;
     const asked = askedFor(request, now);
-    const answer = await recall({ tenantId, asked, ...(runId !== undefined && { runId }) });
+    if (runId === undefined) {
+      const answer = await recall({ tenantId, asked });
+      metrics.lessonRecalls.inc(withoutRun);
+      metrics.lessonsHandedOut.inc(answer.lessons.length);
+      return encodedOf(answer, now);
+    }
+    const answer = await recall({ tenantId, runId, asked });
     const heldOut = answer.omitted.filter(({ why }) => why === "held_out").length;
-    const outcome =
-      runId === undefined ? "without_run" : answer.recorded ? "recorded" : "unrecorded";
-    metrics.lessonRecalls.inc({ outcome });
+    metrics.lessonRecalls.inc(answer.recorded ? recorded : unrecorded);
     metrics.lessonsHandedOut.inc(answer.lessons.length);
     metrics.lessonsHeldOut.inc(heldOut);
-    return replyOf(answer, heldOut, facts, now);
+    return replyOf(
+      answer,
+      answer.lessons.map((lesson) => wireOf(lesson, now)),
+      heldOut,
+    );
   }
 
   return endpoint({
@@ -74,29 +106,37 @@ function recalling({ recall, facts, metrics }: LessonEndpoints) {
   });
 }
 
-function askedFor(request: RecallRequest, now: number) {
-  const { agent_id: agentId, task_type: taskType, tool, provider, model } = request;
+const withoutRun = { outcome: "without_run" } as const;
+const recorded = { outcome: "recorded" } as const;
+const unrecorded = { outcome: "unrecorded" } as const;
+
+function askedFor(request: RecallRequest, now: number): Asked {
   return {
-    ...{ agentId, now },
-    ...(taskType !== undefined && { taskType }),
-    ...(tool !== undefined && { tool }),
-    ...(provider !== undefined && { provider }),
-    ...(model !== undefined && { model }),
+    agentId: request.agent_id,
+    taskType: request.task_type,
+    tool: request.tool,
+    provider: request.provider,
+    model: request.model,
     maxLessons: request.max_lessons ?? defaultLessons,
     maxChars: request.max_chars ?? defaultChars,
+    now,
   };
 }
 
-function replyOf(answer: RecallAnswer, heldOut: number, facts: Facts, now: number): RecallReply {
-  const { lessons, already, omitted, block, recorded } = answer;
+function recalledOf(lesson: KnownLesson, facts: Facts, pinned: boolean): WireRecalled {
+  const { recovery, epoch } = lesson;
   return {
-    lessons: lessons.map((lesson) => ({
-      ...{ lesson_key: lesson.lessonKey, lesson_type: lesson.lessonType, scope: lesson.scope },
-      ...facts.textOf(lesson),
-      ...(lesson.recovery !== null && { recovery: facts.recoveryOf(lesson.recovery) }),
-      verdict: lesson.epoch.verdict,
-      ...{ share: lesson.epoch.share, epoch: lesson.epoch.epoch, pinned: isPinned(lesson, now) },
-    })),
+    ...{ lesson_key: lesson.lessonKey, lesson_type: lesson.lessonType, scope: lesson.scope },
+    ...facts.textOf(lesson),
+    ...(recovery !== null && { recovery: facts.recoveryOf(recovery) }),
+    ...{ verdict: epoch.verdict, share: epoch.share, epoch: epoch.epoch, pinned },
+  };
+}
+
+function replyOf(answer: RecallAnswer, lessons: WireRecalled[], heldOut: number): RecallReply {
+  const { already, omitted, block } = answer;
+  return {
+    lessons,
     already: [...already],
     held_out: heldOut,
     omitted: omitted
@@ -104,7 +144,7 @@ function replyOf(answer: RecallAnswer, heldOut: number, facts: Facts, now: numbe
       .map(({ lessonKey, why }) => ({ lesson_key: lessonKey, why })),
     block,
     block_sha256: hash("sha256", block, "hex"),
-    recorded,
+    recorded: answer.recorded,
   };
 }
 

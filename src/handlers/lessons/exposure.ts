@@ -44,19 +44,20 @@ export function exposuresOf(
   });
 }
 
+const exposureSchema = Type.Object({
+  lesson_key: Type.String({ minLength: 1, maxLength: 64 }),
+  epoch: Type.Integer({ minimum: 1 }),
+  share: Type.Number({ minimum: 0, maximum: 1 }),
+  attached: Type.Boolean(),
+  exposed_at: Type.Optional(Type.Integer({ minimum: 0, maximum: 8.64e15 })),
+});
+type WireExposure = Static<typeof exposureSchema>;
+
 const messageSchema = Type.Object({
   tenant_id: Type.String({ minLength: 1, maxLength: 128 }),
   run_id: Type.String({ minLength: 1, maxLength: 128 }),
   agent_id: Type.String({ minLength: 1, maxLength: 128 }),
-  exposures: Type.Array(
-    Type.Object({
-      lesson_key: Type.String({ minLength: 1, maxLength: 64 }),
-      epoch: Type.Integer({ minimum: 1 }),
-      share: Type.Number({ minimum: 0, maximum: 1 }),
-      attached: Type.Boolean(),
-      exposed_at: Type.Optional(Type.Integer({ minimum: 0, maximum: 8.64e15 })),
-    }),
-  ),
+  exposures: Type.Array(exposureSchema),
   omitted: Type.Array(
     Type.Object({ lesson_key: Type.String({ minLength: 1, maxLength: 64 }), why: Type.String() }),
   ),
@@ -69,13 +70,16 @@ export function encodeRecord({ tenantId, runId, agentId, exposures, omitted }: R
     tenant_id: tenantId,
     run_id: runId,
     agent_id: agentId,
-    exposures: exposures.map(({ lessonKey, epoch, share, attached, exposedAt }) => ({
-      ...{ lesson_key: lessonKey, epoch, share, attached },
-      ...(exposedAt !== null && { exposed_at: exposedAt }),
-    })),
+    exposures: exposures.map(wireExposure),
     omitted: omitted.map(({ lessonKey, why }) => ({ lesson_key: lessonKey, why })),
   };
   return JSON.stringify(message);
+}
+
+function wireExposure({ lessonKey, epoch, share, attached, exposedAt }: Exposure): WireExposure {
+  const wire: WireExposure = { lesson_key: lessonKey, epoch, share, attached };
+  if (exposedAt !== null) wire.exposed_at = exposedAt;
+  return wire;
 }
 
 /** `storedAt`: epoch ms. Throws `BusError` `bad_request` where it is no record of a run. */
@@ -89,8 +93,11 @@ export function decodeRecord(payload: Uint8Array, storedAt: number): RunRecord {
     tenantId: message.tenant_id,
     runId: message.run_id,
     agentId: message.agent_id,
-    exposures: message.exposures.map(({ lesson_key: lessonKey, exposed_at, ...rest }) => ({
-      ...{ lessonKey, ...rest },
+    exposures: message.exposures.map(({ lesson_key, epoch, share, attached, exposed_at }) => ({
+      lessonKey: lesson_key,
+      epoch,
+      share,
+      attached,
       exposedAt: exposed_at ?? storedAt,
     })),
     omitted: message.omitted.map(({ lesson_key: lessonKey, why }) => ({

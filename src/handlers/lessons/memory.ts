@@ -7,7 +7,7 @@ export interface LessonMemory {
   put(lesson: KnownLesson): void;
   forget(lessonKey: string): void;
   get(lessonKey: string): KnownLesson | undefined;
-  /** Those of the agent, and those of any. */
+  /** Those of the agent, and those of any: the same list for as long as they stay the same. */
   concerning(tenantId: string, agentId: string): readonly KnownLesson[];
 }
 
@@ -16,6 +16,8 @@ interface Place {
   readonly lessons: Map<string, KnownLesson>;
   /** Those in a list; null: one came or went since it was made. */
   list: readonly KnownLesson[] | null;
+  /** The list with those of any agent; null: as above. */
+  together: { readonly all: readonly KnownLesson[]; readonly list: readonly KnownLesson[] } | null;
 }
 
 /** More than that, and those that were seen longest ago go. */
@@ -36,15 +38,14 @@ export function createMemory(most: number): LessonMemory {
     const there = byPlace.get(place);
     if (there === undefined) return;
     there.lessons.delete(lesson.lessonKey);
-    there.list = null;
+    forgetLists(there);
     if (there.lessons.size === 0) byPlace.delete(place);
   }
 
-  function listAt(place: string): readonly KnownLesson[] {
-    const there = byPlace.get(place);
-    if (there === undefined) return none;
-    there.list ??= [...there.lessons.values()];
-    return there.list;
+  function listAt(place: Place | undefined): readonly KnownLesson[] {
+    if (place === undefined) return none;
+    place.list ??= [...place.lessons.values()];
+    return place.list;
   }
 
   function forgetOldest(): void {
@@ -63,9 +64,9 @@ export function createMemory(most: number): LessonMemory {
       if (before !== undefined) remove(before);
       byKey.set(lesson.lessonKey, lesson);
       const place = placeOfLesson(lesson);
-      const there = byPlace.get(place) ?? { lessons: new Map(), list: null };
+      const there = byPlace.get(place) ?? { lessons: new Map(), list: null, together: null };
       there.lessons.set(lesson.lessonKey, lesson);
-      there.list = null;
+      forgetLists(there);
       byPlace.set(place, there);
       if (byKey.size > most * overfullBy) forgetOldest();
     },
@@ -75,11 +76,20 @@ export function createMemory(most: number): LessonMemory {
     },
     get: (lessonKey) => byKey.get(lessonKey),
     concerning(tenantId, agentId) {
-      const own = listAt(placeOf(tenantId, agentId));
-      const all = agentId === any ? none : listAt(placeOf(tenantId, any));
-      return all.length === 0 ? own : [...own, ...all];
+      const place = byPlace.get(placeOf(tenantId, agentId));
+      const all = agentId === any ? none : listAt(byPlace.get(placeOf(tenantId, any)));
+      if (place === undefined) return all;
+      const own = listAt(place);
+      if (all.length === 0) return own;
+      if (place.together?.all !== all) place.together = { all, list: [...own, ...all] };
+      return place.together.list;
     },
   };
+}
+
+function forgetLists(place: Place): void {
+  place.list = null;
+  place.together = null;
 }
 
 /** JSON writes "for ever" (infinity) as null, which is "not at all" here. */

@@ -7,6 +7,7 @@ import { type Exposure, exposuresOf, type RunRecord } from "./exposure.ts";
 import type { Facts } from "./facts.ts";
 import type { KnownLesson } from "./lesson.ts";
 import type { LessonMemory } from "./memory.ts";
+import { type Prepared, prepareChoices } from "./prepared.ts";
 import type { Recorder, StoredRecord } from "./record.ts";
 
 export interface RecallAnswer {
@@ -27,6 +28,7 @@ export interface Recalling {
   readonly asked: Asked;
 }
 
+/** Without a run the same answer, as long as nothing changes. */
 export type RecallLessons = (recalling: Recalling) => Promise<RecallAnswer>;
 
 /** An agent waits no longer for the record of what it is told. */
@@ -40,7 +42,10 @@ const mostRuns = 10_000;
 
 /** What this replica knows of a run's record. */
 interface KnownRecord extends StoredRecord {
-  /** False: it was stored here, and the stream alone knows when. Whoever continues it reads it there first. */
+  /**
+   * False: it was stored here, and the stream alone knows when. Whoever continues it reads it there first; until then its
+   * exposures are enough, and what was cut is not kept.
+   */
   readonly isRead: boolean;
 }
 
@@ -56,14 +61,16 @@ export function openRecall(options: {
   const records = new LRUCache<string, KnownRecord>({ max: mostRuns });
   /** Runs that were given lessons that are not on record: a coin that came later would tell nothing. */
   const unrecorded = new LRUCache<string, true>({ max: mostRuns });
+  const prepared = prepareChoices(facts);
+  const withoutRun = new WeakMap<Choice, RecallAnswer>();
 
   function answer(
     choice: Choice,
     exposed: RunRecord | null,
     fresh: readonly Exposure[],
   ): RecallAnswer {
-    const attached = new Set(fresh.filter((one) => one.attached).map((one) => one.lessonKey));
-    const lessons = choice.fitting.filter(({ lessonKey }) => attached.has(lessonKey));
+    // The coin was read of each that fits, in this order.
+    const lessons = choice.fitting.filter((_, index) => fresh[index]?.attached === true);
     const block = blockOf(linesOf(lessons, facts));
     const before = exposed?.exposures ?? [];
     return { ...standing(before, choice, fresh), lessons, block, recorded: true };
@@ -81,10 +88,17 @@ export function openRecall(options: {
     return unrecordedAnswer(choice, known);
   }
 
+  /** Kept for as long as its choice is. */
+  function answerWithoutRun({ choice }: Prepared): RecallAnswer {
+    const found = withoutRun.get(choice) ?? unrecordedAnswer(choice, null);
+    withoutRun.set(choice, found);
+    return found;
+  }
+
   async function recallInRun(
     { tenantId, asked }: Recalling,
     runId: string,
-    lessons: readonly KnownLesson[],
+    { tiers, choice: first }: Prepared,
   ): Promise<RecallAnswer> {
     const run = JSON.stringify([tenantId, runId]);
     const deadline = performance.now() + recordWithinMs;
@@ -92,8 +106,7 @@ export function openRecall(options: {
     /** Whether another replica has, or may have, put this run's arms on record. */
     let isElsewhere = false;
     for (let attempt = 0; ; attempt++) {
-      const before = new Set(known?.record.exposures.map(({ lessonKey }) => lessonKey));
-      const choice = choose(lessons, asked, before, facts);
+      const choice = known === null ? first : choose(tiers, asked, keysOf(known.record), facts);
       if (unrecorded.has(run)) return unrecordedAnswer(choice, known?.record ?? null);
       const fresh = exposuresOf(choice.fitting, { tenantId, runId }, coinKey);
       if (fresh.length === 0) return answer(choice, known?.record ?? null, []);
@@ -116,7 +129,8 @@ export function openRecall(options: {
         return { ...answer(choice, known?.record ?? null, fresh), recorded: false };
       }
       if (outcome !== "outpaced") {
-        records.set(run, { record, sequence: outcome.sequence, isRead: false });
+        const kept: RunRecord = { ...record, omitted: [] };
+        records.set(run, { record: kept, sequence: outcome.sequence, isRead: false });
         return answer(choice, known?.record ?? null, fresh);
       }
       isElsewhere = true;
@@ -132,13 +146,15 @@ export function openRecall(options: {
   }
 
   return async ({ tenantId, runId, asked }) => {
-    const lessons = memory.concerning(tenantId, asked.agentId);
-    if (runId !== undefined) return await recallInRun({ tenantId, asked }, runId, lessons);
-    return unrecordedAnswer(choose(lessons, asked, nothing, facts), null);
+    const choices = prepared(tenantId, memory.concerning(tenantId, asked.agentId), asked);
+    if (runId === undefined) return answerWithoutRun(choices);
+    return await recallInRun({ tenantId, asked }, runId, choices);
   };
 }
 
-const nothing: ReadonlySet<string> = new Set();
+function keysOf({ exposures }: RunRecord): ReadonlySet<string> {
+  return new Set(exposures.map(({ lessonKey }) => lessonKey));
+}
 
 /** What is on record of a run so far, and what comes to it now, as its agent is told. */
 function standing(

@@ -215,6 +215,7 @@ export const outcomeSchema = Type.Object(
 export const outcomeReplySchema = Type.Object({ stored: Type.Boolean() });
 
 export type RecallRequest = Static<typeof recallSchema>;
+export type WireRecalled = Static<typeof recalledSchema>;
 export type RecallReply = Static<typeof recallReplySchema>;
 export type ListReply = Static<typeof listReplySchema>;
 export type GetReply = Static<typeof getReplySchema>;

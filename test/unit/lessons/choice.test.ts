@@ -1,13 +1,25 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { blockOf } from "../../../src/handlers/lessons/block.ts";
-import { type Asked, choose, linesOf } from "../../../src/handlers/lessons/choice.ts";
+import {
+  type Asked,
+  choose as chooseAmong,
+  linesOf,
+  tiersOf,
+} from "../../../src/handlers/lessons/choice.ts";
 import { notCurated } from "../../../src/handlers/lessons/curation.ts";
 import type { KnownLesson } from "../../../src/handlers/lessons/lesson.ts";
 import { facts, lesson, now, trial } from "./samples.ts";
 
 const asked: Asked = { agentId: "a", taskType: "t", maxLessons: 5, maxChars: 1_200, now };
 const none = new Set<string>();
+
+const choose = (
+  lessons: readonly KnownLesson[],
+  of: Asked,
+  before: ReadonlySet<string>,
+  words: typeof facts,
+) => chooseAmong(tiersOf(lessons, of), of, before, words);
 
 const keysOf = (lessons: readonly KnownLesson[], of: Partial<Asked> = {}, before = none) =>
   choose(lessons, { ...asked, ...of }, before, facts).fitting.map(({ lessonKey }) => lessonKey);
