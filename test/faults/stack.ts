@@ -16,7 +16,7 @@ export interface Stack {
   readonly database: TestDatabase;
   readonly supervisor: Supervisor;
   /** A replica beside the supervisor, which nobody replaces. */
-  start(env?: Readonly<Record<string, string>>): Promise<ProxiedReplica>;
+  start(env?: Readonly<Record<string, string>>, main?: string): Promise<ProxiedReplica>;
   close(): Promise<void>;
 }
 
@@ -61,9 +61,9 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     broker,
     database,
     supervisor,
-    async start(changed) {
+    async start(changed, main = options.main) {
       const replica = await startProxiedReplica({
-        ...replicaOptions,
+        ...{ ...replicaOptions, main },
         env: { ...replicaOptions.env, ...changed },
       });
       others.push(replica);

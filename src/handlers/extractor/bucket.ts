@@ -1,8 +1,10 @@
 import { hash } from "node:crypto";
-import type { JetStreamClient } from "@nats-io/jetstream";
+import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
 import { LRUCache } from "lru-cache";
 import { openDocuments } from "../../kv/documents.ts";
 import type { Logger } from "../../log.ts";
+import { nats } from "../../nats/errors.ts";
+import { bucketStream } from "../../subjects.ts";
 import { type Coverage, noCoverage } from "./coverage.ts";
 import { type CountBy, type Evidence, noEvidence } from "./evidence.ts";
 import type { EvidenceBucket } from "./ports.ts";
@@ -49,4 +51,14 @@ export async function openEvidenceBucket(options: {
     openDocuments<Coverage>({ ...shared, prefix: `coverage.${under}`, empty: noCoverage }),
   ]);
   return { evidence, successes, coverage };
+}
+
+/**
+ * When a replica of version 0.3 last wrote evidence (epoch ms), if that has not expired: its documents are at
+ * `evidence.<window ms>.<lesson key>`, which has one token less than ours. Null: never.
+ */
+export async function olderWroteAt(jsm: JetStreamManager, bucket: string): Promise<number | null> {
+  const last_by_subj = `$KV.${bucket}.evidence.*.*`;
+  const last = await nats(() => jsm.streams.getMessage(bucketStream(bucket), { last_by_subj }));
+  return last === null ? null : last.time.getTime();
 }

@@ -14,6 +14,8 @@ export interface Coverage {
   readonly life: string;
   /** Which replica reads the stream again; it counts its beats up for as long as it does. */
   readonly reader?: { readonly id: string; readonly beats: number };
+  /** When the stream was last read again because of an older version (epoch ms); see `isOwed`. */
+  readonly madeUpAt?: number;
 }
 
 /** What a bucket without a record covers. */
@@ -82,7 +84,37 @@ export function replayFrom(
 
 /** The deeper of what is on record and what a replay has just covered. */
 export function deeper(recorded: Coverage, replayed: Coverage): Coverage {
+  const madeUpAt = Math.max(recorded.madeUpAt ?? 0, replayed.madeUpAt ?? 0);
+  return { ...deeperOf(recorded, replayed), ...(madeUpAt > 0 && { madeUpAt }) };
+}
+
+function deeperOf(recorded: Coverage, replayed: Coverage): Coverage {
   if (recorded.at < replayed.at) return replayed;
   const reach = ({ from }: Coverage) => from ?? Number.NEGATIVE_INFINITY;
   return reach(recorded) <= reach(replayed) ? recorded : replayed;
+}
+
+/** Events are read again for an older version when it has been quiet for so long, so far apart, while it is not quiet so often. */
+const makingUp = { quietMs: 10_000, apartMs: 60_000, meanwhileMs: 5 * 60_000 };
+
+/**
+ * Whether to handle again what the record promises: a replica of a version that has other documents was given events, too,
+ * and last wrote evidence at `olderWroteAt`; what it added is not in ours. Quiet, it is likely to be gone. What it was given
+ * after it last wrote was settled for it, which it says once a window: hence the second time, one window later.
+ */
+export function isOwed(
+  coverage: Coverage,
+  olderWroteAt: number,
+  now: number,
+  { windowMs }: Pick<CoverageSettings, "windowMs">,
+): boolean {
+  const { from, at, madeUpAt } = coverage;
+  // Whoever is about to handle the first events reads again what it needs.
+  if (from === noCoverage.from) return false;
+  const quietMs = Math.min(makingUp.quietMs, windowMs / 4);
+  const quiet = [windowMs, quietMs].find((ms) => now >= olderWroteAt + ms);
+  const readAt = Math.max(at, madeUpAt ?? 0);
+  if (readAt >= olderWroteAt + (quiet ?? 0)) return false;
+  if (quiet === undefined) return now >= readAt + makingUp.meanwhileMs;
+  return madeUpAt === undefined || now >= madeUpAt + Math.min(makingUp.apartMs, windowMs / 2);
 }

@@ -1,4 +1,4 @@
-import { isRefusal } from "../../errors.ts";
+import { BusError, isRefusal } from "../../errors.ts";
 import { absent, changeDocument } from "../../kv/change.ts";
 import type { Versioned } from "../../kv/document-store.ts";
 import type { Isolated } from "../../runtime/isolated.ts";
@@ -82,6 +82,8 @@ export interface Extraction {
    * replica, after a crash anywhere in between: the outcome is the same.
    */
   handle(events: readonly ExperienceEvent[], isolated?: Isolated): Promise<Report>;
+  /** Makes up for what replicas of an older version were given, which last wrote evidence at `olderWroteAt` (epoch ms). */
+  makeUp(olderWroteAt: number, signal: AbortSignal): Promise<readonly Effects[]>;
   /** All effects of this event are stored, so it need not be handled. False when that is not certain. */
   isStored(event: ExperienceEvent): boolean;
   /** What of these events' signatures is settled, as far as memory knows. */
@@ -156,6 +158,19 @@ export function createExtraction(
       const stored: Effects[] = [];
       for (const half of halves) stored.push(...(await storeWhatIsTaken(half)));
       return stored;
+    }
+  }
+
+  /** As `handle`, but for events that PostgreSQL refuses the lessons of: that shows where they are consumed. */
+  async function handleWhatIsTaken(events: readonly ExperienceEvent[]): Promise<Effects[]> {
+    try {
+      return [...(await handle(events)).effects];
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      const half = Math.ceil(events.length / 2);
+      if (half === events.length) return [];
+      const [first, second] = [events.slice(0, half), events.slice(half)];
+      return [...(await handleWhatIsTaken(first)), ...(await handleWhatIsTaken(second))];
     }
   }
 
@@ -273,6 +288,13 @@ export function createExtraction(
 
   return {
     handle,
+    async makeUp(olderWroteAt, signal) {
+      const results = await rebuild.makeUp(olderWroteAt, (events) => {
+        if (signal.aborted) throw new BusError("unavailable", "stopping");
+        return handleWhatIsTaken(events);
+      });
+      return results.flat();
+    },
     isStored: (event) => isStored(event, rules, knownAnywhere, settings),
     settledOf: (events) => settledOf(events, rules, known, windowMs),
   };

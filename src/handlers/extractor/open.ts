@@ -7,7 +7,7 @@ import { decodeTraced } from "../../runtime/traced.ts";
 import { evidenceBucket } from "../../subjects.ts";
 import { openAttempts } from "../attempts.ts";
 import type { ConcernContext, RunningConcern } from "../concern.ts";
-import { coverageKey, openEvidenceBucket } from "./bucket.ts";
+import { coverageKey, olderWroteAt, openEvidenceBucket } from "./bucket.ts";
 import type { ExperienceEvent } from "./event.ts";
 import { eventCodec, eventFormat } from "./event-codec.ts";
 import { explain } from "./explain.ts";
@@ -24,6 +24,8 @@ import { createSuccessMemory } from "./success-memory.ts";
 
 /** What lately worked is shared with other replicas so often. */
 const flushMs = 2_000;
+/** So often a replica looks whether one of an older version is given events, too. */
+const olderMs = 5_000;
 /** So many events of several replicas are handled together: as many as a batch may hold. */
 const mostTogether = 4_096;
 
@@ -66,6 +68,11 @@ export async function openExtractor(
   const work = oneByOne<ExperienceEvent>(async (events, isolated) => {
     countReport(await extraction.handle(events, isolated), metrics);
   }, mostTogether);
+  async function makeUp(signal: AbortSignal): Promise<void> {
+    const wroteAt = await olderWroteAt(jsm, name);
+    if (wroteAt === null) return;
+    countReport({ outcomes: [], effects: await extraction.makeUp(wroteAt, signal) }, metrics);
+  }
   const affinity = affinityBetweenReplicas(context, { work, extraction, elsewhere });
   return {
     parts: [
@@ -78,7 +85,10 @@ export async function openExtractor(
       explain({ rules, windowSeconds, maxFutureMs, okSamplePercent, bucket, lessons }),
     ],
     durables: desired.durables.map((wanted) => ({ wanted, maxDeliver, attempts })),
-    maintenance: [{ name: "sharing what worked", everyMs: flushMs, run: () => successes.flush() }],
+    maintenance: [
+      { name: "sharing what worked", everyMs: flushMs, run: () => successes.flush() },
+      { name: "making up for an older version", everyMs: olderMs, run: makeUp },
+    ],
     async stop() {
       await affinity?.stop();
       // It shapes wording alone: while the bucket is away, nothing waits for it.

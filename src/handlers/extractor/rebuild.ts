@@ -8,6 +8,7 @@ import {
   type CoverageSettings,
   covers,
   deeper,
+  isOwed,
   noCoverage,
   replayFrom,
 } from "./coverage.ts";
@@ -30,6 +31,15 @@ export interface Rebuild {
     isNeeded: boolean,
     reapply: (events: readonly ExperienceEvent[], since: number) => Promise<R>,
     isolated?: Isolated,
+  ): Promise<R[]>;
+
+  /**
+   * Hands everything that the record promises to `handle` again, where a replica of an older version, which last wrote at
+   * `olderWroteAt`, was given events meanwhile. Resolves to what `handle` did.
+   */
+  makeUp<R>(
+    olderWroteAt: number,
+    handle: (events: readonly ExperienceEvent[]) => Promise<R>,
   ): Promise<R[]>;
 }
 
@@ -94,7 +104,7 @@ export function createRebuild(
         }
         const reach = replayFrom(record.value, ts, startedAt, settings);
         const read = () =>
-          readAgain(record, reach, isolated, async (again) => {
+          readAgain(record, reach, isolated !== undefined, async (again) => {
             results.push(await reapply(again, startedAt));
           });
         const from = await (isolated ? isolated.withoutAttempt(read) : read());
@@ -108,13 +118,27 @@ export function createRebuild(
         }
       }
     },
+
+    async makeUp(olderWroteAt, handle) {
+      const results: Awaited<ReturnType<typeof handle>>[] = [];
+      const startedAt = now();
+      const record = await coverage.get(coverageKey);
+      if (!record?.value.life) return results;
+      if (!isOwed(record.value, olderWroteAt, startedAt, settings)) return results;
+      const { from, at, life } = record.value;
+      const read = await readAgain(record, from ?? 0, true, async (again) => {
+        results.push(await handle(again));
+      });
+      if (read !== null) await note(record, { from, at, life, madeUpAt: startedAt });
+      return results;
+    },
   };
 
   /** The time from which on all was handed over, as `History.replay` has it; null when another replica may have done it. */
   async function readAgain(
     record: Versioned<Coverage>,
     from: number,
-    isolated: Isolated | undefined,
+    careful: boolean,
     handle: (events: readonly ExperienceEvent[]) => Promise<void>,
   ): Promise<number | null> {
     if (!(await mayRead(record))) return null;
@@ -127,7 +151,7 @@ export function createRebuild(
         toldAt = now();
         await tell();
       },
-      isolated !== undefined,
+      careful,
     );
   }
 

@@ -2,6 +2,7 @@ import { Kvm } from "@nats-io/kv";
 import { expect, test } from "vitest";
 import {
   coverageKey,
+  olderWroteAt,
   openEvidenceBucket,
   successesKey,
 } from "../../../src/handlers/extractor/bucket.ts";
@@ -54,6 +55,19 @@ test("a record that covers everything is read back as it was", async () => {
   const { coverage } = await openEvidence(60_000, bucket);
   await coverage.put(coverageKey, { from: null, at: 17, life: "x" }, 0);
   expect((await coverage.get(coverageKey))?.value).toEqual({ from: null, at: 17, life: "x" });
+});
+
+test("when version 0.3 last wrote evidence is told apart from what this version writes", async () => {
+  const bucket = await openBucket();
+  const { evidence } = await openEvidence(60_000, bucket);
+  await evidence.put("lesson", { entries: [], sighted: [], learned: false }, 0);
+  expect(await olderWroteAt(bucket.broker.jsm, "documents")).toBeNull();
+
+  const kv = await new Kvm(bucket.broker.js).open("documents");
+  await kv.put("evidence.60000.lesson", "{}");
+  const entry = await kv.get("evidence.60000.lesson");
+  await evidence.put("another", { entries: [], sighted: [], learned: false }, 0);
+  expect(await olderWroteAt(bucket.broker.jsm, "documents")).toBe(entry?.created.getTime());
 });
 
 test("tenant, agent and task type do not run into each other in a key", () => {

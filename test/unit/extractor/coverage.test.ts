@@ -4,6 +4,7 @@ import {
   type Coverage,
   covers,
   deeper,
+  isOwed,
   neededFrom,
   noCoverage,
   replayFrom,
@@ -111,5 +112,46 @@ describe("of two records", () => {
     expect(deeper(record(50, 6), record(100, 6))).toEqual(record(50, 6));
     expect(deeper(record(100, 6), record(null, 6))).toEqual(record(null, 6));
     expect(deeper(record(100, 6), record(50, 5))).toEqual(record(50, 5));
+  });
+});
+
+describe("what an older version was given is read again", () => {
+  const second = 1_000;
+  const read = record(now - 20 * minute, now);
+  const isOwedAt = (coverage: Coverage, wroteAt: number, at: number) =>
+    isOwed(coverage, wroteAt, at, settings);
+
+  test("once it has been quiet for ten seconds, and once more after one window", () => {
+    const wroteAt = now + minute;
+    expect(isOwedAt(read, wroteAt, wroteAt + 9 * second)).toBe(false);
+    expect(isOwedAt(read, wroteAt, wroteAt + 10 * second)).toBe(true);
+    const once = { ...read, madeUpAt: wroteAt + 10 * second };
+    expect(isOwedAt(once, wroteAt, wroteAt + 29 * minute)).toBe(false);
+    expect(isOwedAt(once, wroteAt, wroteAt + 30 * minute)).toBe(true);
+    const twice = { ...read, madeUpAt: wroteAt + 30 * minute };
+    expect(isOwedAt(twice, wroteAt, wroteAt + 90 * minute)).toBe(false);
+  });
+
+  test("at most once a minute, and every five minutes while it writes without a pause", () => {
+    const once = { ...read, madeUpAt: now + minute };
+    const wroteAt = now + 1.5 * minute;
+    expect(isOwedAt(once, wroteAt, wroteAt + 10 * second)).toBe(false);
+    expect(isOwedAt(once, wroteAt, now + 2 * minute)).toBe(true);
+    expect(isOwedAt(once, now + 5 * minute, now + 5 * minute)).toBe(false);
+    expect(isOwedAt(once, now + 6 * minute, now + 6 * minute)).toBe(true);
+  });
+
+  test("not where that reading has been done already, or is about to be", () => {
+    expect(isOwedAt(read, now - 31 * minute, now + minute)).toBe(false);
+    expect(isOwedAt(noCoverage, now, now + minute)).toBe(false);
+  });
+
+  test("which is remembered, whoever reads further back", () => {
+    const made = { ...read, madeUpAt: now };
+    expect(deeper(made, record(null, now + 1))).toEqual({
+      ...record(null, now + 1),
+      madeUpAt: now,
+    });
+    expect(deeper(read, made)).toEqual(made);
   });
 });

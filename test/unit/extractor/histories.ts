@@ -127,3 +127,29 @@ export const historiesWithAffinity: fc.Arbitrary<HistorySpec> = fc
       agentId: agents[i] ?? one.agentId,
     })),
   }));
+
+/**
+ * Beside replicas of an older version, which keep evidence of their own, until these are gone. Nothing expires: whoever makes up
+ * for it looks far more often than that.
+ */
+const withOlder: fc.Arbitrary<Action> = fc.oneof(
+  {
+    weight: 95,
+    arbitrary: action.filter((one) => one.do !== "wipe" && !(one.do === "tick" && one.ms > w / 2)),
+  },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant("makeUp" as const), replica: pick }) },
+);
+
+export const historiesBesideOlder: fc.Arbitrary<HistorySpec> = fc
+  .record({
+    maxFutureMs: fc.constantFrom(ahead, ahead, 2 * w),
+    replicas: fc.integer({ min: 2, max: 3 }),
+    drafts: fc.array(event, { minLength: 1, maxLength: 16, size: "max" }),
+    actions: fc.array(withOlder, { maxLength: 80, size: "max" }),
+  })
+  .map(({ drafts, ...spec }) => ({
+    ...spec,
+    ttlMs: 100 * w,
+    besideOlder: true,
+    events: decoded(drafts, spec.maxFutureMs),
+  }));

@@ -32,6 +32,8 @@ interface Stored {
 
 /** Documents expire one by one, a time to live after they were last written. */
 export class ModelBucket {
+  /** When evidence was last written. */
+  wroteAt: number | null = null;
   readonly #documents = new Map<string, Stored>();
   #revision = 0;
   readonly #clock: Clock;
@@ -53,6 +55,7 @@ export class ModelBucket {
     if ((this.read(key)?.revision ?? 0) !== revision) return null;
     const stored = { value, revision: ++this.#revision, writtenAt: this.#clock.now };
     this.#documents.set(key, stored);
+    if (key.startsWith("evidence.")) this.wroteAt = stored.writtenAt;
     return stored;
   }
 

@@ -50,6 +50,8 @@ export type Action =
   /** One replica gives up an owner that it has asked, though that one may be there. */
   | { readonly do: "giveUp"; readonly pick: number }
   | { readonly do: "join" }
+  /** One replica makes up for what an older version was given. */
+  | { readonly do: "makeUp"; readonly replica: number }
   | { readonly do: "leave"; readonly replica: number };
 
 export interface HistorySpec {
@@ -60,6 +62,8 @@ export interface HistorySpec {
   readonly actions: readonly Action[];
   /** Replicas hand each agent's events to one of them. */
   readonly affinity?: boolean;
+  /** The first replica, and whoever takes its place, is of a version whose documents the others do not read. */
+  readonly besideOlder?: boolean;
 }
 
 export const windowMs = 1_000;
@@ -79,6 +83,7 @@ export interface Pipeline {
   readonly ask?: (
     inner: AffinityOptions<ExperienceEvent>["ask"],
   ) => AffinityOptions<ExperienceEvent>["ask"];
+  readonly makesUp?: false;
 }
 
 interface Pending {
@@ -95,6 +100,8 @@ interface Replica {
   handle: (events: readonly ExperienceEvent[], handBack: HandBack) => Promise<unknown>;
   isStored: (event: ExperienceEvent) => boolean;
   receive: Affinity<ExperienceEvent>["receive"];
+  makeUp: () => Promise<unknown>;
+  readonly isOlder: boolean;
   /** Who is there, as it sees it. */
   members: readonly string[];
   readonly awaited: Set<{ readonly instance: string; readonly giveUp: () => void }>;
@@ -131,6 +138,7 @@ class World {
   readonly #pipeline: Pipeline;
   readonly #clock;
   readonly #bucket;
+  readonly #olderBucket;
   readonly #tables;
   readonly #stream;
   readonly #replicas: Replica[];
@@ -144,14 +152,17 @@ class World {
     this.#pipeline = pipeline;
     this.#clock = { now: spec.events[0]?.storedAt ?? 0 };
     this.#bucket = new ModelBucket(this.#clock, spec.ttlMs);
+    this.#olderBucket = new ModelBucket(this.#clock, spec.ttlMs);
     this.#tables = new ModelTables(this.#clock);
     this.#stream = new ModelStream(spec.events, this.#clock);
     this.#replicas = [];
-    for (let i = 0; i < spec.replicas; i++) this.#replicas.push(this.#newReplica());
+    for (let i = 0; i < spec.replicas; i++) {
+      this.#replicas.push(this.#newReplica(spec.besideOlder && i === 0));
+    }
     for (const replica of this.#replicas) this.#seeAll(replica);
   }
 
-  #newReplica(): Replica {
+  #newReplica(isOlder = false): Replica {
     const id = `r${this.#ids++}`;
     const replica: Replica = {
       id,
@@ -161,13 +172,16 @@ class World {
       handle: async () => undefined,
       isStored: () => false,
       receive: async () => new Uint8Array(),
+      makeUp: async () => undefined,
+      isOlder,
       hand: new Set(),
       waiting: [],
       isBusy: false,
     };
     const call: Call = (effect) => this.#call(replica, effect);
     const tables = this.#tables.view(call);
-    const bucket = bucketView(this.#bucket, replica.cache, call);
+    const documents = isOlder ? this.#olderBucket : this.#bucket;
+    const bucket = bucketView(documents, replica.cache, call);
     const elsewhere = createSettledElsewhere();
     const own: ExtractionPorts = {
       elsewhere,
@@ -189,6 +203,13 @@ class World {
     });
     const handle = this.#pipeline.handle?.(extraction.handle, ports) ?? extraction.handle;
     replica.handle = (events) => handle(events);
+    if (!isOlder && this.#pipeline.makesUp !== false) {
+      const never = new AbortController().signal;
+      replica.makeUp = async () => {
+        const wroteAt = this.#olderBucket.wroteAt;
+        if (wroteAt !== null) await extraction.makeUp(wroteAt, never);
+      };
+    }
     if (this.#spec.affinity) this.#giveAffinity(replica, { ...extraction, handle }, elsewhere);
     return replica;
   }
@@ -334,6 +355,9 @@ class World {
         this.#replicas.push(this.#newReplica());
         if (this.#spec.affinity) this.#tellOthers(this.#replicas.at(-1)?.id ?? "");
         break;
+      case "makeUp":
+        this.#makeUp(this.#replicaAt(action.replica));
+        break;
       case "leave":
         if (this.#replicas.length > 1) this.#crash(action.replica, false);
     }
@@ -408,14 +432,36 @@ class World {
     const dead = this.#replicaAt(at);
     this.#pending = this.#pending.filter(({ owner }) => owner !== dead);
     this.#stream.deliverAgain(dead.hand);
-    this.#replicas.splice(at, 1, ...(isReplaced ? [this.#newReplica()] : []));
+    this.#replicas.splice(at, 1, ...(isReplaced ? [this.#newReplica(dead.isOlder)] : []));
     for (const { id } of isReplaced ? [dead, ...this.#replicas.slice(at, at + 1)] : [dead]) {
       if (this.#spec.affinity) this.#tellOthers(id);
     }
   }
 
-  /** No more faults: first come, first served, until every message is acked. */
+  /** As maintenance does: an outage ends it until the next time. */
+  #makeUp(replica: Replica): void {
+    replica.makeUp().catch((error: unknown) => {
+      if (!isOutage(error)) this.#faults.push(error);
+    });
+  }
+
+  /** The older ones go; the others notice that in time. */
+  async #drainWithoutOlder(): Promise<void> {
+    this.#crash(0, false);
+    await this.#drainAll();
+    this.#clock.now += windowMs;
+    this.#makeUp(this.#replicaAt(0));
+    await this.#drainAll();
+  }
+
   async drain(): Promise<void> {
+    if (this.#spec.besideOlder) await this.#drainWithoutOlder();
+    else await this.#drainAll();
+  }
+
+  /** No more faults: first come, first served, until every message is acked. */
+  async #drainAll(): Promise<void> {
+    await new Promise(setImmediate);
     for (let steps = 0; steps < mostSteps; steps++) {
       if (this.#pending.length === 0 && this.#stream.allAcked) return;
       await this.act({ do: "step", pick: 0 });
