@@ -1,6 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import postgres from "postgres";
+import { agentStepsSeconds, stepsSeconds } from "../src/handlers/console/steps.ts";
 import type { Part } from "./part.ts";
 import { type Rig, startContender, stopContender, until } from "./rig.ts";
 
@@ -21,7 +22,10 @@ export interface ConsoleFigures {
   readonly pages: readonly PageTimes[];
 }
 
-const paths = ["/", "/?range=1h", "/?range=7d", "/lessons", "/lessons?order=runs", "/review"];
+const paths = [
+  ...["/", "/?range=1h", "/?range=7d", "/?agents=all", "/lessons", "/lessons?order=runs"],
+  ...["/lessons?text=nothing%20like%20it", "/lessons?lesson_type=latency", "/review"],
+];
 const tasks = 3;
 
 /** Pages of a fleet that has been at work for long, asked for one after the other on this machine. */
@@ -38,7 +42,7 @@ export async function measureConsole(
   const sql = postgres(rig.databaseUrl, { max: 1 });
   const child = startContender("../dist/main.js", {
     ...{ NATS_URL: rig.natsUrl, LEARNER_DATABASE_URL: rig.databaseUrl, HTTP_PORT: String(port) },
-    ...{ EXPERIENCE_CONCERNS: "console,lessons,review", EXPERIENCE_HTTP_OPEN: "true" },
+    ...{ EXPERIENCE_CONCERNS: "console,lessons,review,windows", EXPERIENCE_HTTP_OPEN: "true" },
     ...{ CONSOLE_MINUTES_DAYS: "30" },
   });
   const origin = `http://127.0.0.1:${port}`;
@@ -55,7 +59,7 @@ export async function measureConsole(
 }
 
 /** Every agent in every minute, as far as the counts go; hours and days alike. */
-async function fill(
+export async function fill(
   sql: postgres.Sql,
   { lessons, counts, agents }: { lessons: number; counts: number; agents: number },
 ): Promise<void> {
@@ -92,10 +96,44 @@ async function fill(
       ) AS whose
       ON CONFLICT DO NOTHING`;
   }
-  await sql`ANALYZE experience_counts, agent_lessons, experience_agents`;
+  await fillAgentCounts(sql);
+  await fillWindows(sql);
+  await sql`ANALYZE`;
+  await until(async () => {
+    const [row] = await sql`SELECT FROM lesson_ranks WHERE touches > ranked LIMIT 1`;
+    return row === undefined;
+  });
 }
 
-async function timesOf(origin: string, path: string, rounds: number): Promise<PageTimes> {
+/** What the counts of each agent make in the steps of agents. */
+async function fillAgentCounts(sql: postgres.Sql): Promise<void> {
+  for (const step of agentStepsSeconds) {
+    const from = stepsSeconds.filter((one) => step % one === 0).at(-1) ?? 60;
+    await sql`
+      INSERT INTO experience_agent_counts (tenant_id, step_seconds, starts_at, agent_id, ok, error, silent, cancelled,
+        slow, latency)
+      SELECT tenant_id, ${step}::int, to_timestamp(floor(extract(epoch FROM starts_at) / ${step}::int) * ${step}::int),
+        agent_id, sum(ok), sum(error), sum(silent), sum(cancelled), sum(slow), ARRAY[
+          sum(latency[1]), sum(latency[2]), sum(latency[3]), sum(latency[4]), sum(latency[5]), sum(latency[6]),
+          sum(latency[7]), sum(latency[8]), sum(latency[9]), sum(latency[10]), sum(latency[11]), sum(latency[12]),
+          sum(latency[13]), sum(latency[14])]
+      FROM experience_counts WHERE step_seconds = ${from}::int AND agent_id <> '' GROUP BY 1, 2, 3, 4
+      ON CONFLICT DO NOTHING`;
+  }
+}
+
+/** Each lesson was seen in two windows, in one run more or less than its neighbour. */
+async function fillWindows(sql: postgres.Sql): Promise<void> {
+  await sql`
+    INSERT INTO signature_windows (lesson_key, window_start, events, run_hashes, single_events, runs_seen, agents,
+      runs_recovered, "between", unchanged_retries, next_steps, next_worked, first_at, last_at)
+    SELECT lesson_key, date_trunc('hour', now(), 'UTC') - back * interval '1 hour', 3,
+      ARRAY(SELECT run + back FROM generate_series(1, 1 + ('x' || right(lesson_key, 1))::bit(4)::int) AS run),
+      0, 20, 1, 1, '{}', 0, 0, 0, now(), now()
+    FROM agent_lessons, generate_series(1, 2) AS back`;
+}
+
+export async function timesOf(origin: string, path: string, rounds: number): Promise<PageTimes> {
   const first: number[] = [];
   const complete: number[] = [];
   let bytes = 0;

@@ -31,7 +31,7 @@ BEGIN
     WHERE relkind IN ('r', 'p', 'S') AND relnamespace IN ('public'::regnamespace, to_regnamespace('drizzle'))
       AND relowner <> 'experience_migrator'::regrole
       -- generated: owned tables
-      AND relname IN ('agent_lessons', 'lesson_sightings', 'lesson_outbox', 'wide_evidence', 'window_marks', 'signature_windows', 'run_windows', 'lesson_windows', 'user_features', 'feature_events', 'agent_runs', 'agent_events', 'lesson_decisions', 'lesson_epochs', 'lesson_exposures', 'lesson_omissions', 'lesson_erasures', 'run_outcomes', 'outcome_watermarks', 'lesson_recurrences', 'run_activity', 'lesson_outcomes', 'lesson_effects', 'effect_checks', 'review_clock', 'review_entries', 'review_events', 'memory_entries', 'memory_feedback', 'memory_promotions', 'agent_snapshots', 'mission_snapshots', 'record_snapshots', 'mission_claims', 'agent_claims', 'agent_tokens', 'mission_iterations', 'mission_outbox', 'mission_decrypt_audit', 'experience_counts', 'experience_agents', 'leases', 'stream_positions', 'experience_bus_migrations')
+      AND relname IN ('agent_lessons', 'lesson_sightings', 'lesson_outbox', 'wide_evidence', 'window_marks', 'signature_windows', 'lesson_ranks', 'run_windows', 'lesson_windows', 'user_features', 'feature_events', 'agent_runs', 'agent_events', 'lesson_decisions', 'lesson_epochs', 'lesson_exposures', 'lesson_omissions', 'lesson_erasures', 'run_outcomes', 'outcome_watermarks', 'lesson_recurrences', 'run_activity', 'lesson_outcomes', 'lesson_effects', 'effect_checks', 'review_clock', 'review_entries', 'review_events', 'memory_entries', 'memory_feedback', 'memory_promotions', 'agent_snapshots', 'mission_snapshots', 'record_snapshots', 'mission_claims', 'agent_claims', 'agent_tokens', 'mission_iterations', 'mission_outbox', 'mission_decrypt_audit', 'experience_counts', 'experience_agent_counts', 'experience_agents', 'leases', 'stream_positions', 'experience_bus_migrations')
       -- end of owned tables
       -- A sequence of a column goes with its table.
       AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('a', 'i', 'e')
@@ -70,6 +70,7 @@ BEGIN
       ('experience_service', 'public.wide_evidence', 'SELECT, INSERT, UPDATE, DELETE'),
       ('experience_service', 'public.window_marks', 'SELECT, INSERT, UPDATE'),
       ('experience_service', 'public.signature_windows', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('experience_service', 'public.lesson_ranks', 'SELECT, UPDATE, DELETE'),
       ('experience_service', 'public.run_windows', 'SELECT, INSERT, UPDATE, DELETE'),
       ('experience_service', 'public.lesson_windows', 'SELECT'),
       ('experience_service', 'public.user_features', 'SELECT, INSERT, UPDATE'),
@@ -104,6 +105,7 @@ BEGIN
       ('experience_service', 'public.mission_outbox', 'SELECT, INSERT, DELETE'),
       ('experience_service', 'public.mission_decrypt_audit', 'SELECT, INSERT'),
       ('experience_service', 'public.experience_counts', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('experience_service', 'public.experience_agent_counts', 'SELECT, INSERT, UPDATE, DELETE'),
       ('experience_service', 'public.experience_agents', 'SELECT, INSERT, UPDATE, DELETE'),
       ('experience_service', 'public.leases', 'SELECT, INSERT, UPDATE, DELETE'),
       ('experience_service', 'public.stream_positions', 'SELECT, INSERT, UPDATE'),
@@ -113,6 +115,7 @@ BEGIN
       ('experience_reader', 'public.lesson_sightings', 'SELECT'),
       ('experience_reader', 'public.lesson_erasures', 'SELECT'),
       ('experience_reader', 'public.signature_windows', 'SELECT'),
+      ('experience_reader', 'public.lesson_ranks', 'SELECT'),
       ('experience_reader', 'public.run_windows', 'SELECT'),
       ('experience_reader', 'public.lesson_windows', 'SELECT')
     ) AS grants (role, name, privileges)

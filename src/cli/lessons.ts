@@ -1,10 +1,10 @@
 import { type Command, Option } from "commander";
 import { BusError } from "../errors.ts";
+import type { LessonFilter } from "../handlers/lessons/lesson-filter.ts";
 import type { LessonRow } from "../handlers/extractor/lesson.ts";
 import { ruleTypes } from "../handlers/extractor/rules/index.ts";
 import type {
   LessonFigures,
-  LessonFilter,
   LessonReader,
   SightingWire,
 } from "../handlers/lessons/lesson-reader.ts";
@@ -30,7 +30,7 @@ read agent_lessons and lesson_sightings is enough.`;
 const ranked = `
 RUNS: how many runs failed so, of how many of that agent and task; "+": at least, its windows are not counted yet.
 FIRST and LAST: how long ago. TREND: whether the share grew from the first half of that time to the second.
-Ranking reads signature_windows and run_windows, too; who may not read them gets the newest first.`;
+Ranking reads lesson_ranks, signature_windows and run_windows, too; who may not read them gets the newest first.`;
 
 /** `lessons ls|show`: what was learned, read from PostgreSQL. */
 export function addLessonCommands(program: Command): void {
@@ -101,11 +101,13 @@ async function list(reader: LessonReader, json: boolean, options: Listing): Prom
   const isRanked = wanted === "runs" && (await reader.mayRank());
   if (wanted === "runs" && !isRanked) {
     console.error(
-      "The newest first: ranking by runs takes SELECT on signature_windows, run_windows.",
+      "The newest first: ranking by runs takes SELECT on lesson_ranks, signature_windows, run_windows.",
     );
   }
   const order = isRanked ? "runs" : "newest";
-  const { lessons, figures, cursor } = await reader.list({ ...filter, order }, limit, from);
+  const { lessons, figures, cursor } = await reader.list({ ...filter, order }, limit, from, {
+    withFigures: true,
+  });
   if (json) return printJson({ lessons: withFigures(lessons, figures), cursor });
   if (lessons.length === 0) return console.error("There are no lessons like that.");
   if (figures === undefined) {

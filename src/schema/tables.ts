@@ -36,6 +36,10 @@ export const agentLessons = pgTable(
     // LAST, which a plain ORDER BY ts DESC cannot use.
     index("agent_lessons_agent_idx").on(table.tenantId, table.agentId, table.taskType, table.ts),
     index("agent_lessons_ts_idx").on(table.ts),
+    // With the id, since many may be learned in one moment; by type and scope, since few lessons may be of one.
+    index("agent_lessons_newest_idx").on(table.tenantId, table.ts, table.lessonId),
+    index("agent_lessons_type_idx").on(table.tenantId, table.lessonType, table.ts, table.lessonId),
+    index("agent_lessons_scope_idx").on(table.tenantId, table.scope, table.ts, table.lessonId),
   ],
 );
 
@@ -165,7 +169,7 @@ export const streamPositions = pgTable("stream_positions", {
   updatedAt: moment("updated_at").notNull().defaultNow(),
 });
 
-export { experienceAgents, experienceCounts } from "./counts.ts";
+export { experienceAgentCounts, experienceAgents, experienceCounts } from "./counts.ts";
 export {
   effectChecks,
   lessonEffects,
@@ -196,6 +200,7 @@ export {
 } from "./missions.ts";
 export { reviewClock, reviewEntries, reviewEvents } from "./review.ts";
 export {
+  lessonRanks,
   lessonWindows,
   runWindows,
   signatureWindows,

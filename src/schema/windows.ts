@@ -68,6 +68,39 @@ export const signatureWindows = pgTable(
   ],
 );
 
+/**
+ * By how many runs each lesson is ranked. Triggers enter lessons, and mark whose windows have changed (`touches`); ranks follow.
+ * Failures that are no lesson (yet) are marked, too, without a tenant: so none that becomes one is missed.
+ */
+export const lessonRanks = pgTable(
+  "lesson_ranks",
+  {
+    lessonKey: text("lesson_key").primaryKey(),
+    tenantId: text("tenant_id"),
+    learnedAt: moment("learned_at"),
+    /** Runs by its evidence, when it was learned. */
+    told: integer("told"),
+    /** Distinct runs in all its counted windows, and events that count for themselves; null: there is none. */
+    counted: integer("counted"),
+    runs: integer("runs").notNull().generatedAlwaysAs(sql`coalesce(counted, told, 0)`),
+    /** Grows by one with each change of its windows. */
+    touches: bigint("touches", { mode: "number" }).notNull().default(0),
+    /** What `touches` was when `counted` was found. */
+    ranked: bigint("ranked", { mode: "number" }).notNull().default(0),
+  },
+  (table) => [
+    index("lesson_ranks_order_idx").on(
+      table.tenantId,
+      table.runs,
+      table.learnedAt,
+      table.lessonKey,
+    ),
+    index("lesson_ranks_due_idx")
+      .on(table.lessonKey)
+      .where(sql`touches > ranked AND tenant_id IS NOT NULL`),
+  ],
+);
+
 /** The runs of one agent and task in one window, whether they failed or not. */
 export const runWindows = pgTable(
   "run_windows",

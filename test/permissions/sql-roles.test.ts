@@ -200,7 +200,7 @@ test("every table is granted to the service, as the script says and no further",
   expect(of("experience_reader")).toEqual({
     ...{ agent_lessons: "SELECT", lesson_sightings: "SELECT", lesson_windows: "SELECT" },
     lesson_erasures: "SELECT",
-    ...{ signature_windows: "SELECT", run_windows: "SELECT" },
+    ...{ lesson_ranks: "SELECT", signature_windows: "SELECT", run_windows: "SELECT" },
   });
   expect(of("experience_service")).toMatchObject({
     agent_lessons: "INSERT SELECT",

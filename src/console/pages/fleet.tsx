@@ -9,6 +9,8 @@ import { durationText, Time } from "../parts/time.tsx";
 import { firstSteps } from "./first-steps.ts";
 import { FleetSeries } from "./fleet-series.tsx";
 
+/** So many are shown at first, and so many on demand. */
+const fewAgents = 50;
 const mostAgents = 200;
 
 /** How the fleet does: who fails, since when, and whether the service keeps up. */
@@ -42,9 +44,10 @@ export const fleetPage: Page = {
 type Counted = readonly [AgentsReply | null, SeriesReply | null];
 
 /** Both at once; but all of the time begins with the first event. */
-async function counted({ find, since, now }: PageRequest): Promise<Counted> {
+async function counted({ find, since, now, query }: PageRequest): Promise<Counted> {
+  const limit = query.get("agents") === "all" ? mostAgents : fewAgents;
   const agents = (from: number) =>
-    find<AgentsReply>("counts-agents", { since: from, until: now, limit: mostAgents });
+    find<AgentsReply>("counts-agents", { since: from, until: now, limit });
   const series = (from: number) => find<SeriesReply>("counts-series", { since: from, until: now });
   if (since !== null) return await Promise.all([agents(since), series(since)]);
   const fleet = await agents(0);
@@ -200,7 +203,14 @@ function Agents({ request, fleet }: { request: PageRequest; fleet: AgentsReply }
         ))}
       </Table>
       {total > agents.length && (
-        <p class="quiet">{`${agents.length} of ${total} agents, those that failed most often.`}</p>
+        <p class="quiet">
+          {`${agents.length} of ${total} agents, those that failed most often.`}{" "}
+          {agents.length < mostAgents && (
+            <a href={request.href("/", { agents: "all" })}>
+              {total <= mostAgents ? "Show all" : `Show ${mostAgents}`}
+            </a>
+          )}
+        </p>
       )}
     </section>
   );

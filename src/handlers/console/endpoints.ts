@@ -4,7 +4,7 @@ import { endpoint, writingEndpoint } from "../endpoint.ts";
 import { fleetHealth, fleetHealthSchema, healthRequestSchema } from "./fleet-health.ts";
 import type { CountReader } from "./reader.ts";
 import type { SeenReplica } from "./replicas.ts";
-import { rangeOf, wholeRange } from "./steps.ts";
+import { agentRange, rangeOf } from "./steps.ts";
 import {
   agentsReplySchema,
   agentsSchema,
@@ -39,15 +39,12 @@ export function consoleEndpoints(options: ConsoleEndpoints): ConcernPart["endpoi
   async function agents(request: Static<typeof agentsSchema>) {
     const { tenant_id: tenantId = "default", limit = 200 } = request;
     const { since, until } = timesFrom(request, Date.now());
-    const range = wholeRange(since, until);
+    const range = agentRange(since, until);
     const [found, known] = await Promise.all([
-      reader.agents(tenantId, range, limit),
+      reader.agents(tenantId, range, { limit, parts: trendParts(range) }),
       reader.known(tenantId),
     ]);
-    // There may be many more than are told of.
-    const agentIds = found.map(({ agentId }) => agentId);
-    const trends = await reader.trends(tenantId, agentIds, range, trendParts);
-    return wireAgents(tenantId, range, found, trends, known);
+    return wireAgents(tenantId, range, found, known);
   }
 
   return [

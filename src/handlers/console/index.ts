@@ -52,6 +52,7 @@ export const consoleConcern: ConcernDeclaration<AllConsoleSettings, ConsoleMetri
   tables: {
     // Removed when they are old, and when they are made again.
     "public.experience_counts": ["SELECT", "INSERT", "UPDATE", "DELETE"],
+    "public.experience_agent_counts": ["SELECT", "INSERT", "UPDATE", "DELETE"],
     "public.experience_agents": ["SELECT", "INSERT", "UPDATE", "DELETE"],
   },
   metrics: consoleMetrics,

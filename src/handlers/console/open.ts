@@ -14,7 +14,7 @@ import type { ConsoleMetrics } from "./metrics.ts";
 import { openCountReader } from "./reader.ts";
 import { openReplicas } from "./replicas.ts";
 import type { AllConsoleSettings } from "./settings.ts";
-import { day, hour, minute } from "./steps.ts";
+import { agentStepsSeconds, day, hour, stepsSeconds } from "./steps.ts";
 import { type CountStore, openCountStore } from "./store.ts";
 
 /** So soon the reader of an idle stream sees that the counts are to be made again. */
@@ -152,13 +152,14 @@ function noticing(
 
 function removal(store: CountStore, settings: AllConsoleSettings): Upkeep {
   const { consoleMinutesDays, consoleHoursDays, consoleDaysDays } = settings;
+  const daysOf = (step: number) =>
+    step < hour ? consoleMinutesDays : step < day ? consoleHoursDays : consoleDaysDays;
   return {
     name: "removing old counts",
     everyMs: 3_600_000,
     async run() {
-      await store.removeBefore(minute, consoleMinutesDays);
-      await store.removeBefore(hour, consoleHoursDays);
-      await store.removeBefore(day, consoleDaysDays);
+      for (const step of stepsSeconds) await store.removeBefore(step, daysOf(step));
+      for (const step of agentStepsSeconds) await store.removeAgentStepsBefore(step, daysOf(step));
       await store.removeAgentsBefore(consoleDaysDays);
     },
   };

@@ -19,29 +19,25 @@ export interface AgentCounts extends Tally {
   readonly agentId: string;
   /** Event time of the newest message ever counted, epoch ms. */
   readonly lastAt: number;
-}
-
-export interface TrendPoint {
-  readonly agentId: string;
-  /** From 0 on. */
-  readonly part: number;
-  readonly error: number;
-  /** All but the cancelled ones. */
-  readonly done: number;
+  /** Of each step in which anything was counted, in no order: in which part of the time it is, from 0 on. */
+  readonly parts: readonly number[];
+  /** How many failed in it, and how many were not cancelled. */
+  readonly failed: readonly number[];
+  readonly done: readonly number[];
 }
 
 export interface CountReader {
   /** Steps in which anything was counted, the oldest first. */
   series(filter: CountFilter, range: Range): Promise<CountPoint[]>;
-  /** Agents that were ever counted, with what was counted in that time; those that failed most often first. */
-  agents(tenantId: string, range: Range, limit: number): Promise<AgentCounts[]>;
-  /** The same time cut into so many parts: what each of these agents did in each of them. */
-  trends(
+  /**
+   * Agents that were ever counted, with what was counted in that time, by the steps of agents; those that failed most often
+   * first. `parts`: into so many the time is cut.
+   */
+  agents(
     tenantId: string,
-    agentIds: readonly string[],
     range: Range,
-    parts: number,
-  ): Promise<TrendPoint[]>;
+    most: { readonly limit: number; readonly parts: number },
+  ): Promise<AgentCounts[]>;
   /** How many agents were ever counted, and the earliest event time of all, epoch ms; null: of none. */
   known(tenantId: string): Promise<{ readonly agents: number; readonly firstAt: number | null }>;
 }
@@ -73,49 +69,41 @@ export function openCountReader(database: Database): CountReader {
       );
     },
 
-    async agents(tenantId, { since, until, countedSeconds }, limit) {
+    async agents(tenantId, { since, until, countedSeconds }, { limit, parts }) {
+      const partSeconds = (until - since) / 1_000 / parts;
       return await database.run(
         async ({ sql }) => sql<AgentCounts>`
           WITH counted AS (
             SELECT agent_id,
-              sum(ok)::float8 AS ok, sum(error)::float8 AS error, sum(silent)::float8 AS silent,
-              sum(cancelled)::float8 AS cancelled, sum(slow)::float8 AS slow, to_jsonb(ARRAY[
+              sum(ok) AS ok, sum(error) AS error, sum(silent) AS silent,
+              sum(cancelled) AS cancelled, sum(slow) AS slow, ARRAY[
                 sum(latency[1]), sum(latency[2]), sum(latency[3]), sum(latency[4]), sum(latency[5]),
                 sum(latency[6]), sum(latency[7]), sum(latency[8]), sum(latency[9]), sum(latency[10]),
-                sum(latency[11]), sum(latency[12]), sum(latency[13]), sum(latency[14])]) AS latency
-            FROM experience_counts
-            WHERE tenant_id = ${tenantId} AND step_seconds = ${countedSeconds}::int AND agent_id <> ''
+                sum(latency[11]), sum(latency[12]), sum(latency[13]), sum(latency[14])] AS latency,
+              array_agg(floor((extract(epoch FROM starts_at)::float8 - ${since}::float8 / 1000)
+                / ${partSeconds}::float8)::int) AS parts,
+              array_agg(error) AS failed, array_agg(ok + error + silent) AS done
+            FROM experience_agent_counts
+            WHERE tenant_id = ${tenantId} AND step_seconds = ${countedSeconds}::int
               AND starts_at >= to_timestamp(${since}::float8 / 1000)
               AND starts_at < to_timestamp(${until}::float8 / 1000)
             GROUP BY agent_id
+          ), ranked AS (
+            SELECT seen.agent_id, seen.last_at, counted.ok, counted.error, counted.silent,
+              counted.cancelled, counted.slow, counted.latency, counted.parts, counted.failed, counted.done
+            FROM experience_agents AS seen LEFT JOIN counted ON counted.agent_id = seen.agent_id
+            WHERE seen.tenant_id = ${tenantId}
+            ORDER BY coalesce(error, 0) + coalesce(silent, 0) DESC, seen.last_at DESC, seen.agent_id
+            LIMIT ${limit}
           )
-          SELECT seen.agent_id AS "agentId",
-            (extract(epoch FROM seen.last_at) * 1000)::float8 AS "lastAt",
-            coalesce(ok, 0) AS ok, coalesce(error, 0) AS error, coalesce(silent, 0) AS silent,
-            coalesce(cancelled, 0) AS cancelled, coalesce(slow, 0) AS slow,
-            coalesce(latency, '[]') AS latency
-          FROM experience_agents AS seen LEFT JOIN counted ON counted.agent_id = seen.agent_id
-          WHERE seen.tenant_id = ${tenantId}
-          ORDER BY coalesce(error, 0) + coalesce(silent, 0) DESC, seen.last_at DESC, seen.agent_id
-          LIMIT ${limit}`,
-      );
-    },
-
-    async trends(tenantId, agentIds, { since, until, countedSeconds }, parts) {
-      const partSeconds = (until - since) / 1_000 / parts;
-      return await database.run(
-        async ({ sql }) => sql<TrendPoint>`
-          SELECT agent_id AS "agentId",
-            floor((extract(epoch FROM starts_at)::float8 - ${since}::float8 / 1000)
-              / ${partSeconds}::float8)::int AS part,
-            sum(error)::float8 AS error, sum(ok + error + silent)::float8 AS done
-          FROM experience_counts
-          WHERE tenant_id = ${tenantId} AND step_seconds = ${countedSeconds}::int
-            AND agent_id <> '' AND agent_id = ANY (ARRAY(
-              SELECT jsonb_array_elements_text(${JSON.stringify(agentIds)}::text::jsonb)))
-            AND starts_at >= to_timestamp(${since}::float8 / 1000)
-            AND starts_at < to_timestamp(${until}::float8 / 1000)
-          GROUP BY 1, 2`,
+          SELECT agent_id AS "agentId", (extract(epoch FROM last_at) * 1000)::float8 AS "lastAt",
+            coalesce(ok, 0)::float8 AS ok, coalesce(error, 0)::float8 AS error,
+            coalesce(silent, 0)::float8 AS silent, coalesce(cancelled, 0)::float8 AS cancelled,
+            coalesce(slow, 0)::float8 AS slow, coalesce(to_jsonb(latency), '[]') AS latency,
+            coalesce(to_jsonb(parts), '[]') AS parts, coalesce(to_jsonb(failed), '[]') AS failed,
+            coalesce(to_jsonb(done), '[]') AS done
+          FROM ranked
+          ORDER BY coalesce(error, 0) + coalesce(silent, 0) DESC, last_at DESC, agent_id`,
       );
     },
 

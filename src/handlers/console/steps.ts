@@ -7,12 +7,15 @@ export const day = 86_400;
 /** By which steps of time messages are counted. */
 export const stepsSeconds: readonly number[] = [minute, hour, day];
 
+/** The same for agents over all their tasks; any range is answered by few of them, see `agentRange`. */
+export const agentStepsSeconds: readonly number[] = [5 * minute, hour, 6 * hour, day, 28 * day];
+
 /** A time from `since` to `until` (epoch ms), cut into steps of equal length that start at multiples of it. */
 export interface Range {
   readonly since: number;
   readonly until: number;
   readonly stepSeconds: number;
-  /** The counts that answer it: 60, 3600 or 86400. */
+  /** The counts that answer it: one of `stepsSeconds`, of agents one of `agentStepsSeconds`. */
   readonly countedSeconds: number;
 }
 
@@ -50,11 +53,14 @@ export function rangeOf(sinceMs: number, untilMs: number, stepSeconds?: number):
   return { since, until, stepSeconds: step, countedSeconds };
 }
 
-/** The steps that tell of a whole time at once, few enough to be added up at each request. */
-export function wholeRange(sinceMs: number, untilMs: number): Range {
+/** So many steps tell of a whole time at most; then come longer ones. */
+const mostAgentSteps = 48;
+
+/** The steps of agents that tell of a whole time at once: few enough to be added up at each request. */
+export function agentRange(sinceMs: number, untilMs: number): Range {
   if (sinceMs >= untilMs) throw new BusError("bad_request", "since: must be before until");
   const seconds = (untilMs - sinceMs) / 1_000;
-  const step = seconds <= hour ? minute : seconds <= 14 * day ? hour : day;
+  const step = agentStepsSeconds.find((one) => seconds / one <= mostAgentSteps) ?? 28 * day;
   const stepMs = step * 1_000;
   return {
     since: Math.floor(sinceMs / stepMs) * stepMs,

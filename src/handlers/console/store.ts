@@ -21,6 +21,8 @@ export interface CountStore {
   finishRebuild(name: string): Promise<boolean>;
   /** Forgets the counts by step that are older than so many days. */
   removeBefore(stepSeconds: number, days: number): Promise<void>;
+  /** Forgets what is kept of agents by step that is older than so many days. */
+  removeAgentStepsBefore(stepSeconds: number, days: number): Promise<void>;
   /** Forgets the agents that were last heard of longer ago. */
   removeAgentsBefore(days: number): Promise<void>;
 }
@@ -29,7 +31,7 @@ export interface CountStore {
 export function openCountStore(database: Database): CountStore {
   return {
     ...positions(database),
-    async add(name, { from, upTo }, { rows, agents }) {
+    async add(name, { from, upTo }, { rows, agentRows, agents }) {
       const [answer] = await database.run(
         async ({ sql }) => sql<{ moved: boolean }>`
           WITH moved AS (
@@ -57,6 +59,26 @@ export function openCountStore(database: Database): CountStore {
                 kept.latency[9] + excluded.latency[9], kept.latency[10] + excluded.latency[10],
                 kept.latency[11] + excluded.latency[11], kept.latency[12] + excluded.latency[12],
                 kept.latency[13] + excluded.latency[13], kept.latency[14] + excluded.latency[14]]
+          ), of_agents AS (
+            INSERT INTO experience_agent_counts AS kept (tenant_id, step_seconds, starts_at, agent_id,
+              ok, error, silent, cancelled, slow, latency)
+            SELECT "tenantId", "stepSeconds", to_timestamp("startsAt" / 1000), "agentId",
+              ok, error, silent, cancelled, slow, latency
+            FROM jsonb_to_recordset(${JSON.stringify(agentRows)}::text::jsonb) AS given
+              ("tenantId" text, "agentId" text, "stepSeconds" int, "startsAt" float8,
+               ok int, error int, silent int, cancelled int, slow int, latency int[])
+            WHERE EXISTS (SELECT FROM moved)
+            ON CONFLICT (tenant_id, step_seconds, starts_at, agent_id) DO UPDATE
+            SET ok = kept.ok + excluded.ok, error = kept.error + excluded.error,
+              silent = kept.silent + excluded.silent, cancelled = kept.cancelled + excluded.cancelled,
+              slow = kept.slow + excluded.slow, latency = ARRAY[
+                kept.latency[1] + excluded.latency[1], kept.latency[2] + excluded.latency[2],
+                kept.latency[3] + excluded.latency[3], kept.latency[4] + excluded.latency[4],
+                kept.latency[5] + excluded.latency[5], kept.latency[6] + excluded.latency[6],
+                kept.latency[7] + excluded.latency[7], kept.latency[8] + excluded.latency[8],
+                kept.latency[9] + excluded.latency[9], kept.latency[10] + excluded.latency[10],
+                kept.latency[11] + excluded.latency[11], kept.latency[12] + excluded.latency[12],
+                kept.latency[13] + excluded.latency[13], kept.latency[14] + excluded.latency[14]]
           ), seen AS (
             INSERT INTO experience_agents AS kept (tenant_id, agent_id, first_at, last_at)
             SELECT "tenantId", "agentId", to_timestamp("firstAt" / 1000), to_timestamp("lastAt" / 1000)
@@ -73,17 +95,11 @@ export function openCountStore(database: Database): CountStore {
     },
 
     async removeBefore(stepSeconds, days) {
-      for (let removed = removedAtOnce; removed === removedAtOnce; ) {
-        const rows = await database.run(
-          async ({ sql }) => sql`
-            DELETE FROM experience_counts WHERE ctid = ANY (ARRAY(
-              SELECT ctid FROM experience_counts WHERE step_seconds = ${stepSeconds}::int
-              AND starts_at < now() - ${days}::float8 * interval '1 day' LIMIT ${removedAtOnce}))
-            RETURNING 1`,
-          { deadlineMs: longDeadlineMs },
-        );
-        removed = rows.length;
-      }
+      await allOf(() => removeSomeBefore(database, stepSeconds, days));
+    },
+
+    async removeAgentStepsBefore(stepSeconds, days) {
+      await allOf(() => removeSomeOfAgents(database, stepSeconds, days));
     },
 
     async removeAgentsBefore(days) {
@@ -93,6 +109,35 @@ export function openCountStore(database: Database): CountStore {
       );
     },
   };
+}
+
+/** Again, until less than `removedAtOnce` was there to remove. */
+async function allOf(removeSome: () => Promise<number>): Promise<void> {
+  while ((await removeSome()) === removedAtOnce);
+}
+
+async function removeSomeBefore(database: Database, stepSeconds: number, days: number) {
+  const rows = await database.run(
+    async ({ sql }) => sql`
+      DELETE FROM experience_counts WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM experience_counts WHERE step_seconds = ${stepSeconds}::int
+        AND starts_at < now() - ${days}::float8 * interval '1 day' LIMIT ${removedAtOnce}))
+      RETURNING 1`,
+    { deadlineMs: longDeadlineMs },
+  );
+  return rows.length;
+}
+
+async function removeSomeOfAgents(database: Database, stepSeconds: number, days: number) {
+  const rows = await database.run(
+    async ({ sql }) => sql`
+      DELETE FROM experience_agent_counts WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM experience_agent_counts WHERE step_seconds = ${stepSeconds}::int
+        AND starts_at < now() - ${days}::float8 * interval '1 day' LIMIT ${removedAtOnce}))
+      RETURNING 1`,
+    { deadlineMs: longDeadlineMs },
+  );
+  return rows.length;
 }
 
 /**
@@ -114,11 +159,20 @@ function positions(
   async function removeSome(name: string): Promise<number> {
     const rows = await database.run(
       async ({ sql }) => sql`
-        DELETE FROM experience_counts WHERE ctid = ANY (ARRAY(
-          SELECT ctid FROM experience_counts WHERE EXISTS (
-            SELECT FROM stream_positions WHERE name = ${name} AND position = ${rebuilding}::bigint)
-          LIMIT ${removedAtOnce}))
-        RETURNING 1`,
+        WITH asked AS (
+          SELECT FROM stream_positions WHERE name = ${name} AND position = ${rebuilding}::bigint
+        ), counted AS (
+          DELETE FROM experience_counts WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM experience_counts WHERE EXISTS (SELECT FROM asked)
+            LIMIT ${removedAtOnce}))
+          RETURNING 1
+        ), of_agents AS (
+          DELETE FROM experience_agent_counts WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM experience_agent_counts WHERE EXISTS (SELECT FROM asked)
+            LIMIT ${removedAtOnce}))
+          RETURNING 1
+        )
+        SELECT FROM counted UNION ALL SELECT FROM of_agents`,
       { deadlineMs: longDeadlineMs },
     );
     return rows.length;

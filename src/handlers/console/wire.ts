@@ -2,7 +2,7 @@ import { type Static, Type } from "typebox";
 import { nullable, strict, tenantSchema, timeFrom } from "../../schema/request.ts";
 import type { Tally } from "./fold.ts";
 import { latencyBounds, latencyQuantile } from "./latency.ts";
-import type { AgentCounts, CountPoint, TrendPoint } from "./reader.ts";
+import type { AgentCounts, CountPoint } from "./reader.ts";
 import { day, type Range } from "./steps.ts";
 
 /** Wire shapes of the `counts-…` endpoints. */
@@ -156,31 +156,43 @@ export function wireSeries(
   };
 }
 
-/** How fine the trend of an agent is. */
-export const trendParts = 24;
+/** How fine the trend of an agent is; a part has at least one step. */
+const mostTrendParts = 24;
+
+export function trendParts({ since, until, stepSeconds }: Range): number {
+  return Math.min(mostTrendParts, (until - since) / (stepSeconds * 1_000));
+}
 
 export function wireAgents(
   tenantId: string,
-  { since, until, stepSeconds }: Range,
+  range: Range,
   agents: readonly AgentCounts[],
-  trends: readonly TrendPoint[],
   known: { readonly agents: number; readonly firstAt: number | null },
 ): AgentsReply {
-  const ofAgent = new Map<string, (number | null)[]>();
-  for (const { agentId, part, error, done } of trends) {
-    const trend = ofAgent.get(agentId) ?? new Array<number | null>(trendParts).fill(null);
-    ofAgent.set(agentId, trend);
-    if (done > 0) trend[part] = error / done;
-  }
+  const { since, until, stepSeconds } = range;
+  const parts = trendParts(range);
   return {
     ...{ tenant_id: tenantId, since: isoOf(since), until: isoOf(until), step_seconds: stepSeconds },
     agents: agents.map((one) => ({
       agent_id: one.agentId,
       ...wireTally(one),
-      trend: ofAgent.get(one.agentId) ?? [],
+      trend: trendOf(one, parts),
       last_at: isoOf(one.lastAt),
     })),
     agents_total: known.agents,
     first_at: known.firstAt === null ? null : isoOf(known.firstAt),
   };
+}
+
+/** Empty where nothing was counted. */
+function trendOf({ parts, failed, done }: AgentCounts, count: number): (number | null)[] {
+  if (parts.length === 0) return [];
+  const sums = Array.from({ length: count }, () => ({ failed: 0, done: 0 }));
+  for (const [i, part] of parts.entries()) {
+    const sum = sums[part];
+    if (sum === undefined) continue;
+    sum.failed += failed[i] ?? 0;
+    sum.done += done[i] ?? 0;
+  }
+  return sums.map((sum) => (sum.done === 0 ? null : sum.failed / sum.done));
 }

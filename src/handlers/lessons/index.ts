@@ -60,6 +60,7 @@ export const lessons: ConcernDeclaration<LessonSettings, LessonMetrics> = {
     "public.lesson_sightings": ["SELECT"],
     "public.lesson_windows": ["SELECT"],
     "public.signature_windows": ["SELECT"],
+    "public.lesson_ranks": ["SELECT"],
     // Append-only: what was decided and who was told what is never rewritten.
     "public.lesson_decisions": ["SELECT", "INSERT"],
     "public.lesson_epochs": ["SELECT", "INSERT"],

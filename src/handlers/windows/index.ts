@@ -40,6 +40,8 @@ export const windows: ConcernDeclaration<AllWindowSettings, WindowMetrics> = {
     "public.wide_evidence": ["SELECT", "INSERT", "UPDATE", "DELETE"],
     "public.window_marks": ["SELECT", "INSERT", "UPDATE"],
     "public.signature_windows": ["SELECT", "INSERT", "UPDATE", "DELETE"],
+    // Triggers enter what is to be ranked.
+    "public.lesson_ranks": ["SELECT", "UPDATE", "DELETE"],
     "public.run_windows": ["SELECT", "INSERT", "UPDATE", "DELETE"],
     "public.lesson_windows": ["SELECT"],
   },

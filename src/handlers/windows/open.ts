@@ -25,6 +25,8 @@ const dayMs = 86_400_000;
 /** While so much waits to be read, windows would only have to be counted again. */
 const mostBehind = 10_000;
 
+const rankedAtOnce = 500;
+
 type Context = ConcernContext<AllWindowSettings, WindowMetrics>;
 
 export async function openWindows(context: Context): Promise<RunningConcern> {
@@ -63,6 +65,7 @@ export async function openWindows(context: Context): Promise<RunningConcern> {
         isDue: async () => lease.isHeld && (await behind(jsm, namesOf(durable))) < mostBehind,
         counted: (count) => metrics.windowsCounted.inc(count),
       }),
+      ranking(windows, () => lease.isHeld),
       removal(windows, settings),
     ],
     probeKv,
@@ -136,6 +139,17 @@ async function behind(
 ): Promise<number> {
   const info = await orNull(() => jsm.consumers.info(stream, durable));
   return info === null ? Number.POSITIVE_INFINITY : info.num_pending + info.num_ack_pending;
+}
+
+/** One replica does; should two at once, they find the same. */
+function ranking(windows: Pick<WindowStore, "rank">, isDue: () => boolean): Upkeep {
+  return {
+    name: "ranking lessons",
+    everyMs: 2_000,
+    async run(signal) {
+      while (!signal.aborted && isDue() && (await windows.rank(rankedAtOnce)) === rankedAtOnce);
+    },
+  };
 }
 
 function removal(

@@ -40,6 +40,8 @@ export interface WindowStore {
   countDue(): Promise<number>;
   /** Replaces what is stored of these windows. */
   replace(windows: readonly DueWindow[], counted: Counted): Promise<void>;
+  /** Ranks lessons whose windows have changed since, see `lesson_ranks`; resolves to how many were to be ranked. */
+  rank(limit: number): Promise<number>;
   /** Forgets what is older than that; resolves to the number of rows. */
   removeBefore(days: number, slowDays: number): Promise<number>;
 }
@@ -182,6 +184,35 @@ export function openWindowStore(
       );
     },
 
+    async rank(limit) {
+      // All of it sees the same moment, and who was touched since then stays to be ranked.
+      const [row] = await database.run(
+        async ({ sql }) => sql<{ due: number }>`
+          WITH due AS (
+            SELECT lesson_key, touches FROM lesson_ranks
+            WHERE touches > ranked AND tenant_id IS NOT NULL LIMIT ${limit}
+          ), counted AS (
+            SELECT due.lesson_key, due.touches, CASE WHEN windows.windows > 0
+              THEN least(windows.single + hashes.runs, 2147483647)::int END AS runs
+            FROM due CROSS JOIN LATERAL (
+              SELECT count(*) AS windows, coalesce(sum(single_events), 0) AS single
+              FROM signature_windows AS one WHERE one.lesson_key = due.lesson_key
+            ) AS windows CROSS JOIN LATERAL (
+              SELECT count(DISTINCT hash) AS runs
+              FROM signature_windows AS one, unnest(one.run_hashes) AS hash
+              WHERE one.lesson_key = due.lesson_key
+            ) AS hashes
+          ), ranked AS (
+            UPDATE lesson_ranks AS known SET counted = counted.runs, ranked = counted.touches
+            FROM counted
+            WHERE known.lesson_key = counted.lesson_key AND known.touches = counted.touches
+          )
+          SELECT count(*)::int AS due FROM due`,
+        { deadlineMs: 60_000 },
+      );
+      return row?.due ?? 0;
+    },
+
     async removeBefore(days, slowDays) {
       const [removed] = await database.run(
         async ({ sql }) => sql<{ rows: number }>`
@@ -194,6 +225,9 @@ export function openWindowStore(
           ), wide AS (
             DELETE FROM wide_evidence WHERE updated_at < now() - 2 * ${slowDays}::float8 * interval '1 day'
             RETURNING 1
+          ), forgotten AS (
+            DELETE FROM lesson_ranks AS known WHERE tenant_id IS NULL AND NOT EXISTS (
+              SELECT FROM signature_windows AS one WHERE one.lesson_key = known.lesson_key)
           )
           SELECT ((SELECT count(*) FROM counted) + (SELECT count(*) FROM seen)
             + (SELECT count(*) FROM wide))::int AS rows`,

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type CountRow, countsOf } from "../../../src/handlers/console/fold.ts";
 import { latencyClass } from "../../../src/handlers/console/latency.ts";
+import { agentStepsSeconds } from "../../../src/handlers/console/steps.ts";
 import type { ExperienceEvent } from "../../../src/handlers/extractor/event.ts";
 import { plainEvent } from "../extractor/events.ts";
 
@@ -75,6 +76,27 @@ test("each row is what looking through all events for it finds", () => {
       );
       const messages = perTenant.map((row) => row.ok + row.error + row.silent + row.cancelled);
       expect(messages.reduce((sum, one) => sum + one, 0)).toBe(events.length);
+    }),
+  );
+});
+
+test("of each agent the steps of agents hold what its tasks have in them", () => {
+  fc.assert(
+    fc.property(fc.array(someEvent, { maxLength: 40 }), (events) => {
+      const { rows, agentRows } = countsOf(events, isSlow);
+      const minutes = rows.filter(
+        ({ agentId, stepSeconds }) => agentId !== "" && stepSeconds === 60,
+      );
+      const expected = agentStepsSeconds.flatMap((stepSeconds) =>
+        minutes.map((row) => ({
+          ...{ ...row, taskType: "", stepSeconds },
+          startsAt: Math.floor(row.startsAt / stepSeconds / 1_000) * stepSeconds * 1_000,
+        })),
+      );
+      expect(added(agentRows.map((row) => ({ ...row, taskType: "" })))).toEqual(added(expected));
+      expect(new Set(agentRows.map((row) => keyOf({ ...row, taskType: "" }))).size).toBe(
+        agentRows.length,
+      );
     }),
   );
 });

@@ -5,7 +5,7 @@ import {
   latencyClass,
   latencyQuantile,
 } from "../../../src/handlers/console/latency.ts";
-import { mostPoints, rangeOf, wholeRange } from "../../../src/handlers/console/steps.ts";
+import { agentRange, mostPoints, rangeOf } from "../../../src/handlers/console/steps.ts";
 import { wireSeries } from "../../../src/handlers/console/wire.ts";
 
 const at = (text: string) => Date.parse(text);
@@ -38,13 +38,18 @@ describe("the range of a series", () => {
     expect(() => rangeOf(5, 5)).toThrow("since: must be before until");
     expect(() => rangeOf(0, hourMs, 90)).toThrow("step: must be a multiple of 60");
     expect(() => rangeOf(0, (mostPoints + 1) * 60_000, 60)).toThrow("step: gives more than");
-    expect(() => wholeRange(5, 4)).toThrow("since: must be before until");
+    expect(() => agentRange(5, 4)).toThrow("since: must be before until");
   });
 
   it("of agents is answered from few rows", () => {
-    expect(wholeRange(0, hourMs).countedSeconds).toBe(60);
-    expect(wholeRange(0, 24 * hourMs).countedSeconds).toBe(3_600);
-    expect(wholeRange(0, 30 * 24 * hourMs).countedSeconds).toBe(86_400);
+    for (const [hours, step] of [
+      ...[[1, 300] as const, [24, 3_600] as const, [7 * 24, 6 * 3_600] as const],
+      ...[[30 * 24, 86_400] as const, [3 * 365 * 24, 28 * 86_400] as const],
+    ]) {
+      const { since, until, countedSeconds } = agentRange(7 * hourMs + 1, (7 + hours) * hourMs);
+      expect([hours, countedSeconds]).toEqual([hours, step]);
+      expect((until - since) / step / 1_000).toBeLessThanOrEqual(49);
+    }
   });
 });
 
