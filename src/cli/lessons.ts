@@ -1,8 +1,8 @@
 import { type Command, Option } from "commander";
 import { BusError } from "../errors.ts";
-import type { LessonFilter } from "../handlers/lessons/lesson-filter.ts";
 import type { LessonRow } from "../handlers/extractor/lesson.ts";
 import { ruleTypes } from "../handlers/extractor/rules/index.ts";
+import type { LessonFilter } from "../handlers/lessons/lesson-filter.ts";
 import type {
   LessonFigures,
   LessonReader,

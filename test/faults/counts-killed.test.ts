@@ -109,6 +109,21 @@ const untilPast = ({ database: { sql } }: Stack, sequence: number) =>
     return (row?.["position"] ?? 0) > sequence;
   }, 60_000);
 
+/** Of each agent over all its tasks, by 5 minutes, hour and so on: what the minutes and days of its tasks add up to. */
+const differencesOfAgents = async ({ database: { sql } }: Stack) =>
+  await sql`
+    WITH expected AS (
+      SELECT tenant_id, agent_id, step, floor(extract(epoch FROM starts_at) / step) * step AS start,
+        sum(ok) AS ok, sum(error) AS error, sum(silent) AS silent, sum(cancelled) AS cancelled, sum(latency[3]) AS timed
+      FROM experience_counts, unnest(ARRAY[300, 3600, 21600, 86400, 2419200]) AS step
+      WHERE step_seconds = 60 AND agent_id <> '' GROUP BY 1, 2, 3, 4
+    ), kept AS (
+      SELECT tenant_id, agent_id, step_seconds AS step, extract(epoch FROM starts_at) AS start,
+        ok::bigint, error::bigint, silent::bigint, cancelled::bigint, latency[3]::bigint AS timed
+      FROM experience_agent_counts
+    )
+    (TABLE expected EXCEPT TABLE kept) UNION ALL (TABLE kept EXCEPT TABLE expected)`;
+
 test("counts are what a recount of the stream gives, with replicas and the broker killed", async () => {
   const kept = { CONSOLE_MINUTES_DAYS: "36500", CONSOLE_HOURS_DAYS: "36500" };
   const env = { EXPERIENCE_CONCERNS: "console", ...kept, CONSOLE_DAYS_DAYS: "36500" };
@@ -134,10 +149,12 @@ test("counts are what a recount of the stream gives, with replicas and the broke
   await publishAll(broker, publications.slice(2_800));
   await untilQuiet(broker, 60_000, { stream: "EXPERIENCE", durable });
   expect(await differences(stack)).toEqual([]);
+  expect(await differencesOfAgents(stack)).toEqual([]);
 
   await ask(broker.nc, endpointSubject("counts-rebuild"), {});
   supervisor.killAll();
   await eventually(async () => (await differences(stack)).length === 0, 60_000);
+  expect(await differencesOfAgents(stack)).toEqual([]);
   const rows = await stored(stack);
   console.info(`${publications.length} messages, ${rows.length} rows of counts, 0 differences`);
 }, 180_000);

@@ -170,4 +170,15 @@ test("windows, fleet lessons and slow ones come out the same with replicas and t
       .sort();
   console.info(`${once.length} events, ${keys.size} lessons, ${rows.length} windows of lessons`);
   expect(sorted(rows)).toEqual(sorted(wanted));
+  await eventually(async () => {
+    const due =
+      await sql`SELECT FROM lesson_ranks WHERE touches > ranked AND tenant_id IS NOT NULL`;
+    return due.length === 0;
+  }, 30_000);
+  const ranks = await sql`SELECT lesson_key, counted FROM lesson_ranks WHERE tenant_id IS NOT NULL`;
+  const runsOf = (key: string) =>
+    new Set(once.filter((call) => keysOf(call).includes(key)).map(({ run }) => run)).size;
+  expect(new Map(ranks.map(({ lesson_key, counted }) => [lesson_key, counted]))).toEqual(
+    new Map([...keys].map((key) => [key, runsOf(key)])),
+  );
 }, 180_000);
