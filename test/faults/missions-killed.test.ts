@@ -1,5 +1,4 @@
-import type { NatsConnection } from "@nats-io/transport-node";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { type Change, isoTime, recordKey } from "../../src/handlers/missions/change.ts";
 import { decodeChange } from "../../src/handlers/missions/change-wire.ts";
 import { fold } from "../../src/handlers/missions/snapshot.ts";
@@ -16,6 +15,7 @@ import { type Build, copyBuild } from "./build.ts";
 import { storedMessages } from "./comparison.ts";
 import { type Random, randomFrom, shuffled } from "./events.ts";
 import { type Publication, publishAll } from "./publications.ts";
+import { startUnreliablePlanner } from "./unreliable-planner.ts";
 
 /** 10 is the size that was promised: 20,000 changes of 500 records, 1,000 missions of 50 agents, 30 kills. */
 const size = Number(process.env["MISSION_FAULT_SIZE"] ?? "1");
@@ -24,7 +24,9 @@ const sizes = {
   ...{ missions: 100 * size, agents: 5 * size, replicas: size >= 10 ? 4 : 3, kills: 3 * size },
 };
 const limitMs = 60_000 + 60_000 * size;
-const claimSeconds = 6;
+/** Longer than a planner may take, and that longer than the slowest plan. */
+const claimSeconds = 8;
+const plannerTimeoutSeconds = 4;
 const day = 86_400_000;
 
 let build: Build;
@@ -88,41 +90,13 @@ function missionRecords(): Publication[] {
   return [...agents, ...missions];
 }
 
-/** Takes its time, and sometimes says nothing, or nonsense. Sees how many missions of an agent run at once. */
-function startPlanner(nc: NatsConnection, random: Random) {
-  const running = new Map<string, number>();
-  const most = new Map<string, number>();
-  const seen = { asked: 0, refused: 0 };
-  const plan = { summary: "done", steps: [], tokens_used: 1 };
-  nc.subscribe("planner", {
-    callback(error, message) {
-      if (error) throw error;
-      const { agent_id: agent } = message.json<{ agent_id: string }>();
-      seen.asked += 1;
-      const kind = random(10);
-      if (kind > 1) {
-        const now = (running.get(agent) ?? 0) + 1;
-        running.set(agent, now);
-        most.set(agent, Math.max(most.get(agent) ?? 0, now));
-      } else seen.refused += 1;
-      // It has died.
-      if (kind === 0) return;
-      if (kind === 1) return void message.respond("Certainly! Here is the plan:");
-      setTimeout(() => {
-        running.set(agent, (running.get(agent) ?? 0) - 1);
-        message.respond(JSON.stringify(plan));
-      }, 50 + random(400));
-    },
-  });
-  return { most, seen };
-}
-
 /** As many replicas as there are to be, each killed one replaced. */
 function startFleet(stack: Stack) {
   const env = stack.env({
     ...{ EXPERIENCE_CONCERNS: "missions", MISSION_PLANNER: "nats:planner" },
     ...{ MISSION_TICK_SECONDS: "0.5", MISSION_CLAIM_SECONDS: String(claimSeconds) },
-    ...{ MISSION_PLANNER_TIMEOUT_SECONDS: "1", EXPERIENCE_ACK_WAIT_SECONDS: "3" },
+    ...{ MISSION_PLANNER_TIMEOUT_SECONDS: String(plannerTimeoutSeconds) },
+    ...{ MISSION_PARALLEL: "16", EXPERIENCE_ACK_WAIT_SECONDS: "3" },
   });
   const start = () => startReplica(env, build.main);
   const replicas: Replica[] = Array.from({ length: sizes.replicas }, start);
@@ -187,7 +161,8 @@ test(
     const fleet = startFleet(stack);
     try {
       await Promise.all(fleet.replicas.map((one) => one.ready()));
-      const planner = startPlanner(stack.broker.nc, random);
+      const planner = await startUnreliablePlanner(stack.broker.url, random);
+      onTestFinished(() => planner.close());
       const written = async () => {
         const [row] = await stack.database.sql`SELECT count(*)::int AS n FROM mission_iterations`;
         return Number(row?.["n"]);
@@ -198,7 +173,12 @@ test(
       frozen?.kill("SIGSTOP");
       await lasting(claimSeconds * 1_000 + 500);
       frozen?.kill("SIGCONT");
-      for (let kill = 0; kill < sizes.kills; kill++) await fleet.kill(random(sizes.replicas));
+      for (let kill = 0; kill < sizes.kills; kill++) {
+        const untilThen = (sizes.missions * kill) / sizes.kills;
+        await eventually(async () => (await written()) >= untilThen, limitMs);
+        const killed = fleet.kill(random(sizes.replicas));
+        await (kill % 3 === 1 ? planner.dieFor(killed) : killed);
+      }
       await published;
       await eventually(async () => (await written()) === sizes.missions, limitMs);
       await eventually(async () => {
@@ -221,7 +201,11 @@ test(
       for (const [agent, most] of planner.most) {
         expect(most, agent).toBeLessThanOrEqual(limitOf(Number(agent.split("-")[1])));
       }
-      expect(planner.seen.refused).toBeGreaterThan(0);
+      const { plans, ...failures } = planner.seen;
+      expect(plans).toBeGreaterThanOrEqual(sizes.missions);
+      for (const [kind, count] of Object.entries(failures)) {
+        expect(count, kind).toBeGreaterThan(0);
+      }
       const [left] = await stack.database.sql`
       SELECT count(*)::int AS n FROM mission_snapshots WHERE due_at <= now() + ${day / 2} * interval '1 millisecond'`;
       expect(left?.["n"]).toBe(0);
