@@ -29,6 +29,11 @@ export interface Statements {
     strings: TemplateStringsArray,
     ...parameters: readonly (string | number | boolean | null)[]
   ) => Statement<Row>;
+  /** The same for a text with `$1` and so on; each text stays prepared, so that there may be few of them. */
+  readonly prepared: <Row extends object>(
+    text: string,
+    parameters: readonly unknown[],
+  ) => PromiseLike<Row[]>;
   /** The query builder: two round trips, for what is not on the path of an event. */
   readonly db: Omit<PostgresJsDatabase, "transaction">;
 }

@@ -1,4 +1,5 @@
 import { drizzle } from "drizzle-orm/postgres-js";
+import type postgres from "postgres";
 import type { Statements } from "./client.ts";
 import { connectorFor } from "./connector.ts";
 import { openClient } from "./driver.ts";
@@ -42,7 +43,7 @@ export function openDirectPool(target: DatabaseTarget, options: PoolOptions): Po
     },
     onNotice: options.onNotice,
   });
-  const statements: Statements = { sql: client, db: drizzle(client) };
+  const statements = statementsOf(client);
   return {
     run: (work) => work(statements),
     /** postgres.js only half-closes its sockets, so one that hangs would live on and hold the process. */
@@ -53,6 +54,17 @@ export function openDirectPool(target: DatabaseTarget, options: PoolOptions): Po
         connector.close();
       }
     },
+  };
+}
+
+function statementsOf(client: postgres.Sql): Statements {
+  return {
+    sql: client,
+    prepared: <Row extends object>(text: string, parameters: readonly unknown[]) =>
+      client.unsafe<Row[]>(text, parameters as postgres.ParameterOrJSON<never>[], {
+        prepare: true,
+      }),
+    db: drizzle(client),
   };
 }
 
@@ -96,9 +108,7 @@ export function openPooledPool(target: DatabaseTarget, options: PoolOptions): Po
       // The one that was used last: the others' connections may rest.
       const session = idle.pop() ?? (await new Promise<Session>((take) => waiting.push(take)));
       try {
-        return await session.transaction(begin, (client) =>
-          work({ sql: client, db: drizzle(client) }),
-        );
+        return await session.transaction(begin, (client) => work(statementsOf(client)));
       } finally {
         giveBack(session);
       }

@@ -1,8 +1,24 @@
-import type { SQL } from "drizzle-orm";
+import { fillPlaceholders, type SQL } from "drizzle-orm";
+import { PgDialect } from "drizzle-orm/pg-core";
 import type { Database } from "./client.ts";
 
 /** Runs one statement and resolves to its rows; rejects as `Database.run` does. `usual` holds where a call says nothing. */
 export function rowsOf(database: Database, usual: { readonly deadlineMs?: number } = {}) {
   return <Row extends object>(statement: SQL, options = usual): Promise<Row[]> =>
     database.run(async ({ db }) => [...(await db.execute(statement))] as unknown as Row[], options);
+}
+
+/** What stands for the placeholders of a statement, by name. */
+export type Values = Readonly<Record<string, string | number | boolean | null>>;
+
+/**
+ * A statement whose text is always the same, with `sql.placeholder(name)` where its values go: written once by Drizzle,
+ * prepared once per connection. For what is done for each of many messages; a call rejects as `Database.run` does.
+ */
+export function preparedRows<Row extends object>(database: Database, statement: SQL) {
+  const { sql: text, params } = new PgDialect().sqlToQuery(statement);
+  return (values: Values): Promise<Row[]> => {
+    const parameters = fillPlaceholders(params, values);
+    return database.run(async ({ prepared }) => [...(await prepared<Row>(text, parameters))]);
+  };
 }

@@ -1,5 +1,6 @@
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import {
+  type AnyPgColumn,
   bigint,
   boolean,
   doublePrecision,
@@ -11,6 +12,15 @@ import {
   text,
 } from "drizzle-orm/pg-core";
 import { type Json, textMoment } from "./columns.ts";
+
+/** Where an entry is looked for, as an array of one text: `<tenant>/<project>`, and `<tenant>/` of the world. */
+export function memoryPlace(table: {
+  readonly tenantId: AnyPgColumn;
+  readonly scope: AnyPgColumn;
+  readonly projectKey: AnyPgColumn;
+}): SQL {
+  return sql`(ARRAY[${table.tenantId} || '/' || CASE WHEN ${table.scope} = 'world' THEN '' ELSE coalesce(${table.projectKey}, '') END])`;
+}
 
 /** What is known of a project, or of the world. */
 export const memoryEntries = pgTable(
@@ -37,9 +47,12 @@ export const memoryEntries = pgTable(
   },
   (table) => [
     primaryKey({ columns: [table.tenantId, table.entryId] }),
-    index("memory_entries_created_idx").on(table.tenantId, table.createdAt, table.entryId),
     index("memory_entries_recall_idx").on(table.tenantId, table.scope, table.projectKey),
-    index("memory_entries_tags_idx").using("gin", table.tags),
+    // Both parts in one index: the entries of a project are on as many pages. Without a list of pending entries,
+    // which every recall would read through.
+    index("memory_entries_place_idx")
+      .using("gin", memoryPlace(table), table.tags)
+      .with({ fastupdate: false }),
   ],
 );
 

@@ -29,6 +29,9 @@ import {
   wirePromotion,
 } from "./wire.ts";
 
+/** Saves and recalls that wait share statements: one more of them costs little. */
+const mostInWork = 1_024;
+
 export interface MemoryEndpoints {
   readonly memory: Memory;
   /** Whose transactions are read-only. */
@@ -67,7 +70,13 @@ function writing({ memory, metrics }: MemoryEndpoints): ConcernPart["endpoints"]
   }
 
   return [
-    writingEndpoint({ name: "memory-save", request: saveSchema, reply: entrySchema, handle: save }),
+    writingEndpoint({
+      name: "memory-save",
+      request: saveSchema,
+      reply: entrySchema,
+      handle: save,
+      mostInWork,
+    }),
     writingEndpoint({
       name: "memory-feedback",
       request: feedbackSchema,
@@ -140,6 +149,7 @@ function reading({ memory, recall }: MemoryEndpoints): ConcernPart["endpoints"] 
     endpoint({ name: "memory-list", request: listSchema, reply: listReplySchema, handle: list }),
     endpoint({
       name: "memory-recall",
+      mostInWork,
       request: recallSchema,
       reply: recallReplySchema,
       handle: recallSome,

@@ -1,6 +1,9 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
 import { epochMs } from "../../postgres/columns.ts";
+import { preparedRows } from "../../postgres/rows.ts";
+import { gathered } from "../../runtime/gathered.ts";
+import { memoryPlace } from "../../schema/memory.ts";
 import { memoryEntries } from "../../schema/tables.ts";
 import type { MemoryEntry } from "./entry.ts";
 import type { Scope } from "./promotion.ts";
@@ -38,44 +41,101 @@ const weight = sql`CASE ${counted} ${sql.join(
   sql` `,
 )} ELSE 0::float8 END`;
 
-/** `database` is one whose transactions are read-only: a recall that writes is refused by PostgreSQL. */
+/** Recalls of one shape that are under way at the same time, and questions of one statement. */
+const atOnce = 2;
+const mostTogether = 256;
+
+/**
+ * `database` is one whose transactions are read-only: a recall that writes is refused by PostgreSQL. Questions that come
+ * while others are being answered are answered together.
+ */
 export function openRecall(database: Database): Recall {
-  return {
-    async recall({ tenantId, scope, projectKey, tags, topK }) {
-      const asked = [...new Set(tags)];
-      const conditions = [sql`${of.tenantId} = ${tenantId}`, sql`${of.unsupportedReason} IS NULL`];
-      conditions.push(sql`${of.status} <> 'rejected'`);
-      if (scope !== undefined) conditions.push(sql`${of.scope} = ${scope}`);
-      if (projectKey !== undefined) conditions.push(ofProject(projectKey));
-      const { share, matches } = tagsOf(asked);
-      conditions.push(matches);
-      const score = sql<number>`${share} * (${weight})`;
-      const rows = await database.run(async ({ db }) =>
-        db
-          .select({ ...memoryFields, score, now: epochMs(sql`now()`) })
-          .from(of)
-          .where(sql.join(conditions, sql` AND `))
-          // Over all scripts alike, whatever the database's collation.
-          .orderBy(sql`${score} DESC, ${of.entryId} COLLATE "C"`)
-          .limit(topK),
-      );
-      return rows.map(({ score: own, now, ...entry }) => ({ entry, score: own, now }));
-    },
-  };
+  const byShape = new Map<string, (question: Question) => Promise<Recalled[]>>();
+
+  function ofShape(shape: Shape): (question: Question) => Promise<Recalled[]> {
+    const key = JSON.stringify(shape);
+    const known = byShape.get(key);
+    if (known !== undefined) return known;
+    const rows = preparedRows<FoundRow>(database, recalling(shape));
+    const made = gathered<Question, Recalled[]>(
+      async (questions) => {
+        const answers = questions.map((): Recalled[] => []);
+        const found = await rows({ asked: JSON.stringify(questions.map(toAsked)) });
+        for (const { i, score, now, ...entry } of found) answers[i]?.push({ entry, score, now });
+        return answers;
+      },
+      { atOnce, mostTogether },
+    );
+    byShape.set(key, made);
+    return made;
+  }
+
+  return { recall: (question) => ofShape(shapeOf(question))(question) };
 }
 
-function ofProject(projectKey: string): SQL {
-  return sql`(${of.projectKey} = ${projectKey} OR ${of.scope} = 'world')`;
+/** What a question asks for decides which indexes help: each shape has a statement of its own. */
+interface Shape {
+  readonly scope: boolean;
+  readonly project: boolean;
+  readonly tags: boolean;
 }
 
-function tagsOf(asked: readonly string[]): { share: SQL; matches: SQL } {
-  if (asked.length === 0)
-    return { share: sql`${of.confidence}`, matches: sql`${of.confidence} > 0` };
-  const list = sql`ARRAY(SELECT jsonb_array_elements_text(${JSON.stringify(asked)}::text::jsonb))`;
-  const matching = sql`(SELECT count(DISTINCT tag) FROM jsonb_array_elements_text(${of.tags}) AS own (tag)
-    WHERE own.tag = ANY (${list}))`;
-  return {
-    share: sql`${matching}::float8 / ${asked.length}::float8`,
-    matches: sql`${of.tags} ?| ${list}`,
-  };
+function shapeOf({ scope, projectKey, tags }: Question): Shape {
+  return { scope: scope !== undefined, project: projectKey !== undefined, tags: tags.length > 0 };
 }
+
+function toAsked({ tenantId, scope, projectKey, tags, topK }: Question, i: number) {
+  const own = [...new Set(tags)];
+  return { i, tenant_id: tenantId, scope, project_key: projectKey, tags: own, top_k: topK };
+}
+
+type FoundRow = MemoryEntry & {
+  /** Of the question. */
+  readonly i: number;
+  readonly score: number;
+  readonly now: number;
+};
+
+function recalling(shape: Shape): SQL {
+  const conditions = [
+    sql`${of.tenantId} = asked.tenant_id`,
+    sql`${of.unsupportedReason} IS NULL`,
+    sql`${of.status} <> 'rejected'`,
+    ...(shape.scope ? [sql`${of.scope} = asked.scope`] : []),
+    ...placeOf(shape),
+    shape.tags ? sql`${of.tags} ?| asked.tags` : sql`${of.confidence} > 0`,
+  ];
+  const score = sql`${shape.tags ? shareOfTags : of.confidence} * (${weight})`;
+  const fields = Object.entries(memoryFields).map(
+    ([name, field]) => sql`${field} AS ${sql.identifier(name)}`,
+  );
+  return sql`
+    SELECT asked.i, found.* FROM jsonb_to_recordset(${sql.placeholder("asked")}::text::jsonb)
+      AS asked (i int, tenant_id text, scope text, project_key text, tags text[], top_k int)
+    CROSS JOIN LATERAL (
+      SELECT ${sql.join(fields, sql`, `)}, ${score} AS score, ${epochMs(sql`now()`)} AS now
+      FROM ${of} WHERE ${sql.join(conditions, sql` AND `)}
+      -- Over all scripts alike, whatever the database's collation.
+      ORDER BY score DESC, ${of.entryId} COLLATE "C" LIMIT asked.top_k
+    ) AS found ORDER BY asked.i, found.score DESC, found.${sql.identifier("entryId")} COLLATE "C"`;
+}
+
+/**
+ * Entries of the world that were promoted from a project are the world's. With tags one index has both; the condition
+ * beside it is written so that no other index answers it, too.
+ */
+function placeOf({ project, tags }: Shape): SQL[] {
+  if (!project) return [];
+  if (!tags) {
+    return [
+      sql`(${of.scope} = 'project' AND ${of.projectKey} = asked.project_key OR ${of.scope} = 'world')`,
+    ];
+  }
+  return [
+    sql`${memoryPlace(of)} && ARRAY[asked.tenant_id || '/', asked.tenant_id || '/' || asked.project_key]`,
+    sql`(${of.scope} = 'world' OR coalesce(${of.projectKey}, '') = asked.project_key)`,
+  ];
+}
+
+const shareOfTags = sql`(SELECT count(*) FROM unnest(asked.tags) AS one (tag) WHERE ${of.tags} ? one.tag)::float8
+  / cardinality(asked.tags)`;

@@ -1,6 +1,8 @@
 import { and, asc, desc, eq, gt, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
 import { columnNames, epochMs, jsonOf } from "../../postgres/columns.ts";
+import { preparedRows } from "../../postgres/rows.ts";
+import { gathered } from "../../runtime/gathered.ts";
 import { memoryEntries, memoryFeedback, memoryPromotions } from "../../schema/tables.ts";
 import type { MemoryEntry, MemoryKey, NewMemory, Promotion } from "./entry.ts";
 import type { PromotionPolicy, Scope } from "./promotion.ts";
@@ -76,24 +78,27 @@ const isEntry = ({ tenantId, entryId }: MemoryKey) =>
 
 /** The database stays its opener's to close. */
 export function openMemory(database: Database): Memory {
+  const insert = preparedRows<SavedRow>(database, insertion());
+
+  async function savedOf(entries: readonly NewMemory[]): Promise<(MemoryEntry | null)[]> {
+    const rows = await insert({ entries: JSON.stringify(entries.map(toColumns)) });
+    const createdAt = new Map(rows.map((row) => [keyText(row.tenant_id, row.entry_id), row.at]));
+    return entries.map((entry) => {
+      const key = keyText(entry.tenantId, entry.entryId);
+      const at = createdAt.get(key);
+      // Of two with one id the first one is there.
+      createdAt.delete(key);
+      return at === undefined ? null : { ...entry, ...asNew, createdAt: at, lastSeenAt: null };
+    });
+  }
+
   async function wrote(statement: SQL): Promise<boolean> {
     const rows = await database.run(async ({ db }) => db.execute(statement));
     return rows.length > 0;
   }
 
   return {
-    async save(entry) {
-      const { promotionPolicy, ...rest } = entry;
-      const values = {
-        ...rest,
-        promotionPolicy: promotionPolicy === null ? null : { ...promotionPolicy },
-        ...{ tags: [...entry.tags], status: "provisional", promotionLevel: 0, version: 1 },
-      };
-      const [saved] = await database.run(async ({ db }) =>
-        db.insert(of).values(values).onConflictDoNothing().returning(memoryFields),
-      );
-      return saved ?? null;
-    },
+    save: gathered((entries) => savedOf(entries), { atOnce: 2, mostTogether: 64 }),
 
     async find(key) {
       const now = epochMs(sql`clock_timestamp()`);
@@ -182,6 +187,51 @@ export function openMemory(database: Database): Memory {
       );
       return Object.fromEntries(rows.map((row) => [row.trigger, row.promotions]));
     },
+  };
+}
+
+const asNew = { status: "provisional", promotionLevel: 0, version: 1 } as const;
+
+interface SavedRow {
+  readonly tenant_id: string;
+  readonly entry_id: string;
+  /** Epoch ms. */
+  readonly at: number;
+}
+
+const keyText = (tenantId: string, entryId: string) => JSON.stringify([tenantId, entryId]);
+
+/** In the order of their keys, so that replicas which save the same ones wait for each other and never in a circle. */
+function insertion(): SQL {
+  const given = [
+    ...[of.tenantId, of.entryId, of.scope, of.projectKey, of.tags, of.insight, of.confidence],
+    ...[of.promotionPolicy, of.evidence, of.unsupportedReason],
+  ];
+  const columns = columnNames(...given);
+  return sql`
+    INSERT INTO ${of} (${columns}, ${columnNames(of.status, of.promotionLevel, of.version)})
+    SELECT ${columns}, ${asNew.status}::text, ${asNew.promotionLevel}::int, ${asNew.version}::int
+    FROM ROWS FROM (jsonb_to_recordset(${sql.placeholder("entries")}::text::jsonb)
+      AS (tenant_id text, entry_id text, scope text, project_key text, tags jsonb, insight text,
+        confidence float8, promotion_policy jsonb, evidence jsonb, unsupported_reason text))
+      WITH ORDINALITY AS entry (${columns}, i)
+    ORDER BY ${columnNames(of.tenantId, of.entryId)}, i
+    ON CONFLICT DO NOTHING
+    RETURNING ${columnNames(of.tenantId, of.entryId)}, ${epochMs(of.createdAt)} AS at`;
+}
+
+function toColumns(entry: NewMemory) {
+  return {
+    tenant_id: entry.tenantId,
+    entry_id: entry.entryId,
+    scope: entry.scope,
+    project_key: entry.projectKey,
+    tags: entry.tags,
+    insight: entry.insight,
+    confidence: entry.confidence,
+    promotion_policy: entry.promotionPolicy,
+    evidence: entry.evidence,
+    unsupported_reason: entry.unsupportedReason,
   };
 }
 

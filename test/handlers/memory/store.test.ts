@@ -185,11 +185,66 @@ test("recall keeps to tenant, scope and project; the world is everybody's", asyn
   await store.save(entry("w", { scope: "world", projectKey: null }));
   await store.save(entry("x", { tenantId: "acme" }));
   const found = async (changes: Partial<Question>) => idsOf(await reader.recall(question(changes)));
-  expect(await found({})).toEqual(["a", "b", "w"]);
-  expect(await found({ projectKey: "shop" })).toEqual(["a", "w"]);
-  expect(await found({ projectKey: "shop", scope: "project" })).toEqual(["a"]);
-  expect(await found({ scope: "world" })).toEqual(["w"]);
-  expect(await found({ tenantId: "acme" })).toEqual(["x"]);
+  await store.save(entry("p", { projectKey: "other" }));
+  await promote(store, key("p"), { ...approval, reviewer: "Ada" });
+  await store.save(entry("n", { projectKey: null }));
+  for (const tags of [[], ["pay"]]) {
+    expect(await found({ tags })).toEqual(["a", "b", "n", "p", "w"]);
+    expect(await found({ tags, projectKey: "shop" })).toEqual(["a", "p", "w"]);
+    expect(await found({ tags, projectKey: "shop", scope: "project" })).toEqual(["a"]);
+    expect(await found({ tags, scope: "world" })).toEqual(["p", "w"]);
+    expect(await found({ tags, tenantId: "acme" })).toEqual(["x"]);
+  }
+  // Names that would be one another's, were they only put together.
+  await store.save(entry("t", { tenantId: "default/shop", projectKey: null }));
+  await store.save(entry("u", { tenantId: "default", projectKey: "shop/x" }));
+  expect(await found({ tags: ["pay"], tenantId: "default/shop", projectKey: "x" })).toEqual([]);
+  expect(await found({ tags: ["pay"], projectKey: "shop/x" })).toEqual(["p", "u", "w"]);
+});
+
+test("questions that come at once are each answered as if it came alone", async () => {
+  await store.save(entry("a"));
+  await store.save(entry("b", { projectKey: "other", tags: ["refund"] }));
+  await store.save(entry("x", { tenantId: "acme" }));
+  const asked = Array.from({ length: 300 }, (_, i) =>
+    question({
+      ...{ tenantId: i % 5 ? "default" : "acme", tags: i % 2 ? ["pay", `t${i}`] : [] },
+      ...(i % 3 === 0 && { projectKey: i % 4 ? "shop" : "other" }),
+      topK: 1 + (i % 2),
+    }),
+  );
+  const idsAndScores = (found: Awaited<ReturnType<Recall["recall"]>>) =>
+    found.map((one) => [one.entry.entryId, one.score]);
+  const together = await Promise.all(asked.map((one) => reader.recall(one)));
+  for (const [i, found] of together.entries()) {
+    const alone = await reader.recall(asked[i] as Question);
+    expect(idsAndScores(found)).toEqual(idsAndScores(alone));
+  }
+});
+
+test("of entries that are saved at once each id is saved once, over replicas, too", async () => {
+  const replicas = [store, openMemory(connect(false))];
+  const asked = Array.from({ length: 400 }, (_, i) =>
+    entry(`e${(i * 7) % 101}`, { insight: `number ${i}`, tenantId: i % 2 ? "default" : "acme" }),
+  );
+  const saved = await Promise.all(
+    asked.map((one, i) => (replicas[i % 3 ? 0 : 1] ?? store).save(one)),
+  );
+  const winners = saved.filter((one) => one !== null);
+  expect(winners).toHaveLength(new Set(asked.map((one) => `${one.tenantId} ${one.entryId}`)).size);
+  for (const one of winners) expect((await store.find(one))?.entry).toEqual(one);
+});
+
+test("an entry that PostgreSQL refuses takes no other with it", async () => {
+  await own.sql`ALTER TABLE memory_entries ADD CONSTRAINT none CHECK (insight <> 'bad')`;
+  const asked = Array.from({ length: 40 }, (_, i) =>
+    store.save(entry(`e${i}`, { insight: i % 9 === 4 ? "bad" : "good" })),
+  );
+  const settled = await Promise.allSettled(asked);
+  for (const [i, one] of settled.entries()) {
+    expect(one.status).toBe(i % 9 === 4 ? "rejected" : "fulfilled");
+  }
+  expect(await store.list({ tenantId: "default" }, null, 100)).toHaveLength(36);
 });
 
 /** Of every row, and of which transaction wrote it. */

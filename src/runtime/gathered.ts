@@ -1,0 +1,52 @@
+import { isRefusal } from "../errors.ts";
+
+export interface GatheredOptions {
+  /** Batches under way at the same time. */
+  readonly atOnce: number;
+  /** Items of one batch, at most. */
+  readonly mostTogether: number;
+}
+
+interface Waiting<T, R> {
+  readonly item: T;
+  readonly resolve: (result: R) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Handles items that come one by one: at once while nothing is under way, together with what has come meanwhile
+ * otherwise. `handle` resolves to a result for each, in their order. A batch that is refused is halved until the refused
+ * ones are alone: one's refusal is not the others'.
+ */
+export function gathered<T, R>(
+  handle: (items: readonly T[]) => Promise<readonly R[]>,
+  { atOnce, mostTogether }: GatheredOptions,
+): (item: T) => Promise<R> {
+  const waiting: Waiting<T, R>[] = [];
+  let underWay = 0;
+
+  async function settle(batch: readonly Waiting<T, R>[]): Promise<void> {
+    try {
+      const results = await handle(batch.map(({ item }) => item));
+      for (const [i, { resolve }] of batch.entries()) resolve(results[i] as R);
+    } catch (error) {
+      if (isRefusal(error) && batch.length > 1) {
+        const middle = Math.ceil(batch.length / 2);
+        await settle(batch.slice(0, middle));
+        await settle(batch.slice(middle));
+      } else for (const { reject } of batch) reject(error);
+    }
+  }
+
+  async function work(): Promise<void> {
+    underWay += 1;
+    while (waiting.length > 0) await settle(waiting.splice(0, mostTogether));
+    underWay -= 1;
+  }
+
+  return (item) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ item, resolve, reject });
+      if (underWay < atOnce) void work();
+    });
+}
