@@ -37,7 +37,8 @@ export async function* readBatches(
       if (last) break;
     }
     yield found;
-    if (!last) last = (await consumer.info()).num_pending === 0;
+    // A batch that came short: what was there may have been removed meanwhile.
+    if (!last && found.length < batch) last = (await consumer.info()).num_pending === 0;
   }
 }
 

@@ -2,10 +2,7 @@ import { hash } from "node:crypto";
 import type { ExperienceEvent } from "../extractor/event.ts";
 import { type CountBy, windowIndex } from "../extractor/evidence.ts";
 import type { Rule } from "../extractor/rules/index.ts";
-import { servedBy } from "../extractor/signature.ts";
-import { cachedSubject } from "../extractor/subjects.ts";
-import { nameOf } from "../extractor/successes.ts";
-import { fleetSubject } from "./fleet.ts";
+import { holdEvents, type Owner, type Run, type Step } from "./held.ts";
 
 /** How big one signature was in one window. */
 export interface SignatureWindow {
@@ -66,119 +63,124 @@ export function countWindows(
   rules: readonly Rule[],
   settings: CountSettings,
 ): Counted {
+  const held = holdEvents(rules, settings.countBy);
+  for (const event of events) held.add(event);
+  const counting = countRuns(held.runs(), windows, settings);
+  for (;;) {
+    const { done, value } = counting.next();
+    if (done) return value;
+  }
+}
+
+/** So many steps, and others get their turn. */
+const stepsAtOnce = 2_000;
+
+/** The same of runs; yields now and then, so that whoever counts many can let others work in between. */
+export function* countRuns(
+  runs: Iterable<Run>,
+  windows: ReadonlySet<number>,
+  settings: CountSettings,
+): Generator<undefined, Counted> {
+  const { windowMs, recoveryMs } = settings;
   const tallies = new Map<string, Tally>();
-  const seen = new Map<string, RunTally>();
-  for (const run of runsFrom(events, settings.countBy)) {
-    noteSeen(run, windows, seen, settings.windowMs);
+  const seen: Seen = new Map();
+  let steps = 0;
+  for (const run of runs) {
+    const counted: CountedRun = { runId: run.runId };
+    noteSeen(run, counted, windows, seen, windowMs);
     for (const [i, step] of run.steps.entries()) {
-      const window = windowIndex(step.ts, settings.windowMs);
+      const { owner, evidence } = step.kind;
+      if (evidence.length === 0) continue;
+      const window = windowIndex(step.ts, windowMs);
       if (!windows.has(window)) continue;
-      for (const rule of rules) {
-        const signals = rule.signature(step);
-        if (signals === null) continue;
-        const subject = cachedSubject(rule, step, signals);
-        const fleet = fleetSubject(rule, step, signals);
-        for (const one of fleet === null ? [subject] : [subject, fleet]) {
-          const key = `${one.lessonKey} ${window}`;
-          const tally = tallies.get(key) ?? newTally(one.lessonKey, window, one);
+      for (const { rule, subjects } of evidence) {
+        for (const { lessonKey, scope } of subjects) {
+          const key = `${lessonKey} ${window}`;
+          const tally = tallies.get(key) ?? newTally(lessonKey, window, scope, owner);
           tallies.set(key, tally);
-          noteFailure(tally, run, i, rule, settings.recoveryMs);
+          noteFailure(tally, run, counted, i, rule, recoveryMs);
         }
       }
     }
+    steps += run.steps.length;
+    if (steps < stepsAtOnce) continue;
+    steps = 0;
+    yield;
   }
-  const runsSeen = seenBy(seen.values());
+  const runsSeen = seenBy(seen);
   return {
-    signatures: [...tallies.values()].map((tally) => signatureWindow(tally, runsSeen, settings)),
-    runs: [...seen.values()].map(({ runs, ...rest }) => ({ ...rest, ...countedRuns(runs) })),
+    signatures: [...tallies.values()].map((tally) => signatureWindow(tally, runsSeen, windowMs)),
+    runs: [...seen].flatMap(([window, owners]) =>
+      [...owners].map(([owner, tally]) => ({
+        ...{ ...owner, windowStart: window * windowMs },
+        ...countedRuns(tally),
+      })),
+    ),
   };
 }
 
-/** What counts as one, with all its events by time. */
-interface Run {
-  /** Null: an event without a run, which counts for itself. */
+/** A run, wherever it is counted. */
+interface CountedRun {
   readonly runId: string | null;
-  readonly steps: readonly ExperienceEvent[];
-}
-
-function runsFrom(events: Iterable<ExperienceEvent>, countBy: CountBy): Run[] {
-  const runs = new Map<string, Map<string, ExperienceEvent>>();
-  for (const event of events) {
-    const { tenantId, agentId, eventId, runId, ts } = event;
-    const isCounted = countBy === "run" && runId !== undefined;
-    const key = isCounted ? `${tenantId}\0run\0${runId}` : `${tenantId}\0${agentId}\0${eventId}`;
-    const steps = runs.get(key) ?? new Map();
-    runs.set(key, steps.set(`${agentId}\0${eventId}\0${ts}`, event));
-  }
-  return [...runs.values()].map((found) => {
-    const steps = [...found.values()].sort(byTime);
-    const [first] = steps;
-    return { runId: countBy === "run" ? (first?.runId ?? null) : null, steps };
-  });
-}
-
-function byTime(a: ExperienceEvent, b: ExperienceEvent): number {
-  if (a.ts !== b.ts) return a.ts - b.ts;
-  return a.eventId < b.eventId ? -1 : a.eventId > b.eventId ? 1 : 0;
+  hash?: number;
 }
 
 /** Which runs there were, and how many events that count for themselves. */
 interface Runs {
-  readonly ids: Set<string>;
+  readonly runs: Set<CountedRun>;
   single: number;
 }
 
-interface RunTally {
-  readonly tenantId: string;
-  readonly agentId: string;
-  readonly taskType: string;
-  readonly windowStart: number;
-  readonly runs: Runs;
-}
+/** By window and owner. */
+type Seen = Map<number, Map<Owner, Runs>>;
 
-const noRuns = (): Runs => ({ ids: new Set(), single: 0 });
+const noRuns = (): Runs => ({ runs: new Set(), single: 0 });
 
-function noteRun(runs: Runs, run: Run): void {
+function noteRun(runs: Runs, run: CountedRun): void {
   if (run.runId === null) runs.single += 1;
-  else runs.ids.add(run.runId);
+  else runs.runs.add(run);
 }
 
-function countedRuns({ ids, single }: Runs) {
-  return { runHashes: [...ids].map(runHash).sort((a, b) => a - b), singleEvents: single };
+function countedRuns({ runs, single }: Runs) {
+  return { runHashes: [...runs].map(runHash).sort((a, b) => a - b), singleEvents: single };
 }
 
 /** 52 bits: exact as a number here and in PostgreSQL. */
-function runHash(runId: string): number {
-  return Number.parseInt(hash("sha256", runId, "hex").slice(0, 13), 16);
+function runHash(run: CountedRun): number {
+  run.hash ??= Number.parseInt(hash("sha256", run.runId ?? "", "hex").slice(0, 13), 16);
+  return run.hash;
 }
 
 function noteSeen(
   run: Run,
+  counted: CountedRun,
   windows: ReadonlySet<number>,
-  seen: Map<string, RunTally>,
+  seen: Seen,
   windowMs: number,
 ): void {
-  const noted = new Set<string>();
-  for (const { tenantId, agentId, taskType, ts } of run.steps) {
+  // An event that counts for itself may bear several times, and does so once in a window.
+  const single = new Set<Runs>();
+  for (const { ts, kind } of run.steps) {
     const window = windowIndex(ts, windowMs);
-    const key = `${window}\0${tenantId}\0${agentId}\0${taskType}`;
-    if (!windows.has(window) || noted.has(key)) continue;
-    noted.add(key);
-    const windowStart = window * windowMs;
-    const tally = seen.get(key) ?? { tenantId, agentId, taskType, windowStart, runs: noRuns() };
-    seen.set(key, tally);
-    noteRun(tally.runs, run);
+    if (!windows.has(window)) continue;
+    const owners = seen.get(window) ?? new Map<Owner, Runs>();
+    seen.set(window, owners);
+    const runs = owners.get(kind.owner) ?? noRuns();
+    owners.set(kind.owner, runs);
+    if (counted.runId !== null) runs.runs.add(counted);
+    else single.add(runs);
   }
+  for (const runs of single) runs.single += 1;
 }
 
 interface Tally {
   readonly lessonKey: string;
   readonly window: number;
-  readonly of: { readonly tenantId: string; readonly agentId: string; readonly taskType: string };
+  readonly owner: Owner;
   readonly scope: "agent" | "fleet";
   readonly events: Set<string>;
   readonly runs: Runs;
-  readonly failed: Set<Run>;
+  readonly failed: Set<CountedRun>;
   readonly agents: Set<string>;
   readonly between: Map<string, number>;
   recovered: number;
@@ -189,90 +191,104 @@ interface Tally {
   lastAt: number;
 }
 
-function newTally(
-  lessonKey: string,
-  window: number,
-  { scope, ...of }: Tally["of"] & Pick<Tally, "scope">,
-): Tally {
+function newTally(lessonKey: string, window: number, scope: Tally["scope"], owner: Owner): Tally {
   return {
-    ...{ lessonKey, window, scope, of, events: new Set(), runs: noRuns(), failed: new Set() },
+    ...{ lessonKey, window, scope, owner, events: new Set(), runs: noRuns(), failed: new Set() },
     ...{ agents: new Set(), between: new Map(), recovered: 0 },
     ...{ unchangedRetries: 0, nextSteps: 0, nextWorked: 0 },
     ...{ firstAt: Number.POSITIVE_INFINITY, lastAt: Number.NEGATIVE_INFINITY },
   };
 }
 
-function noteFailure(tally: Tally, run: Run, at: number, rule: Rule, recoveryMs: number): void {
+function noteFailure(
+  tally: Tally,
+  run: Run,
+  counted: CountedRun,
+  at: number,
+  rule: Rule,
+  recoveryMs: number,
+): void {
   const step = run.steps[at];
   if (step === undefined) return;
-  tally.events.add(`${step.agentId}\0${run.runId ?? ""}\0${step.eventId}`);
-  tally.agents.add(step.agentId);
+  const { agentId } = step.kind.owner;
+  tally.events.add(`${agentId}\0${run.runId ?? ""}\0${step.eventId}`);
+  tally.agents.add(agentId);
   tally.firstAt = Math.min(tally.firstAt, step.ts);
   tally.lastAt = Math.max(tally.lastAt, step.ts);
   const next = run.steps[at + 1];
   if (next && isSame(next, step) && failsAlike(rule, next, step)) tally.unchangedRetries += 1;
   if (next && next.ts <= step.ts + recoveryMs) {
     tally.nextSteps += 1;
-    if (next.ok && rule.signature(next) === null) tally.nextWorked += 1;
+    if (works(next, rule)) tally.nextWorked += 1;
   }
-  if (tally.failed.has(run)) return;
-  tally.failed.add(run);
-  noteRun(tally.runs, run);
-  const success = run.steps.findIndex(
-    (later, i) => i > at && isSame(later, step) && later.ok && rule.signature(later) === null,
-  );
-  const recovery = run.steps[success];
-  if (recovery === undefined || recovery.ts > step.ts + recoveryMs) return;
+  if (tally.failed.has(counted)) return;
+  tally.failed.add(counted);
+  noteRun(tally.runs, counted);
+  const success = successAfter(run.steps, at, rule, recoveryMs);
+  if (success === -1) return;
   tally.recovered += 1;
-  const own = nameOf(servedBy(step));
-  const tools = run.steps.slice(at + 1, success).flatMap(({ tool }) => tool ?? []);
-  for (const tool of new Set(tools.filter((name) => name !== own))) {
+  const tools = run.steps.slice(at + 1, success).flatMap(({ kind }) => kind.tool ?? []);
+  for (const tool of new Set(tools.filter((name) => name !== step.kind.name))) {
     tally.between.set(tool, (tally.between.get(tool) ?? 0) + 1);
   }
 }
 
-function failsAlike(rule: Rule, one: ExperienceEvent, other: ExperienceEvent): boolean {
-  return JSON.stringify(rule.signature(one)) === JSON.stringify(rule.signature(other));
+/** Where the same worked within the time for recovery; -1: nowhere. */
+function successAfter(steps: Run["steps"], at: number, rule: Rule, recoveryMs: number): number {
+  const failed = steps[at] as Step;
+  for (let i = at + 1; i < steps.length; i += 1) {
+    const later = steps[i] as Step;
+    if (later.ts > failed.ts + recoveryMs) return -1;
+    if (isSame(later, failed) && works(later, rule)) return i;
+  }
+  return -1;
+}
+
+const works = ({ kind }: Step, rule: Rule) => kind.ok && signatureOf(kind, rule) === undefined;
+
+function signatureOf({ evidence }: Step["kind"], rule: Rule): string | undefined {
+  return evidence.find((one) => one.rule === rule)?.text;
+}
+
+function failsAlike(rule: Rule, one: Step, other: Step): boolean {
+  return signatureOf(one.kind, rule) === signatureOf(other.kind, rule);
 }
 
 /** The same tool, or the same model where neither called a tool. */
-function isSame(one: ExperienceEvent, other: ExperienceEvent): boolean {
-  return nameOf(servedBy(one)) === nameOf(servedBy(other));
+function isSame(one: Step, other: Step): boolean {
+  return one.kind.name === other.kind.name;
 }
 
 /** How many runs there were, of one agent and task in one window, and of all of the tenant's together. */
-function seenBy(tallies: Iterable<RunTally>): (tally: Tally, windowStart: number) => number {
-  const byKey = new Map<string, Runs>();
-  for (const { windowStart, tenantId, agentId, taskType, runs } of tallies) {
-    for (const key of [
-      `${windowStart}\0${tenantId}\0${agentId}\0${taskType}`,
-      `${windowStart}\0${tenantId}`,
-    ]) {
-      const all = byKey.get(key) ?? noRuns();
-      byKey.set(key, all);
-      for (const id of runs.ids) all.ids.add(id);
-      all.single += runs.single;
+function seenBy(seen: Seen): (tally: Tally) => number {
+  const tenants = new Map<string, Runs>();
+  for (const [window, owners] of seen) {
+    for (const [{ tenantId }, { runs, single }] of owners) {
+      const key = `${window} ${tenantId}`;
+      const all = tenants.get(key) ?? noRuns();
+      tenants.set(key, all);
+      for (const run of runs) all.runs.add(run);
+      all.single += single;
     }
   }
-  return ({ scope, of: { tenantId, agentId, taskType } }, windowStart) => {
-    const key = `${windowStart}\0${tenantId}`;
-    const found = byKey.get(scope === "fleet" ? key : `${key}\0${agentId}\0${taskType}`);
-    return found === undefined ? 0 : found.ids.size + found.single;
+  return ({ scope, window, owner }) => {
+    const found =
+      scope === "fleet" ? tenants.get(`${window} ${owner.tenantId}`) : seen.get(window)?.get(owner);
+    return found === undefined ? 0 : found.runs.size + found.single;
   };
 }
 
 function signatureWindow(
   tally: Tally,
   runsSeen: ReturnType<typeof seenBy>,
-  { windowMs }: CountSettings,
+  windowMs: number,
 ): SignatureWindow {
-  const windowStart = tally.window * windowMs;
   return {
     lessonKey: tally.lessonKey,
-    windowStart,
+    windowStart: tally.window * windowMs,
     events: tally.events.size,
     ...countedRuns(tally.runs),
-    runsSeen: runsSeen(tally, windowStart),
+    runsSeen: runsSeen(tally),
     agents: tally.agents.size,
     runsRecovered: tally.recovered,
     between: Object.fromEntries([...tally.between].sort(([a], [b]) => (a < b ? -1 : 1))),

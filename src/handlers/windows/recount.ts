@@ -1,16 +1,34 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { getHeapStatistics } from "node:v8";
 import type { Logger } from "../../log.ts";
+import { pause } from "../../runtime/backoff.ts";
+import { groupBy } from "../../runtime/grouping.ts";
 import type { Upkeep } from "../../runtime/maintenance.ts";
 import type { ExperienceEvent } from "../extractor/event.ts";
 import { windowIndex } from "../extractor/evidence.ts";
 import type { Rule } from "../extractor/rules/index.ts";
-import { type CountSettings, countWindows } from "./count.ts";
+import {
+  type Counted,
+  type CountSettings,
+  countRuns,
+  type RunWindow,
+  type SignatureWindow,
+} from "./count.ts";
+import { holdEvents } from "./held.ts";
 import type { DueWindow, WindowStore } from "./store.ts";
 
 /** So many windows in one reading of the stream at most; fewer where their events are many. */
 const mostWindows = 500;
-/** So many events are held at once, some 100 MB; the newest windows wait for the next reading. */
-const mostHeld = 300_000;
+/** So many events are held at once at most, some 180 bytes each; the newest windows wait for the next reading. */
+const mostHeld = 1_250_000;
+/** Of the memory that the process may have, at most so much is for events. */
+const shareOfHeap = 0.4;
+const bytesHeld = 200;
+/** So many rows in one statement, about. */
+const rowsAtOnce = 2_000;
 const longestPauseMs = 30_000;
+/** While it cannot be counted yet, it is asked again so often. */
+const askedAgainMs = 1_000;
 
 export interface RecountOptions {
   readonly store: Pick<WindowStore, "due" | "replace">;
@@ -34,6 +52,8 @@ export function recount(options: RecountOptions): Upkeep {
     name: "counting windows",
     everyMs: Math.min(longestPauseMs, settings.windowMs / 4),
     async run(signal) {
+      // Whoever is behind counts as soon as it no longer is, and not at the next turn.
+      while (!signal.aborted && !(await isDue())) await pause(askedAgainMs, signal);
       while (!signal.aborted && (await isDue()) && (await recountSome(options)) > 0);
     },
   };
@@ -45,26 +65,67 @@ export async function recountSome(options: RecountOptions): Promise<number> {
   const due = await store.due(mostWindows);
   const [oldest] = due;
   if (oldest === undefined) return 0;
-  const held = createHolding(due, settings);
-  for await (const events of read(oldest.start - settings.maxFutureMs)) held.add(events);
-  const { windows, events } = held.content();
+  const holding = createHolding(due, rules, settings);
+  for await (const events of read(oldest.start - settings.maxFutureMs)) holding.add(events);
+  const { windows, held } = holding;
   const indexes = new Set(windows.map(({ start }) => windowIndex(start, settings.windowMs)));
-  await store.replace(windows, countWindows(events, indexes, rules, settings));
-  counted(windows.length);
-  log.debug({ windows: windows.length, events: events.length }, "windows counted");
+  const all = await inTurns(countRuns(held.runs(), indexes, settings));
+  for (const part of partsOf(windows, all)) {
+    await store.replace(part.windows, part.counted);
+    counted(part.windows.length);
+  }
+  log.debug({ windows: windows.length, events: held.size() }, "windows counted");
   return windows.length;
 }
 
+/** Lets everything else of the process have its turn in between. */
+async function inTurns<T>(work: Generator<undefined, T>): Promise<T> {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+    await turn();
+  }
+}
+
+interface Part {
+  readonly windows: readonly DueWindow[];
+  readonly counted: Counted;
+}
+
+/** Whole windows, so that each statement says of its windows that they are counted, and no statement is long. */
+function* partsOf(windows: readonly DueWindow[], { signatures, runs }: Counted): Generator<Part> {
+  const keyOf = ({ windowStart }: { readonly windowStart: number }) => String(windowStart);
+  const [signaturesOf, runsOf] = [groupBy(signatures, keyOf), groupBy(runs, keyOf)];
+  let part = emptyPart();
+  for (const [i, window] of windows.entries()) {
+    const key = String(window.start);
+    part.windows.push(window);
+    part.counted.signatures.push(...(signaturesOf.get(key) ?? []));
+    part.counted.runs.push(...(runsOf.get(key) ?? []));
+    const rows = part.counted.signatures.length + part.counted.runs.length;
+    if (rows < rowsAtOnce && i < windows.length - 1) continue;
+    yield part;
+    part = emptyPart();
+  }
+}
+
+function emptyPart() {
+  const counted = { signatures: [] as SignatureWindow[], runs: [] as RunWindow[] };
+  return { windows: [] as DueWindow[], counted };
+}
+
 /**
- * Holds the events of windows and of the time for recovery after them. Past `mostHeld` the newest
+ * Holds the events of windows and of the time for recovery after them. Where they are too many the newest
  * window is given up, all but the oldest.
  */
-function createHolding(due: readonly DueWindow[], { windowMs, recoveryMs }: CountSettings) {
+function createHolding(due: readonly DueWindow[], rules: readonly Rule[], settings: CountSettings) {
+  const { windowMs, recoveryMs, countBy } = settings;
+  const most = Math.min(mostHeld, (shareOfHeap * getHeapStatistics().heap_size_limit) / bytesHeld);
   const windows = [...due];
+  const held = holdEvents(rules, countBy);
   let wanted = new Set(windows.map(({ start }) => start / windowMs));
-  let events: ExperienceEvent[] = [];
 
-  function isWanted({ ts }: ExperienceEvent): boolean {
+  function isWanted(ts: number): boolean {
     const last = windowIndex(ts, windowMs);
     for (let index = windowIndex(ts - recoveryMs, windowMs); index <= last; index += 1) {
       if (wanted.has(index)) return true;
@@ -73,14 +134,15 @@ function createHolding(due: readonly DueWindow[], { windowMs, recoveryMs }: Coun
   }
 
   return {
+    windows,
+    held,
     add(found: readonly ExperienceEvent[]) {
-      for (const event of found) if (isWanted(event)) events.push(event);
-      while (events.length > mostHeld && windows.length > 1) {
+      for (const event of found) if (isWanted(event.ts)) held.add(event);
+      while (held.size() > most && windows.length > 1) {
         windows.pop();
         wanted = new Set(windows.map(({ start }) => start / windowMs));
-        events = events.filter(isWanted);
+        held.keepOnly(isWanted);
       }
     },
-    content: () => ({ windows, events }),
   };
 }

@@ -44,7 +44,7 @@ export const keptCodes: readonly Kept[] = [
   {
     what: "a status of a process",
     pattern:
-      /\b(?:exit(?:ed)?|exit(?:ed)?[ _-]?(?:code|status|value)|(?:exited|terminated|returned|failed|finished|died|completed)(?: non-?zero)?(?: with)?(?: an?)?(?: exit)? (?:code|status)|exited with|return(?:ed)? code|returncode|rc|retcode)[ :=(]{0,3}(-?\d{1,10})\b\)?/gi,
+      /\b(?:exit(?:ed)?|exit(?:ed)?[ _-]?(?:code|status|value)|(?:exited|terminated|returned|failed|finished|died|completed)(?: non-?zero)?(?: with)?(?: an?)?(?: exit)? (?:code|status)|exited with|return(?:ed)? code|returncode|rc|retcode)[ :=(]{1,3}(-?\d{1,10})\b\)?/gi,
     as: (_, code) => `exit code ${code}`,
   },
   {
@@ -105,10 +105,11 @@ export const keptCodes: readonly Kept[] = [
   {
     what: "what is called a code, a status or a reason",
     pattern: new RegExp(
-      `${notOfErrors}\\b(?:code|status|reason|result|retcode|rc)['"]?(?: is| was| of)?[ :=([]{1,3}['"]?(?:([A-Z][A-Z0-9_-]{0,40}|-?\\d{1,6})\\b|([a-z][a-z0-9]*(?:[_.][a-z0-9]+)+)\\b(?=['"]))['")\\]]?`,
+      `${notOfErrors}\\b(?:[Cc]ode|CODE|[Ss]tatus|[Rr]eason|result|retcode|rc)['"]?(?: is| was| of)?[ :=([]{1,3}['"]?(?:([A-Z][A-Z0-9_-]{0,40}|-?\\d{1,6})\\b|([a-z][a-z0-9]*(?:[_.][a-z0-9]+)+)\\b(?=['"]))['")\\]]?`,
       "g",
     ),
-    as: (match, upper, lower) => `${(/^[a-z]+/i.exec(match) ?? ["code"])[0]} ${upper || lower}`,
+    as: (match, upper, lower) =>
+      `${(/^[a-z]+/i.exec(match) ?? ["code"])[0].toLowerCase()} ${upper || lower}`,
   },
 ];
 

@@ -23,7 +23,7 @@ const before: readonly (readonly [what: string, before: string])[] = [
   ],
   [
     "a command, a flag or an argument",
-    "(?:command not found:|unknown (?:command|subcommand|option|flag|argument|shorthand flag|revision|target|recipe)(?: or path)?:?|unrecognized (?:command|subcommand|option|arguments?|flag):?|(?:invalid|illegal|no such|unexpected|missing|required|ambiguous) (?:option|flag|switch|subcommand|command|argument)s?(?: --)?:?|(?:missing|required) (?:\\d+ )?(?:required )?(?:positional |keyword-only )?arguments?:|unexpected keyword argument|multiple values for (?:keyword )?argument|the following arguments are required:|missing script:|no rule to make target|executable file not found in \\$PATH:|invalid choice:)",
+    "(?:command not found:|unknown (?:command|subcommand|option|flag|argument|shorthand flag|revision|target|recipe)(?: or path)?:?|unrecognized (?:command|subcommand|option|arguments?|flag):?|(?:invalid|illegal|no such|unexpected|missing|required) (?:option|flag|switch|subcommand|command|argument)s?(?: --)?:?|ambiguous (?:option|flag|command)s?:?|(?:missing|required) (?:\\d+ )?(?:required )?(?:positional |keyword-only )?arguments?:|unexpected keyword argument|multiple values for (?:keyword )?argument|the following arguments are required:|missing script:|no rule to make target|executable file not found in \\$PATH:|invalid choice:)",
   ],
   [
     "an attribute, a method or a variable",
@@ -37,7 +37,7 @@ const before: readonly (readonly [what: string, before: string])[] = [
 
 /** Too general to be followed by a name, unless that is quoted. */
 const beforeQuoted =
-  "(?:class|package|library|plugin|tool|preset|loader|role|extension|function|procedure|sequence|collection|view|index|property|attribute|method|name|field|parameter|setting|permission|scope|gem|executable|script|keyword|argument|option|flag|app)";
+  "(?:(?<!\\b(?:in|at|inside|from) )(?:class|function|procedure|method)|(?<!\\bambiguous )argument|package|library|plugin|tool|preset|loader|role|extension|sequence|collection|view|index|property|attribute|name|field|parameter|setting|permission|scope|gem|executable|script|keyword|option|flag|app)";
 
 /** What stands behind it. */
 const behind: readonly (readonly [what: string, behind: string])[] = [
@@ -70,6 +70,11 @@ export const keptNames: readonly KeptName[] = [
   {
     what: "a quoted name after a word for what it names",
     pattern: new RegExp(`(?<![\\w])(${beforeQuoted}:? ["'\`])${name}(["'\`])`, "gi"),
+  },
+  {
+    what: "a header that is missing",
+    pattern:
+      /(\bfatal error: ["'<]?)([\w./+-]{1,100}\.(?:h|hh|hpp|hxx|inc))([">']?: (?:no such file|file not found))/gi,
   },
   {
     what: "a type that the language has",

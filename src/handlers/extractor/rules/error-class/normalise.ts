@@ -94,9 +94,32 @@ const placeholder = "<(?:s|n|id|path|url|host|time|duration|size|amount)>";
 const repeated = new RegExp(`(${placeholder})(?:(?:, ?| and | or | ?[-:/x] ?| )\\1)+`, "g");
 const framesBehind = /(?: (?:at|in) (?:async |new )?(?:[\w.$]+ )?\(?<path>\)?)+$/;
 
-/** Lists of one kind are as long as they happen to be; a position behind an error is not the error. */
+/** By which a service finds the request again, said of some occurrences and not of others. */
+const requestBehind =
+  /(?: ?[([{,;.|-] ?(?:(?:request|trace|correlation|span|event|error|log|operation|invocation|session|cf-ray|ray)[ _-]?id|request|reference|ref)[ :=#]{1,3}<(?:id|s|n)>[)\]}.]{0,2})+$/i;
+
+/** One or many of them: that is how often it happened. */
+const counted =
+  /(?<=<n> (?:\w+ )?)(error|warning|problem|failure|issue|argument|element|item|row|file|test|attempt|time|value|character|token|message|request|line|column|node|pod|replica|connection|process|module|check)(?:e?s)(?!\w)/g;
+const goRecovered = / \[recovered\]$/;
+
+/** Where more can be read: that masks to nothing. */
+const readMore =
+  /(?:[\s.;,(]{1,3}(?:please )?(?:see(?: also)?|visit|read|refer to|more (?:info|information|details)(?: at)?:?|for (?:more|further) (?:information|details|help)[, ]{1,2}(?:about [\w ]{1,60} )?(?:see|visit|refer to|go to|check))(?: the| our)?(?: docs?| documentation| manual)?(?: at| on)? ?<(?:s|url|path)>\)?)+$/i;
+
+/**
+ * Lists of one kind are as long as they happen to be; a position behind an error, and the number of the request, are not
+ * the error.
+ */
 function collapsed(text: string): string {
-  return text.replace(repeated, "$1").replace(framesBehind, "").replace(/ +/g, " ");
+  return text
+    .replace(repeated, "$1")
+    .replace(framesBehind, "")
+    .replace(requestBehind, "")
+    .replace(readMore, "")
+    .replace(goRecovered, "")
+    .replace(counted, "$1")
+    .replace(/ +/g, " ");
 }
 
 function withoutEnds(text: string): string {

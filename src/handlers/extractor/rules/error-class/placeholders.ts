@@ -34,6 +34,14 @@ export const masked: readonly Masked[] = [
   { what: "a URL", pattern: /\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s"'`<>\])},;]+/gi, by: "<url>" },
   { what: "a URL without a scheme", pattern: /\bwww\.[^\s"'`<>\])},;]+/gi, by: "<url>" },
   {
+    what: "an address without a scheme: a host, then a path",
+    pattern: new RegExp(
+      `(?<![\\w.<>@:/-])(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\.){1,10}${topLevel}(?::\\d{1,5})?/[\\w./@%~+:=-]*[\\w/]`,
+      "gi",
+    ),
+    by: "<url>",
+  },
+  {
     what: "an e-mail address",
     pattern: /[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+/g,
     by: "<id>",
@@ -41,7 +49,7 @@ export const masked: readonly Masked[] = [
   {
     what: "a date with or without a time",
     pattern: new RegExp(
-      `(?<![\\w.]|\\.\\w{1,5}:)(?:\\d{4}[-/.]\\d{1,2}[-/.]\\d{1,2}(?:[T ,]{1,2}${clock}${zone})?|\\d{8}T\\d{4,6}(?:\\.\\d+)?Z?|\\d{4}-(?:W\\d{2}(?:-\\d)?|\\d{3})|\\d{1,2}[/.]\\d{1,2}[/.](?:\\d{4}|\\d{2})(?:[ ,]{1,2}${clock}${zone})?|(?:${weekday},? )?\\d{1,2}[ /-]${month}[ /-]\\d{2,4}(?:[: ]${clock}${zone})?|(?:${weekday},? )?${month} {1,2}\\d{1,2}(?:,? \\d{4})?(?:,? (?:at )?${clock}${zone})?(?: \\d{4})?|${clock.replace("(?::\\d{2}", "(?::\\d{2}")}${zone}(?<=:\\d{2}.{0,20}))(?![\\w])`,
+      `(?<![\\w./]|\\.\\w{1,5}:)(?:\\d{4}[-/.]\\d{1,2}[-/.]\\d{1,2}(?:[T ,]{1,2}${clock}${zone})?|\\d{8}T\\d{4,6}(?:\\.\\d+)?Z?|\\d{4}-(?:W\\d{2}(?:-\\d)?|\\d{3})|\\d{1,2}[/.]\\d{1,2}[/.](?:\\d{4}|\\d{2})(?:[ ,]{1,2}${clock}${zone})?|(?:${weekday},? )?\\d{1,2}[ /-]${month}[ /-]\\d{2,4}(?:[: ]${clock}${zone})?|(?:${weekday},? )?${month} {1,2}\\d{1,2}(?:,? \\d{4})?(?:,? (?:at )?${clock}${zone})?(?: \\d{4})?|${clock.replace("(?::\\d{2}", "(?::\\d{2}")}${zone}(?<=:\\d{2}.{0,20}))(?![\\w])`,
       "g",
     ),
     by: "<time>",
@@ -68,6 +76,11 @@ export const masked: readonly Masked[] = [
       `(?<![\\w.<>/:@-])(?:(?:[\\w@.+=-]+\\/){1,30}[\\w@.+=-]+\\.${extension}\\b|(?:[\\w@.+=-]+\\/){2,30}[\\w@.+=-]*\\w|(?:[\\w@.+=-]+\\/){1,30}(?![\\w<]))${position}(?:::[\\w[\\].:-]+)?`,
       "g",
     ),
+    by: "<path>",
+  },
+  {
+    what: "a pattern of files",
+    pattern: /(?<![\w*<>/.-])(?:[\w.@-]+\/){0,30}\*{1,2}(?:[./][\w.*{},-]+)+/g,
     by: "<path>",
   },
   {
@@ -100,6 +113,11 @@ export const masked: readonly Masked[] = [
       `(?<![\\w.<>@/-])(?:[a-z0-9_](?:[\\w-]{0,61}[a-z0-9])?\\.){1,10}${topLevel}(?::\\d{1,5})?(?![\\w(-]|\\.\\w)`,
       "gi",
     ),
+    by: "<host>",
+  },
+  {
+    what: "every address of this machine, with a port",
+    pattern: /(?<![\w:.])(?:::|\[::\]|\*):\d{1,5}(?![\w:])/g,
     by: "<host>",
   },
   { what: "this machine", pattern: /\blocalhost(?::\d{1,5})?(?![\w.])/gi, by: "<host>" },
@@ -141,7 +159,7 @@ export const masked: readonly Masked[] = [
   {
     what: "what is called a pod, a container or a node",
     pattern:
-      /(\b(?:pods?|containers?|replica ?set|deployment|stateful ?set|instances?|nodes?|machine|worker|volume|droplet|vm|namespace|sandbox)(?: (?:name|id))?(?:[ :=/]{1,2}|\s?#)["'`]?)(?=[\w.-]*\d)([\w][\w./-]*[\w])(["'`]?)/gi,
+      /(\b(?:pods?|containers?|replica ?set|deployment|stateful ?set|instances?|nodes?|machine|worker|volume|droplet|vm|namespace|sandbox)(?: (?:name|id))?(?:[ :=/]{1,2}|\s?#)["'`]?)(?=[\w./-]*\d)([\w][\w./-]*[\w])(["'`]?)/gi,
     by: (_, head = "") => `${head.replace(/["'`]$/, "")}<id>`,
   },
   {
@@ -173,11 +191,16 @@ export const masked: readonly Masked[] = [
     ),
     by: "<id>",
   },
+  {
+    what: "a hash of which the middle is left out",
+    pattern: /(?<![0-9a-z])(?:0x)?[0-9a-f]{4,}(?:…|\.{2,3})[0-9a-f]*(?![0-9a-z])/gi,
+    by: "<id>",
+  },
   { what: "an address of memory", pattern: /\b0x[0-9a-f]+\b/gi, by: "<id>" },
   {
     what: "a hash",
     pattern:
-      /(?<![0-9a-z])(?:(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{7,}|[0-9a-f]{16,})(?![0-9a-z])/gi,
+      /(?<![0-9a-z])(?:(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{6,}|[0-9a-f]{16,})(?![0-9a-z])/gi,
     by: "<id>",
   },
   {
@@ -209,7 +232,7 @@ export const masked: readonly Masked[] = [
   },
   {
     what: "a quoted value",
-    pattern: /(?<![\w])(?:"[^"\n]*"|'[^'\n]*'|`[^`\n]*`)(?![\w])/g,
+    pattern: /(?<![\w])(?:"[^"\n]*"|'[^'\n]*'|`[^`\n]*`|`[^`'\n]*')(?![\w])/g,
     by: "<s>",
   },
   { what: "a key and a value as databases print them", pattern: /\)=\([^)]*\)/g, by: ")=(<s>)" },
@@ -220,6 +243,17 @@ export const masked: readonly Masked[] = [
   },
   { what: "a telephone number", pattern: /\+\d[\d ()-]{6,20}\d(?!\w)/g, by: "<n>" },
   { what: "a seat, a row and its letter", pattern: /(?<![\w.<-])\d{1,3}[A-K](?!\w)/g, by: "<n>" },
+  {
+    what: "a process by its number and name",
+    pattern: /(\b(?:process|pid)(?: id)?[ :=#]{1,2})\d+ \([\w./-]{1,60}\)/gi,
+    by: (_, head = "") => `${head}<n>`,
+  },
+  {
+    what: "a mix that begins with a digit",
+    pattern:
+      /(?<![\w.<:-])(?=\d+[a-z]+(?:-?[a-z])*-?\d)(?!\d+x\d+(?![\w-]))[0-9a-z]+(?:-[0-9a-z]+)*(?![\w])/g,
+    by: "<id>",
+  },
   {
     what: "a short mix of letters and digits",
     pattern:
@@ -235,7 +269,7 @@ export const masked: readonly Masked[] = [
   {
     what: "a figure",
     pattern: new RegExp(
-      `(?<![\\w)\\]])[+-]?#?${figure}(?:(?:st|nd|rd|th)\\b)?(?:-\\d+(?![\\w]))?|\\d+(?:[.,]\\d+)*`,
+      `(?<![\\w)\\]])[+-]?#?${figure}(?:(?:st|nd|rd|th)\\b|-(?:rc|alpha|beta|pre|preview|dev|next|canary|nightly|snapshot)(?:[.-]?\\d+)*\\b)?(?:-\\d+(?![\\w]))?|\\d+(?:[.,]\\d+)*`,
       "g",
     ),
     by: "<n>",

@@ -57,7 +57,12 @@ const shell = /^(?:\S*\/)?(?:ba|z|da|k|fi|c|tc)?sh(?:\.exe)?: (?:(?:-c: )?(?:lin
 /** What a tool wrote before the error: its time, its level, pytest's E, the shell's name. */
 const prefixes = [
   /^\[?(?:\d{4}-\d{2}-\d{2}[T ])?\d{2}:\d{2}:\d{2}(?:[.,]\d+)?(?:Z|[+-]\d{2}:?\d{2})?\]?\s+/,
+  // Of Go's and of Kubernetes' logs: level, date, time, thread, position.
+  /^[EWIF]\d{4} \d{2}:\d{2}:\d{2}(?:\.\d+)? +\d+ \S+:\d+\] /,
   /^E {2,}/,
+  /^\(node:\d+\) /,
+  // A position that a linter begins with.
+  /^\d+:\d+(?::\d+)?:? +(?=(?:fatal )?(?:error|warning)\b)/i,
   /^Exception in thread "[^"]*" /,
   /^Uncaught (?:exception )?(?:\(in promise\) )?(?=[A-Z])/,
   /^Unhandled (?:exception|rejection)[.:]? /i,
@@ -72,15 +77,26 @@ const prefixes = [
   /^(?:psql: )?(?:error: )?connection to server (?:at|on) .{1,200}? failed: (?=(?:FATAL|ERROR|SSL|could)\b)/i,
   /^\[(?:ERROR|FATAL|error|fatal|SEVERE)\] /,
   /^[\w./\\-]+\.\w{1,5}(?::\d+(?::\d+)?|\(\d+(?:,\d+)?\)): (?=[A-Z]\w*(?:Error|Exception|Warning)\b|(?:fatal )?error\b)/,
+  /^(?:docker: )?Error response from daemon: /,
   // Every error is one.
-  /^(?:error|exception): (?=[\w'"`[]\S* \S)/i,
+  /^(?:error|exception): +(?=[\w'"`[]\S* \S)/i,
   shell,
 ];
 
 export function withoutPrefix(text: string): string {
   let rest = text;
   for (const prefix of prefixes) rest = rest.replace(prefix, "");
+  rest = withoutEcho(rest);
   const zsh = /^command not found: (\S+)$/.exec(rest)?.[1];
   if (zsh !== undefined) return `${zsh}: command not found`;
   return rest.replace(/^([\w.+-]+): not found$/, "$1: command not found");
+}
+
+/** `ProtocolError: Protocol error (…)`: an exception of which the message begins with its name says it once. */
+function withoutEcho(text: string): string {
+  const name = /^(?:\w+\.)*(\w+(?:Error|Exception)): (?=\w)/.exec(text);
+  if (name?.[1] === undefined) return text;
+  const said = snakeCase(name[1]).replaceAll("_", " ");
+  const message = text.slice(name[0].length);
+  return message.toLowerCase().startsWith(`${said} `) ? message : text;
 }
