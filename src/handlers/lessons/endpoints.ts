@@ -3,6 +3,7 @@ import type { Static } from "typebox";
 import { BusError } from "../../errors.ts";
 import { type EncodedReply, encodeReply } from "../../runtime/endpoint.ts";
 import { timeFrom } from "../../schema/request.ts";
+import { maskSecrets } from "../../schema/secrets.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint, writingEndpoint } from "../endpoint.ts";
 import type { LessonRow } from "../extractor/lesson.ts";
@@ -14,6 +15,7 @@ import type { LessonReader } from "./lesson-reader.ts";
 import type { LessonMemory } from "./memory.ts";
 import type { LessonMetrics } from "./metrics.ts";
 import type { RecallAnswer, RecallLessons } from "./recall.ts";
+import { withoutSecrets } from "./secrets.ts";
 import {
   curateReplySchema,
   curateSchema,
@@ -78,8 +80,9 @@ function recalling({ recall, facts, metrics }: LessonEndpoints) {
     return made;
   }
 
-  async function handle(request: RecallRequest): Promise<RecallReply | EncodedReply> {
+  async function handle(given: RecallRequest): Promise<RecallReply | EncodedReply> {
     const now = Date.now();
+    const request = withoutSecrets(given);
     const { tenant_id: tenantId = "default", run_id: runId } = request;
     const asked = askedFor(request, now);
     if (runId === undefined) {
@@ -193,7 +196,7 @@ function reading({ memory, facts, reader, ledger }: LessonEndpoints): ConcernPar
   }
 
   async function receipts(request: Static<typeof receiptsSchema>) {
-    const { tenant_id: tenantId = "default", run_id: runId } = request;
+    const { tenant_id: tenantId = "default", run_id: runId } = withoutSecrets(request);
     const run = { tenantId, runId };
     const [outcome, found] = await Promise.all([ledger.outcome(run), ledger.receipts(run)]);
     return {
@@ -238,14 +241,20 @@ function writing({ ledger, reader, refresh }: LessonEndpoints): ConcernPart["end
       throw new BusError("bad_request", "until: is for silence, pin and expire");
     }
     const { tenant_id: tenantId, lesson_key: lessonKey } = await lessonOf(reader, request);
-    await ledger.decide({ tenantId, lessonKey }, { action, until, by, reason });
+    await ledger.decide(
+      { tenantId, lessonKey },
+      {
+        ...{ action, until, by, reason: maskSecrets(reason) },
+      },
+    );
     // Whoever asks this replica next is answered by it already.
     await refresh();
     return { lesson_key: lessonKey, action };
   }
 
   async function outcome(request: Static<typeof outcomeSchema>) {
-    const { tenant_id: tenantId = "default", run_id: runId, success, score } = request;
+    const { success, score } = request;
+    const { tenant_id: tenantId = "default", run_id: runId } = withoutSecrets(request);
     if (success === undefined && score === undefined) {
       throw new BusError("bad_request", "success: is required where there is no score");
     }

@@ -43,12 +43,25 @@ describe("an event is evidence", () => {
   });
 
   test("of nothing where a program's own assertion failed: a test did its work", () => {
-    for (const errorClass of ["AssertionError", "AssertionError: 1 != 2", "E  assert 1 == 2"]) {
+    const bare = [
+      ...["AssertionError", "AssertionError: 1 != 2", "E  assert 1 == 2"],
+      ...["AssertionError: assert 'WARN...b", "AssertionError: 'x' not found in 'y'"],
+      ...["Failed: DID NOT RAISE <class 'ValueError'>", "AssertionError: False is not true"],
+    ];
+    for (const errorClass of bare) {
       expect(signatures({ ok: false, errorClass, tool: "pytest" })).toEqual({});
+      expect(signatures({ ok: false, errorClass, tool: "pay" }).error).toBeDefined();
+      expect(signatures({ ok: false, errorClass, model: "m" }).error).toBeDefined();
     }
-    const errorClass = "AssertionError: no balance";
-    expect(signatures({ ok: false, errorClass, tool: "pay" }).error).toBeDefined();
-    expect(signatures({ ok: false, errorClass, model: "m" }).error).toBeDefined();
+  });
+
+  test("of an assertion that says in words what is wrong, whoever made it", () => {
+    for (const errorClass of [
+      "AssertionError: no balance",
+      "AssertionError: 3 != 4 : empty cart",
+    ]) {
+      expect(signatures({ ok: false, errorClass, tool: "pytest" }).error).toBeDefined();
+    }
   });
 
   test("of nothing where a change to files was handed in for an error", () => {

@@ -1,3 +1,4 @@
+import { pino } from "pino";
 import { expect, test } from "vitest";
 import type { ExperienceEvent } from "../../../src/handlers/extractor/event.ts";
 import { rulesFor } from "../../../src/handlers/extractor/rules/index.ts";
@@ -5,7 +6,7 @@ import { type Counted, countWindows } from "../../../src/handlers/windows/count.
 import { holdEvents } from "../../../src/handlers/windows/held.ts";
 import { recount, recountSome } from "../../../src/handlers/windows/recount.ts";
 import type { DueWindow } from "../../../src/handlers/windows/store.ts";
-import { silentLog } from "../../../src/postgres/client.ts";
+
 import { plainEvent } from "../extractor/events.ts";
 
 const rules = rulesFor({
@@ -29,7 +30,7 @@ function counting(events: readonly ExperienceEvent[], asked: () => boolean) {
   return {
     stored,
     options: {
-      ...{ rules, settings, log: silentLog, counted: () => undefined },
+      ...{ rules, settings, log: pino({ level: "silent" }), counted: () => undefined },
       isDue: async () => asked(),
       store: {
         due: async () =>

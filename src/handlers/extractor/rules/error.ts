@@ -55,15 +55,21 @@ export function errorRule(threshold: number): Rule {
 }
 
 /**
- * What a program's own assertion says is a test that does its work, as the one that reproduces a bug does: no failure of
- * the agent's (docs/events.md), and no two of them have a cause in common.
+ * A program's own assertion that says nothing but that two values differ is a test that does its work, as the one that
+ * reproduces a bug does: no failure of the agent's (docs/events.md), and like "unknown" it names no cause that two of them
+ * could have in common. One with words of its own is a failure like any other.
  */
 function isFailingTest(errorClass: string, tool: string | undefined): boolean {
-  return tool !== undefined && assertion.test(errorClass) && runsPrograms(tool);
+  if (tool === undefined || !assertion.test(errorClass) || !runsPrograms(tool)) return false;
+  return !/[a-z]{2}/i.test(errorClass.replace(assertion, "").replace(comparison, " "));
 }
 
 const assertion =
-  /^(?:assertion_error|AssertionError|assert|Failed: (?:nomatch|did not))(?![\w.])/i;
+  /^(?:assertion_error|AssertionError|assert|failed: (?:nomatch|did not))(?![\w.])/i;
+
+/** What compares, and what is compared: placeholders, constants, a text that was cut off. */
+const comparison =
+  /<(?:class \w+|\w+)>|["'`][^"'`]*$|(?<!\w)(?:assert|is|are|not|in|and|or|none|true|false|null|equal|equals|to|than|differ|found|raised?|expected|unexpectedly|got|instead|of|but|was|tuples?|lists?|sequences?|dicts?|dictionaries|sets?|items?|first|chars?)(?!\w)/gi;
 
 /** A status says more than a name that comes with several: `APIError` with 429 and with 500 are two classes. */
 function withStatus(errorClass: string, status: number | undefined): string {

@@ -63,6 +63,11 @@ export const masked: readonly Masked[] = [
     by: "<path>",
   },
   {
+    what: "a pattern of files",
+    pattern: /(?<![\w*<>/.-])(?:[\w.@-]+\/){0,30}\*{1,2}(?:[./][\w.*{},-]+)+/g,
+    by: "<path>",
+  },
+  {
     what: "a path from the root, from home, or from here",
     pattern: new RegExp(
       `(?<![\\w.<>/:@%+=~-])(?:(?:~[\\w-]*|\\.{1,2}|\\$\\w+|\\$\\{\\w+\\})?\\/(?:[\\w.@%+=~$#-]+\\/{1,2})*[\\w.@%+=~$#*-]*[\\w@%+=~$#*/-])(?:\\?[\\w.~%&=+:@!$-]+)?${position}`,
@@ -76,11 +81,6 @@ export const masked: readonly Masked[] = [
       `(?<![\\w.<>/:@-])(?:(?:[\\w@.+=-]+\\/){1,30}[\\w@.+=-]+\\.${extension}\\b|(?:[\\w@.+=-]+\\/){2,30}[\\w@.+=-]*\\w|(?:[\\w@.+=-]+\\/){1,30}(?![\\w<]))${position}(?:::[\\w[\\].:-]+)?`,
       "g",
     ),
-    by: "<path>",
-  },
-  {
-    what: "a pattern of files",
-    pattern: /(?<![\w*<>/.-])(?:[\w.@-]+\/){0,30}\*{1,2}(?:[./][\w.*{},-]+)+/g,
     by: "<path>",
   },
   {
