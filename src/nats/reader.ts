@@ -22,24 +22,40 @@ export function readerConfig(): Partial<ConsumerConfig> {
   };
 }
 
-/** What an ephemeral reader finds from its start on to sequence `upTo`, in batches; some may be empty. */
+/**
+ * What an ephemeral reader finds from its start on to sequence `upTo`, in batches; some may be empty. The next batch is on
+ * its way while the caller works on one.
+ */
 export async function* readBatches(
   consumer: Consumer,
   upTo: number,
   batch: number,
 ): AsyncGenerator<readonly JsMsg[]> {
-  for (let last = false; !last; ) {
-    const found: JsMsg[] = [];
-    const messages = await consumer.fetch({ max_messages: batch, expires: expiresMs });
-    for await (const message of messages) {
-      last = message.seq >= upTo || message.info.pending === 0;
-      if (message.seq <= upTo) found.push(message);
-      if (last) break;
+  let next = readBatch(consumer, upTo, batch);
+  for (;;) {
+    const { found, last } = await next;
+    if (!last) {
+      next = readBatch(consumer, upTo, batch);
+      // Whoever goes on reading is told of it then; whoever has stopped has no use for it.
+      next.catch(() => undefined);
     }
     yield found;
-    // A batch that came short: what was there may have been removed meanwhile.
-    if (!last && found.length < batch) last = (await consumer.info()).num_pending === 0;
+    if (last) return;
   }
+}
+
+async function readBatch(consumer: Consumer, upTo: number, batch: number) {
+  const found: JsMsg[] = [];
+  let last = false;
+  const messages = await consumer.fetch({ max_messages: batch, expires: expiresMs });
+  for await (const message of messages) {
+    last = message.seq >= upTo || message.info.pending === 0;
+    if (message.seq <= upTo) found.push(message);
+    if (last) break;
+  }
+  // A batch that came short: what was there may have been removed meanwhile.
+  if (!last && found.length < batch) last = (await consumer.info()).num_pending === 0;
+  return { found, last };
 }
 
 /** The messages on `subject` that were stored at or after `since` (epoch ms), up to sequence `upTo`, in batches. */

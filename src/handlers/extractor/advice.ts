@@ -1,23 +1,6 @@
+import type { Advice } from "./advice-row.ts";
+import { programAdvice } from "./program-advice.ts";
 import type { Signals } from "./signature.ts";
-
-/**
- * What to do about failures whose cause is certain: HTTP statuses, the names that providers and protocols give to errors,
- * and what shells say in fixed words. Nothing is concluded from words that merely stand somewhere in a program's output;
- * what is in no row has no advice. `{target}` stands for the tool or model that failed, cut to plain characters.
- */
-export interface Advice {
-  readonly name: string;
-  /** HTTP statuses of this cause. */
-  readonly statuses: readonly number[];
-  /** Names of it in snake_case: the whole class, or what stands before its message. */
-  readonly names: readonly string[];
-  /** Fixed sentences of it, from their first word on. */
-  readonly sentence?: RegExp;
-  /** Where it is certain: `model` without a tool, `service` for whatever is no program of a shell. */
-  readonly of: "model" | "service" | "any";
-  readonly action: string;
-  readonly avoid: string;
-}
 
 const words = (text: string) => text.split(/\s+/).filter((word) => word !== "");
 
@@ -177,49 +160,7 @@ export const adviceTable: readonly Advice[] = [
       "Treat {target} as down: retry a few times with exponential backoff, then use an alternative and report the outage.",
     avoid: "Do not change the request to {target} to cure this; the fault is on the serving side.",
   },
-  {
-    name: "command_not_found",
-    statuses: [],
-    names: [],
-    sentence: /^[\w.+/-]+: command not found$/i,
-    of: "any",
-    action:
-      "Check which commands there are (command -v) before using one; install it, or call it through what provides it (such as python -m).",
-    avoid: "Do not run a command again that the shell does not find.",
-  },
-  {
-    name: "no_such_file",
-    statuses: [],
-    names: [],
-    sentence:
-      /^(?!ls:|find:|stat:|test:)[\w.+/-]+: (?:[^:]{1,80}: )?(?:errno 2 |\[errno 2\] )?no such file or directory(?:: <(?:s|path)>)?$/i,
-    of: "any",
-    action:
-      "Look where the command runs and what is there (pwd, ls) before naming a file, and use the path as the listing has it.",
-    avoid: "Do not guess the path again; the file is not where it was expected.",
-  },
-  {
-    name: "python_does_not_parse",
-    statuses: [],
-    names: [],
-    sentence:
-      /^(?:(?:Indentation|Tab)Error: |SyntaxError: (?:invalid syntax|f-string|eol while scanning|eof while scanning|unexpected eof while parsing|unterminated (?:f-)?(?:triple-quoted )?(?:f-)?string literal|invalid non-printable character|invalid character)\b)/i,
-    of: "any",
-    action:
-      "Write Python of more than one line to a file, and check that it parses (python -m py_compile FILE) before running it.",
-    avoid: "Do not pass such code on the command line again, where the shell's quoting changes it.",
-  },
-  {
-    name: "missing_module",
-    statuses: [],
-    names: [],
-    sentence:
-      /^(?:(?:ModuleNotFoundError|<path>|Error|ImportError): )?(?:no module named|cannot find module) [\w@./-]+$/i,
-    of: "any",
-    action:
-      "Make the module importable before running the code: install it into the environment that runs, or run from the folder and with the path in which it lies.",
-    avoid: "Do not run the same code again while the module is missing.",
-  },
+  ...programAdvice,
 ];
 
 /** Tools that run programs: what these print is no status of the tool's own. */

@@ -75,6 +75,7 @@ const knownCauses: Readonly<Record<string, string>> = {
   server_error: "The fault was on the serving side, not in the request.",
   command_not_found: "A missing command stays missing until it is installed.",
   missing_module: "A missing module stays missing until it is installed.",
+  no_match: "The same search finds nothing until what is searched changes.",
 };
 
 function happened({ lessonType, signals }: KnownLesson, target: string, words: Wording): string {

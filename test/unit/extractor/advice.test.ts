@@ -108,6 +108,9 @@ test.each([
   ["python_does_not_parse", "SyntaxError: invalid syntax"],
   ["no_such_file", "rm: cannot remove 'x.py': No such file or directory"],
   ["no_such_file", "python: can't open file 'a.py': [Errno 2] No such file or directory"],
+  ["no_match", "exit code 1, no match"],
+  ["not_a_program", "/x/python: No module named django.test.__main__; 'django.test' is a package"],
+  ["ascii_output", "UnicodeEncodeError: 'ascii' codec can't encode character in position 3: no"],
   ["timeout", "The last command <command>pytest a.py</command> timed out and has been killed."],
 ])("%s is certain of a program's %j", (name, errorClass) => {
   expect(nameFor(errorClass, "bash")).toBe(name);
