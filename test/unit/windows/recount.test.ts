@@ -47,9 +47,9 @@ function counting(events: readonly ExperienceEvent[], asked: () => boolean) {
 }
 
 test("many rows are stored some windows at a time, and each window with all of its rows", async () => {
-  const events = failures(600, 5);
+  const events = failures(350, 4);
   const { stored, options } = counting(events, () => true);
-  expect(await recountSome(options)).toBe(5);
+  expect(await recountSome(options)).toBe(4);
   expect(stored.length).toBeGreaterThan(1);
   for (const { windows, counted } of stored) {
     const starts = new Set(windows.map(({ start }) => start));
