@@ -5,6 +5,7 @@ import { concerns } from "./handlers/index.ts";
 import { startHttp } from "./http/server.ts";
 import type { Logger } from "./log.ts";
 import { type Dependencies, openDependencies } from "./runtime/dependencies.ts";
+import { withTimeout } from "./runtime/timeout.ts";
 import { startTracing } from "./runtime/tracing.ts";
 import type { Settings } from "./settings/index.ts";
 
@@ -76,15 +77,10 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
 
 /** A link that is gone cannot be drained; the process ends all the same. */
 async function within(limitMs: number, work: Promise<void>, log: Logger): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, limitMs);
-  });
+  const late = new Error(`not closed within ${limitMs} ms`);
   try {
-    await Promise.race([work, late]);
+    await withTimeout(work, limitMs, () => late);
   } catch (error) {
-    log.warn({ err: error }, "closing a connection failed");
-  } finally {
-    clearTimeout(timer);
+    if (error !== late) log.warn({ err: error }, "closing a connection failed");
   }
 }

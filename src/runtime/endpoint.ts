@@ -8,6 +8,7 @@ import type { Logger } from "../log.ts";
 import { queueGroup, serviceName } from "../subjects.ts";
 import { headersOf } from "./delivery.ts";
 import { type EndpointFigures, figuresOf } from "./endpoint-figures.ts";
+import { withTimeout } from "./timeout.ts";
 import { traceRequest } from "./traced.ts";
 import type { Tracing } from "./tracing.ts";
 
@@ -196,18 +197,9 @@ function encode(reply: unknown, maxPayload = Number.POSITIVE_INFINITY): Uint8Arr
   throw new BusError("too_large", text);
 }
 
-async function withDeadline<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    // An error costs more than many requests do: it is made where it is needed.
-    const say = () => reject(new BusError("timeout", `no answer within ${deadlineMs / 1000} s`));
-    timer = setTimeout(say, deadlineMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+function withDeadline<T>(work: Promise<T>): Promise<T> {
+  const late = () => new BusError("timeout", `no answer within ${deadlineMs / 1_000} s`);
+  return withTimeout(work, deadlineMs, late);
 }
 
 /**

@@ -60,13 +60,3 @@ function unknownField(problems: readonly Problem[]): string | null {
   const path = [...found.instancePath.split("/").slice(1), name].join(".");
   return `${cleanText(path).slice(0, 128)}: is not a field that is known here`;
 }
-
-/** The parts of a cursor, as the groups of its form. Throws `bad_request` for what is no cursor of a reply of ours. */
-export function cursorParts(form: RegExp, cursor: string): readonly string[] {
-  const [, ...parts] = form.exec(cursor) ?? [];
-  if (parts.length === 0) throw invalidCursor();
-  return parts;
-}
-
-export const invalidCursor = () =>
-  new BusError("bad_request", "invalid cursor: pass the `cursor` of a previous reply");

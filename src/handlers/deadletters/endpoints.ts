@@ -1,8 +1,9 @@
+import { Type } from "typebox";
 import { BusError, isRefusal } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import type { DeadLetterFilter } from "../../runtime/dead-letter.ts";
 import type { KeptLetter } from "../../runtime/dead-letter-message.ts";
-import { cursorParts } from "../../schema/request.ts";
+import { cursorOf } from "../../schema/cursor.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint } from "../endpoint.ts";
 import type { DeadLetterArchive } from "./archive.ts";
@@ -41,15 +42,21 @@ const atOnce = 250;
 const mostSkippedTold = 100;
 const mostShownBytes = 256 * 1024;
 
+const sequence = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
+/** The page begins before it. */
+const listed = cursorOf(Type.Tuple([sequence]));
+/** Where to go on, and where to end. */
+const scanned = cursorOf(Type.Tuple([sequence, sequence]));
+
 /** Dead letters, to look at, to replay, to remove. */
 export function deadletters({ archive, metrics, log }: DeadLettersOptions): ConcernPart {
   async function list(request: ListRequest): Promise<ListReply> {
-    const { cursor = "9".repeat(15) } = request;
-    const before = Number(cursorParts(/^([1-9]\d{0,15})$/, cursor)[0]);
+    const { cursor } = request;
+    const [before] = cursor === undefined ? [Number.MAX_SAFE_INTEGER] : listed.placeOf(cursor);
     const { letters, next } = await archive.page(filterFrom(request), before, request.limit ?? 100);
     return {
       dead_letters: letters.map(({ letter }) => wireLetter(letter)),
-      cursor: next === null ? null : String(next),
+      cursor: next === null ? null : listed.at(next),
     };
   }
 
@@ -158,7 +165,7 @@ export function deadletters({ archive, metrics, log }: DeadLettersOptions): Conc
       }
       matched += letters.length;
       const isLate = performance.now() - startedAt > workMs;
-      if (isLate && next <= upTo) return { matched, cursor: `${next}-${upTo}` };
+      if (isLate && next <= upTo) return { matched, cursor: scanned.at(next, upTo) };
     }
     return { matched, cursor: null };
   }
@@ -166,8 +173,8 @@ export function deadletters({ archive, metrics, log }: DeadLettersOptions): Conc
   /** What comes back while others are replayed is not replayed again: the end is where it was at first. */
   async function rangeOf(cursor: string | undefined): Promise<{ from: number; upTo: number }> {
     if (cursor === undefined) return { from: 1, upTo: await archive.lastSequence() };
-    const [from, upTo] = cursorParts(/^([1-9]\d{0,15})-([1-9]\d{0,15})$/, cursor);
-    return { from: Number(from), upTo: Number(upTo) };
+    const [from, upTo] = scanned.placeOf(cursor);
+    return { from, upTo };
   }
 
   return {

@@ -1,5 +1,6 @@
 import { type Static, Type } from "typebox";
 import type { DeadLetter, DeadLetterFilter } from "../../runtime/dead-letter.ts";
+import { cursorSchema, nextCursorSchema } from "../../schema/cursor.ts";
 import { timeFrom } from "../../schema/request.ts";
 
 /** Wire shapes of the `deadletters-…` endpoints. */
@@ -20,15 +21,12 @@ const filterFields = {
   until: Type.Optional({ ...time, description: "given up before: ISO 8601 or an epoch time" }),
   replayed: Type.Optional(Type.Boolean({ description: "default: both" })),
 };
-const cursor = Type.Optional(
-  Type.String({ maxLength: 64, description: "where an earlier reply says to go on" }),
-);
 const dryRun = Type.Optional(Type.Boolean({ description: "only count" }));
 
 export const listSchema = Type.Object({
   ...filterFields,
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000, description: "default: 100" })),
-  cursor,
+  cursor: cursorSchema,
 });
 
 export const getSchema = Type.Object({ id });
@@ -48,7 +46,7 @@ export const replaySchema = Type.Object(
     ...replayFilterFields,
     all: Type.Optional(Type.Boolean({ description: "needed where there is no id and no filter" })),
     dry_run: dryRun,
-    cursor,
+    cursor: cursorSchema,
   },
   strict,
 );
@@ -58,7 +56,7 @@ export const purgeSchema = Type.Object(
     id: Type.Optional(id),
     ...filterFields,
     dry_run: dryRun,
-    cursor,
+    cursor: cursorSchema,
     note: Type.Optional({ ...text, description: "why, for the log" }),
   },
   strict,
@@ -86,7 +84,7 @@ const deadLetterSchema = Type.Object({
 
 export const listReplySchema = Type.Object({
   dead_letters: Type.Array(deadLetterSchema),
-  cursor: Type.Union([Type.String(), Type.Null()], { description: "null: there are no more" }),
+  cursor: nextCursorSchema,
 });
 
 export const getReplySchema = Type.Object({

@@ -1,4 +1,6 @@
+import { Type } from "typebox";
 import { BusError } from "../../errors.ts";
+import { cursorOf, idInPlace } from "../../schema/cursor.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint } from "../endpoint.ts";
 import type { Overview } from "./overview.ts";
@@ -15,6 +17,8 @@ import {
   wireEffect,
 } from "./wire.ts";
 
+const place = cursorOf(Type.Tuple([idInPlace]));
+
 /** The `effects-…` endpoints. */
 export function effectEndpoints(options: {
   readonly overview: Overview;
@@ -24,13 +28,15 @@ export function effectEndpoints(options: {
   const { overview, store, horizonSeconds } = options;
 
   async function list(request: ListRequest): Promise<ListReply> {
-    const { tenant_id: tenantId = "default", limit = 50, cursor = "", ...filter } = request;
+    const { tenant_id: tenantId = "default", limit = 50, cursor, ...filter } = request;
+    const [after] = cursor === undefined ? [""] : place.placeOf(cursor);
     const [found, checks, watermark] = await Promise.all([
-      overview.list({ ...filter, tenantId }, limit + 1, cursor),
+      overview.list({ ...filter, tenantId }, limit + 1, after),
       overview.checks(tenantId),
       store.watermark(),
     ]);
     const page = found.slice(0, limit);
+    const last = found.length > limit ? page.at(-1) : undefined;
     return {
       effects: page.map(wireEffect),
       checks: checks.map(({ check, logE, broken, lessons }) => ({
@@ -39,7 +45,7 @@ export function effectEndpoints(options: {
       counted_until:
         watermark === null ? null : new Date(watermark - horizonSeconds * 1_000).toISOString(),
       horizon_seconds: horizonSeconds,
-      cursor: found.length > limit ? (page.at(-1)?.lessonKey ?? null) : null,
+      cursor: last === undefined ? null : place.at(last.lessonKey),
     };
   }
 

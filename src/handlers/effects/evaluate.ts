@@ -48,17 +48,11 @@ export function evaluation(options: EvaluationOptions): Upkeep & { readonly ever
     everythingAt = null;
     const woken = await ledger.wake(options.trialShare);
     if (woken > 0) log.info({ lessons: woken }, "lessons were seen again: new trials");
-    const changed = await settleAll(isEverything, signal);
+    const changed = [...(await settleAll(isEverything, signal))].sort();
     const tenants = new Set<string>();
-    for (let after = ""; isEverything && !signal.aborted; ) {
-      const keys = await ledger.counted(after, evaluatedAtOnce);
-      for (const tenant of await evaluateSome(keys, options)) tenants.add(tenant);
-      after = keys.at(-1) ?? "";
-      if (keys.length < evaluatedAtOnce) break;
-    }
-    const rest = isEverything ? [] : [...changed].sort();
-    for (let i = 0; i < rest.length && !signal.aborted; i += evaluatedAtOnce) {
-      const keys = rest.slice(i, i + evaluatedAtOnce);
+    const lessons = isEverything ? everyLesson(ledger) : slicesOf(changed);
+    for await (const keys of lessons) {
+      if (signal.aborted) break;
       for (const tenant of await evaluateSome(keys, options)) tenants.add(tenant);
     }
     for (const tenant of tenants) if (!signal.aborted) await judgeTenant(tenant, options);
@@ -89,6 +83,20 @@ export function evaluation(options: EvaluationOptions): Upkeep & { readonly ever
       else everythingAt = null;
     },
   };
+}
+
+/** The keys of all lessons whose runs were counted, some at a time. */
+async function* everyLesson(ledger: EffectLedger): AsyncGenerator<readonly string[]> {
+  for (let after = ""; ; ) {
+    const keys = await ledger.counted(after, evaluatedAtOnce);
+    yield keys;
+    if (keys.length < evaluatedAtOnce) return;
+    after = keys.at(-1) ?? "";
+  }
+}
+
+function* slicesOf(keys: readonly string[]): Generator<readonly string[]> {
+  for (let i = 0; i < keys.length; i += evaluatedAtOnce) yield keys.slice(i, i + evaluatedAtOnce);
 }
 
 /** Stores what these lessons' own runs say; resolves to their tenants. */

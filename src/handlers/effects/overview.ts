@@ -12,11 +12,11 @@ import type { KnownEffect, KnownEpoch, ListRequest } from "./wire.ts";
 export interface Overview {
   /** By its key or the first characters of it; two where several begin so. */
   find(lessonKey: string, tenantId?: string): Promise<KnownEffect[]>;
-  /** Those that have been evaluated, by their keys, after `cursor`. */
+  /** Those that have been evaluated, by their keys, after `after`. */
   list(
     filter: Pick<ListRequest, "agent_id" | "verdict" | "state"> & { readonly tenantId: string },
     limit: number,
-    cursor: string,
+    after: string,
   ): Promise<KnownEffect[]>;
   checks(tenantId: string): Promise<TenantCheck[]>;
   /** By verdict. */
@@ -42,10 +42,10 @@ export function openOverview(database: Database): Overview {
       const exact = found.find(({ lesson_key }) => lesson_key === key);
       return (exact === undefined ? found : [exact]).map(knownEffect);
     },
-    async list({ tenantId, agent_id: agent, verdict, state }, limit, cursor) {
+    async list({ tenantId, agent_id: agent, verdict, state }, limit, after) {
       const found = await rows<Stored>(
         effectsWhere(
-          sql`known.tenant_id = ${tenantId} AND lesson.lesson_key > ${cursor}
+          sql`known.tenant_id = ${tenantId} AND lesson.lesson_key > ${after}
             AND (${agent ?? null}::text IS NULL OR lesson.agent_id = ${agent ?? null})
             AND (${verdict ?? null}::text IS NULL OR known.verdict = ${verdict ?? null})
             AND (${state ?? null}::text IS NULL OR ${state ?? null} = (

@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { cursorSchema, nextCursorSchema } from "../../schema/cursor.ts";
 import { idSchema as id, nullable, tenantSchema } from "../../schema/request.ts";
 import { epochStates, verdicts } from "../lessons/lesson.ts";
 import {
@@ -112,7 +113,7 @@ export const listSchema = Type.Object({
   verdict: Type.Optional(verdict),
   state: Type.Optional(Type.Enum([...epochStates])),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, description: "default: 50" })),
-  cursor: Type.Optional(Type.String({ maxLength: 256, description: "of an earlier reply" })),
+  cursor: cursorSchema,
 });
 
 const tenantCheckSchema = Type.Object({
@@ -129,7 +130,7 @@ export const listReplySchema = Type.Object({
     Type.String({ description: "ISO 8601; runs exposed by then are counted; null: none is yet" }),
   ),
   horizon_seconds: Type.Number({ description: "so long after its exposure a failure counts" }),
-  cursor: nullable(Type.String({ description: "null: there are no more" })),
+  cursor: nextCursorSchema,
 });
 
 export type WireEffect = Static<typeof effectSchema>;

@@ -4,7 +4,14 @@ import { Type } from "typebox";
 import { BusError, isRefusal } from "../../errors.ts";
 import type { Affinity } from "../../runtime/affinity/affinity.ts";
 import { defaultEventIdOf, type StoredMessage } from "../../runtime/delivery.ts";
-import { inspectJson, parseJsonItems } from "../../schema/json.ts";
+import { inspectJson } from "../../schema/json.ts";
+import {
+  type InvalidItem,
+  invalidItemsSchema,
+  itemPayload,
+  manyItems,
+  takeEach,
+} from "../../schema/many-items.ts";
 import { experienceSubject } from "../../subjects.ts";
 import type { ConcernPart } from "../concern.ts";
 import { canPassOver } from "./batch.ts";
@@ -22,8 +29,7 @@ import {
   maxEventBytes,
 } from "./wire.ts";
 
-/** The most events that one request may carry. */
-const maxEventsPerRequest = 1_000;
+const manyEvents = manyItems(experienceEventSchema, { max: 1_000, noun: "events" });
 
 export interface ExtractorReply {
   /** Events that the stream has now because of this request. */
@@ -32,7 +38,7 @@ export interface ExtractorReply {
   readonly duplicates: number;
   /** Those whose id was there with other content, as far as the replica that answers knows; left out when 0. */
   readonly conflicts?: number;
-  readonly invalid: readonly { readonly index: number; readonly reason: string }[];
+  readonly invalid: readonly InvalidItem[];
 }
 
 const replySchema = Type.Object({
@@ -41,7 +47,7 @@ const replySchema = Type.Object({
   conflicts: Type.Optional(
     Type.Integer({ description: "the stream had their ids, and with other content" }),
   ),
-  invalid: Type.Array(Type.Object({ index: Type.Integer(), reason: Type.String() })),
+  invalid: invalidItemsSchema,
 });
 
 /**
@@ -66,12 +72,8 @@ export function extractor(options: {
     endpoints: [
       {
         name: "extractor",
-        request: Type.Union([
-          experienceEventSchema,
-          Type.Array(experienceEventSchema, { maxItems: maxEventsPerRequest }),
-        ]),
+        ...manyEvents,
         reply: replySchema,
-        decode: decodeRequest,
         handle: (values) => publishValid(values, options),
       },
     ],
@@ -171,16 +173,6 @@ function checkVersion(subject: string): void {
   }
 }
 
-function decodeRequest(payload: Uint8Array): readonly unknown[] {
-  if (payload.length === 0) throw new BusError("bad_request", "the request is empty");
-  const values = parseJsonItems(payload);
-  if (values.length > maxEventsPerRequest) {
-    const message = `${values.length} events in a request, at most ${maxEventsPerRequest}`;
-    throw new BusError("too_large", message);
-  }
-  return values;
-}
-
 async function publishValid(
   values: readonly unknown[],
   {
@@ -192,27 +184,14 @@ async function publishValid(
   const publish = async (given: unknown) => {
     inspectJson(given);
     const value = fromCloudEvent(given) ?? given;
-    const payload = Buffer.from(JSON.stringify(value));
-    if (payload.length > maxEventBytes) {
-      throw new BusError("too_large", `has ${payload.length} bytes, at most ${maxEventBytes}`);
-    }
+    const payload = itemPayload(value, maxEventBytes);
     const event = eventFrom(value, newcomer(maxFutureMs));
     const to = experienceSubject(subject, event.agentId);
     return await publisher.publish(to, payload, event, values);
   };
-  const invalid: { index: number; reason: string }[] = [];
-  const results = await Promise.all(
-    values.map((value, index) =>
-      publish(value).catch((error: unknown) => {
-        // Ours, or the stream's: it may have a limit of its own.
-        if (!isRefusal(error)) throw error;
-        invalid.push({ index, reason: error.message });
-        return "invalid";
-      }),
-    ),
-  );
-  const countOf = (wanted: string) => results.filter((result) => result === wanted).length;
-  invalid.sort((a, b) => a.index - b.index);
+  // What is refused is so by us, or by the stream: it may have a limit of its own.
+  const { taken, invalid } = await takeEach(values, publish);
+  const countOf = (wanted: string) => taken.filter((result) => result === wanted).length;
   const conflicts = countOf("conflict");
   const known = { duplicates: countOf("duplicate"), ...(conflicts > 0 && { conflicts }) };
   return { stored: countOf("stored"), ...known, invalid };

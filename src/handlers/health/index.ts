@@ -1,6 +1,7 @@
 import { Type } from "typebox";
 import { messageOf } from "../../errors.ts";
 import { type OpenLetters, openByDurable } from "../../runtime/dead-letter.ts";
+import { withTimeout } from "../../runtime/timeout.ts";
 import type { ConcernPart } from "../concern.ts";
 
 const status = Type.Enum(["ok", "degraded", "down"]);
@@ -124,16 +125,11 @@ function wireLetters(letters: OpenLetters): Type.Static<typeof deadLettersSchema
 }
 
 async function problemOf(ask: () => Promise<void>): Promise<string | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<string>((resolve) => {
-    timer = setTimeout(() => resolve(`no answer within ${probeMs} ms`), probeMs);
-  });
   try {
-    return await Promise.race([ask().then(() => null), late]);
+    await withTimeout(ask(), probeMs, () => new Error(`no answer within ${probeMs} ms`));
+    return null;
   } catch (error) {
     return messageOf(error);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

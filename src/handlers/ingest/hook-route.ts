@@ -1,6 +1,7 @@
 import { BusError, messageOf } from "../../errors.ts";
 import type { HttpRoute, RouteRequest } from "../../http/route.ts";
 import type { Logger } from "../../log.ts";
+import { withTimeout } from "../../runtime/timeout.ts";
 import { parseJsonObject } from "../../schema/json.ts";
 import { mapHook } from "./dialects/hook.ts";
 import { hookAgents, hookDialectOf } from "./dialects/hooks.ts";
@@ -37,7 +38,7 @@ export function hookRoute(options: HookOptions): HttpRoute {
     const tenant = tenantOf(request);
     const fields = parseJsonObject(await request.body());
     const mapped = mapHook(dialect, { fields, receivedAt: receivedAt(request) });
-    await within(storeMs, publisher.store([mapped], tenant, request));
+    await withTimeout(publisher.store([mapped], tenant, request), storeMs, late(storeMs));
     countRecords(metrics, "hooks", [mapped]);
     const block = await lessonFor(mapped, tenant, request);
     return Response.json(hookAnswer(fields["hook_event_name"], block));
@@ -48,7 +49,11 @@ export function hookRoute(options: HookOptions): HttpRoute {
     const asked = recallFor(mapped, tenant);
     if (asked === null) return undefined;
     try {
-      const answer = await within(recallMs, request.ask("lessons-recall", asked));
+      const answer = await withTimeout(
+        request.ask("lessons-recall", asked),
+        recallMs,
+        late(recallMs),
+      );
       if (answer.status !== 200) return undefined;
       return blockIn(JSON.parse(Buffer.from(answer.body).toString()));
     } catch (error) {
@@ -80,17 +85,5 @@ function receivedAt({ raw }: RouteRequest): number {
   return Number.isSafeInteger(told) && told > 0 && told <= now ? told : now;
 }
 
-async function within<T>(limitMs: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = new BusError("unavailable", `not done within ${limitMs} ms`);
-    timer = setTimeout(() => reject(error), limitMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-    // What comes after the limit is nobody's, and must not end the process.
-    work.catch(() => undefined);
-  }
-}
+const late = (limitMs: number) => () =>
+  new BusError("unavailable", `not done within ${limitMs} ms`);

@@ -1,6 +1,5 @@
 import { eq, ilike, or, type SQL, sql } from "drizzle-orm";
 import type { AnyPgColumn } from "drizzle-orm/pg-core";
-import { BusError } from "../../errors.ts";
 import { agentLessons } from "../../schema/tables.ts";
 
 export interface LessonFilter {
@@ -41,6 +40,3 @@ function says(text: string): SQL | undefined {
   if (!/^[0-9a-f]{1,64}$/.test(key)) return found;
   return or(found, sql`(${lessonKey} >= ${key} AND ${lessonKey} < ${`${key}g`})`);
 }
-
-export const invalidCursor = () =>
-  new BusError("bad_request", "invalid cursor: pass the `cursor` of a previous listing");

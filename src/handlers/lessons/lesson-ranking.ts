@@ -1,10 +1,12 @@
 import { and, type SQL, sql } from "drizzle-orm";
+import { Type } from "typebox";
 import type { Database } from "../../postgres/client.ts";
 import { rowsOf } from "../../postgres/rows.ts";
+import { cursorOf } from "../../schema/cursor.ts";
 import { agentLessons, lessonRanks, runWindows, signatureWindows } from "../../schema/tables.ts";
 import type { LessonRow } from "../extractor/lesson.ts";
 import { toLessonRow } from "../extractor/store.ts";
-import { conditionsOf, invalidCursor, type LessonFilter } from "./lesson-filter.ts";
+import { conditionsOf, type LessonFilter } from "./lesson-filter.ts";
 import type { LessonFigures, LessonPage } from "./lesson-reader.ts";
 
 export interface RankedListing {
@@ -16,22 +18,22 @@ export interface RankedListing {
 
 /**
  * By distinct runs, then the newest first; a lesson that was in no counted window yet has those of its evidence. Ranks
- * are kept in `lesson_ranks`; of those that are to be found anew, few at any time, the runs are counted here. The cursor
- * is what it is ordered by: runs, microseconds, key.
+ * are kept in `lesson_ranks`; of those that are to be counted again, few at any time, the runs are counted here.
  */
 export async function listByRuns(
   database: Database,
   filter: LessonFilter,
   { limit, cursor, withFigures }: RankedListing,
 ): Promise<LessonPage> {
-  const rows = await rowsOf(database)<Ranked>(ranking(filter, placeOf(cursor), limit + 1));
+  const place = cursor === null ? null : rankedPlace.placeOf(cursor);
+  const rows = await rowsOf(database)<Ranked>(ranking(filter, place, limit + 1));
   const page = rows.slice(0, limit);
   const last = page.at(-1);
   const isMore = rows.length > limit && last !== undefined;
   return {
     lessons: page.map(({ lesson }) => toLessonRow(lesson)),
     ...(withFigures && { figures: await figuresOf(database, page) }),
-    cursor: isMore ? `${last.runs}-${last.learned}-${last.lesson.lesson_key}` : null,
+    cursor: isMore ? rankedPlace.at(last.runs, last.learned, last.lesson.lesson_key) : null,
   };
 }
 
@@ -41,18 +43,15 @@ interface Ranked {
   readonly runs: number;
 }
 
-interface Place {
-  readonly runs: string;
-  readonly learned: string;
-  readonly key: string;
-}
-
-function placeOf(cursor: string | null): Place | null {
-  if (cursor === null) return null;
-  const [, runs, learned, key] = /^(\d{1,15})-(\d{1,18})-([0-9a-f]{64})$/.exec(cursor) ?? [];
-  if (runs === undefined || learned === undefined || key === undefined) throw invalidCursor();
-  return { runs, learned, key };
-}
+/** Runs, microseconds, key: what it is ordered by. */
+const rankedPlace = cursorOf(
+  Type.Tuple([
+    Type.Integer({ minimum: 0, maximum: 1e15 }),
+    Type.String({ pattern: "^\\d{1,18}$" }),
+    Type.String({ pattern: "^[0-9a-f]{64}$" }),
+  ]),
+);
+type Place = ReturnType<typeof rankedPlace.placeOf>;
 
 function ranking(filter: LessonFilter, place: Place | null, limit: number): SQL {
   const { tenant } = filter;
@@ -82,7 +81,7 @@ const countedNow = sql`CROSS JOIN LATERAL (
   FROM ${signatureWindows} AS counted WHERE counted.lesson_key = rank.lesson_key
 ) AS now`;
 
-function after({ runs, learned, key }: Place, column: SQL): SQL {
+function after([runs, learned, key]: Place, column: SQL): SQL {
   const learnedAt = sql`'epoch'::timestamptz + ${learned}::bigint * interval '1 microsecond'`;
   return sql`(${column}, rank.learned_at, rank.lesson_key) < (${runs}::bigint, ${learnedAt}, ${key})`;
 }

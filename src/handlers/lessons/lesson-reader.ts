@@ -1,10 +1,12 @@
 import { and, desc, sql } from "drizzle-orm";
+import { Type } from "typebox";
 import { BusError } from "../../errors.ts";
 import type { Database } from "../../postgres/client.ts";
+import { cursorOf } from "../../schema/cursor.ts";
 import { agentLessons } from "../../schema/tables.ts";
 import type { LessonRow, SightingEvidence } from "../extractor/lesson.ts";
 import { toLessonRow } from "../extractor/store.ts";
-import { conditionsOf, invalidCursor, type LessonFilter } from "./lesson-filter.ts";
+import { conditionsOf, type LessonFilter } from "./lesson-filter.ts";
 import { listByRuns } from "./lesson-ranking.ts";
 
 /** How big one lesson is, in all windows that were counted. */
@@ -53,6 +55,16 @@ export interface LessonReader {
   sightings(lessonKey: string): Promise<readonly SightingWire[]>;
 }
 
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const keyPrefix = /^[0-9a-f]{8,64}$/;
+
+/** Written as PostgreSQL does, to the microsecond: in milliseconds, rows of the same one could be left out. */
+const learnedAt = Type.Refine(
+  Type.String({ pattern: "^\\d{4}-\\d\\d-\\d\\dT[\\d:.]{8,15}[+-][\\d:]{2,5}$" }),
+  (text) => !Number.isNaN(Date.parse(text)),
+);
+const newestPlace = cursorOf(Type.Tuple([learnedAt, Type.String({ pattern: uuid.source })]));
+
 /** The database stays its opener's to close. */
 export function openLessonReader(database: Database): LessonReader {
   return {
@@ -68,7 +80,7 @@ export function openLessonReader(database: Database): LessonReader {
     async list({ order, ...filter }, limit, cursor, { withFigures = false } = {}) {
       if (order === "runs")
         return await listByRuns(database, filter, { limit, cursor, withFigures });
-      const from = cursor === null ? null : decodeCursor(cursor);
+      const from = cursor === null ? null : newestPlace.placeOf(cursor);
       const rows = await database.run(async ({ db }) =>
         db
           .select({ lesson: sql<LessonRow>`to_jsonb(${agentLessons})` })
@@ -80,7 +92,10 @@ export function openLessonReader(database: Database): LessonReader {
       const page = rows.slice(0, limit).map(({ lesson }) => lesson);
       const last = page.at(-1);
       const isMore = rows.length > limit && last !== undefined;
-      return { lessons: page.map(toLessonRow), cursor: isMore ? encodeCursor(last) : null };
+      return {
+        lessons: page.map(toLessonRow),
+        cursor: isMore ? newestPlace.at(last.ts, last.lesson_id) : null,
+      };
     },
 
     async find(idOrKey, tenant) {
@@ -117,22 +132,6 @@ export function openLessonReader(database: Database): LessonReader {
   };
 }
 
-function before({ ts, id }: { readonly ts: string; readonly id: string }) {
+function before([ts, id]: readonly [string, string]) {
   return sql`(${agentLessons.ts}, ${agentLessons.lessonId}) < (${ts}::timestamptz, ${id}::uuid)`;
-}
-
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-const keyPrefix = /^[0-9a-f]{8,64}$/;
-
-/** The time in PostgreSQL's precision: in milliseconds, rows of the same one could be left out. */
-function encodeCursor({ ts, lesson_id }: LessonRow): string {
-  return Buffer.from(`${ts} ${lesson_id}`).toString("base64url");
-}
-
-function decodeCursor(cursor: string): { ts: string; id: string } {
-  const text = Buffer.from(cursor, "base64url").toString();
-  const [, ts = "", id = ""] =
-    /^(\d{4}-\d\d-\d\dT[\d:.]{8,15}[+-][\d:]{2,5}) (\S+)$/.exec(text) ?? [];
-  if (uuid.test(id) && !Number.isNaN(Date.parse(ts))) return { ts, id };
-  throw invalidCursor();
 }

@@ -1,5 +1,6 @@
 import { LRUCache } from "lru-cache";
 import type { Logger } from "../../log.ts";
+import { withTimeout } from "../../runtime/timeout.ts";
 import { blockOf } from "./block.ts";
 import { type Asked, type Choice, choose, linesOf, type Omitted } from "./choice.ts";
 import { coinKeyOf } from "./coin.ts";
@@ -135,7 +136,9 @@ export function openRecall(options: {
       }
       isElsewhere = true;
       try {
-        const read = await within(recorder.read(tenantId, runId), deadline - performance.now());
+        const leftMs = deadline - performance.now();
+        const late = () => new Error(`not within ${Math.round(leftMs)} ms`);
+        const read = await withTimeout(recorder.read(tenantId, runId), leftMs, late);
         known = read && { ...read, isRead: true };
       } catch (error) {
         log.debug({ err: error }, "the record of a run cannot be read");
@@ -175,16 +178,4 @@ function standing(
 function mergedOmissions(before: readonly Omitted[], now: readonly Omitted[]): Omitted[] {
   const known = new Set(before.map(({ lessonKey }) => lessonKey));
   return [...before, ...now.filter(({ lessonKey }) => !known.has(lessonKey))];
-}
-
-async function within<T>(work: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not within ${Math.round(ms)} ms`)), Math.max(0, ms));
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { cursorSchema, nextCursorSchema } from "../../schema/cursor.ts";
 import { idSchema as id, nullable, strict, tenantSchema } from "../../schema/request.ts";
 import { curateActions } from "./curation.ts";
 import { epochStates, verdicts } from "./lesson.ts";
@@ -95,7 +96,7 @@ export const listSchema = Type.Object({
   ),
   since: Type.Optional(Type.Union([Type.String({ minLength: 1 }), Type.Number()])),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, description: "default: 50" })),
-  cursor: Type.Optional(Type.String({ maxLength: 256, description: "of an earlier reply" })),
+  cursor: cursorSchema,
 });
 
 const epochSchema = Type.Object({
@@ -144,7 +145,7 @@ export const lessonSchema = Type.Object({
 
 export const listReplySchema = Type.Object({
   lessons: Type.Array(lessonSchema),
-  cursor: nullable(Type.String({ description: "null: there are no more" })),
+  cursor: nextCursorSchema,
 });
 
 export const getSchema = Type.Object({ tenant_id: tenantSchema, lesson_key: keySchema });

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import type { Static } from "typebox";
+import { type Static, Type } from "typebox";
 import { BusError } from "../../errors.ts";
+import { cursorOf, idInPlace } from "../../schema/cursor.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint, writingEndpoint } from "../endpoint.ts";
 import { judge, present, promote } from "./change.ts";
@@ -38,6 +39,10 @@ export interface MemoryEndpoints {
   readonly recall: Recall;
   readonly metrics: MemoryMetrics;
 }
+
+const entryPlace = cursorOf(Type.Tuple([idInPlace]));
+/** The id of a promotion: they are numbered as they happen. */
+const promotionPlace = cursorOf(Type.Tuple([Type.Integer({ minimum: 1, maximum: 1e15 })]));
 
 /** The `memory-…` endpoints. */
 export function memoryEndpoints(options: MemoryEndpoints): ConcernPart["endpoints"] {
@@ -105,10 +110,14 @@ function reading({ memory, recall }: MemoryEndpoints): ConcernPart["endpoints"] 
   }
 
   async function list(request: Static<typeof listSchema>) {
-    const { limit = 100, cursor = null } = request;
-    const entries = await memory.list(filterOf(request), cursor, limit);
-    const next = entries.length === limit ? (entries.at(-1)?.entryId ?? null) : null;
-    return { entries: entries.map((entry) => wireMemory(entry, Date.now())), cursor: next };
+    const { limit = 100, cursor } = request;
+    const [after] = cursor === undefined ? [null] : entryPlace.placeOf(cursor);
+    const entries = await memory.list(filterOf(request), after, limit);
+    const last = entries.length === limit ? entries.at(-1) : undefined;
+    return {
+      entries: entries.map((entry) => wireMemory(entry, Date.now())),
+      cursor: last === undefined ? null : entryPlace.at(last.entryId),
+    };
   }
 
   async function recallSome(request: Static<typeof recallSchema>) {
@@ -122,11 +131,12 @@ function reading({ memory, recall }: MemoryEndpoints): ConcernPart["endpoints"] 
   async function audit(request: Static<typeof auditSchema>) {
     const { tenant_id: tenantId = "default", entry_id: entryId, limit = 100, cursor } = request;
     const filter = { tenantId, ...(entryId !== undefined && { entryId }) };
-    const found = await memory.audit(filter, cursor === undefined ? null : Number(cursor), limit);
+    const [before] = cursor === undefined ? [null] : promotionPlace.placeOf(cursor);
+    const found = await memory.audit(filter, before, limit);
     const last = found.length === limit ? found.at(-1) : undefined;
     return {
       promotions: found.map(wirePromotion),
-      cursor: last === undefined ? null : String(last.promotionId),
+      cursor: last === undefined ? null : promotionPlace.at(last.promotionId),
     };
   }
 

@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { cursorSchema, nextCursorSchema } from "../../schema/cursor.ts";
 import { idSchema as id, nullable, strict, tenantSchema } from "../../schema/request.ts";
 import type { MemoryEntry, Promotion } from "./entry.ts";
 import { scopes, triggers } from "./promotion.ts";
@@ -67,7 +68,7 @@ export const listSchema = Type.Object({
   scope: Type.Optional(scope),
   project_key: Type.Optional(id),
   limit,
-  cursor: Type.Optional(Type.String({ maxLength: 128, description: "of an earlier reply" })),
+  cursor: cursorSchema,
 });
 
 export const recallSchema = Type.Object({
@@ -82,7 +83,7 @@ export const auditSchema = Type.Object({
   tenant_id: tenantSchema,
   entry_id: Type.Optional(id),
   limit,
-  cursor: Type.Optional(Type.String({ pattern: "^[1-9][0-9]{0,14}$" })),
+  cursor: cursorSchema,
 });
 
 export const statsRequestSchema = Type.Object({
@@ -108,7 +109,7 @@ export const entrySchema = Type.Object({
 
 export const listReplySchema = Type.Object({
   entries: Type.Array(entrySchema, { description: "by `entry_id`" }),
-  cursor: nullable(Type.String({ description: "null: there are no more" })),
+  cursor: nextCursorSchema,
 });
 
 export const recallReplySchema = Type.Object({
@@ -133,7 +134,7 @@ const promotionSchema = Type.Object({
 
 export const auditReplySchema = Type.Object({
   promotions: Type.Array(promotionSchema, { description: "the newest first" }),
-  cursor: nullable(Type.String({ description: "null: there are no more" })),
+  cursor: nextCursorSchema,
 });
 
 export const statsReplySchema = Type.Object({

@@ -1,5 +1,6 @@
-import type { Static } from "typebox";
+import { type Static, Type } from "typebox";
 import { BusError } from "../../errors.ts";
+import { cursorOf, idInPlace, timeInPlace } from "../../schema/cursor.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint, writingEndpoint } from "../endpoint.ts";
 import type { Iterations } from "./iterations.ts";
@@ -31,6 +32,11 @@ export interface MissionEndpoints {
   /** Null: no planner is set. */
   readonly runner: Runner | null;
 }
+
+/** By user, then by the id of the agent or mission. */
+const recordPlace = cursorOf(Type.Tuple([idInPlace, idInPlace]));
+/** When it was due. */
+const iterationPlace = cursorOf(Type.Tuple([timeInPlace]));
 
 /** The `agents-…` and `missions-…` endpoints. */
 export function missionEndpoints(options: MissionEndpoints): ConcernPart["endpoints"] {
@@ -98,12 +104,12 @@ function ofMissions({
       reply: iterationsReplySchema,
       async handle(request) {
         const { limit = 100, cursor } = request;
-        const before = cursor === undefined ? null : numberFrom(cursor);
+        const [before] = cursor === undefined ? [null] : iterationPlace.placeOf(cursor);
         const found = await iterations.list(keyOf(request), before, limit);
         const last = found.length === limit ? found.at(-1) : undefined;
         return {
           iterations: found.map(wireIteration),
-          cursor: last === undefined ? null : String(last.due),
+          cursor: last === undefined ? null : iterationPlace.at(last.due),
         };
       },
     }),
@@ -127,31 +133,10 @@ async function page(
 ): Promise<{ readonly found: ListedSnapshot[]; readonly cursor: string | null }> {
   const { tenant_id: tenantId = "default", user_id: userId, limit = 100, cursor } = request;
   const filter = { tenantId, ...(userId !== undefined && { userId }) };
-  const after = cursor === undefined ? null : pairFrom(cursor);
+  const after = cursor === undefined ? null : recordPlace.placeOf(cursor);
   const found = await snapshots.list(table, filter, after, limit);
   const last = found.length === limit ? found.at(-1) : undefined;
-  const next = last && Buffer.from(JSON.stringify([last.userId, last.recordId]));
-  return { found, cursor: next?.toString("base64url") ?? null };
-}
-
-const notOurs = () => new BusError("bad_request", "cursor: is not one of an earlier reply");
-
-function pairFrom(cursor: string): readonly [string, string] {
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(cursor, "base64url").toString());
-  } catch (error) {
-    if (error instanceof SyntaxError) throw notOurs();
-    throw error;
-  }
-  const [userId, recordId] = Array.isArray(value) ? (value as unknown[]) : [];
-  if (typeof userId !== "string" || typeof recordId !== "string") throw notOurs();
-  return [userId, recordId];
-}
-
-function numberFrom(cursor: string): number {
-  if (/^\d{1,15}$/.test(cursor)) return Number(cursor);
-  throw notOurs();
+  return { found, cursor: last === undefined ? null : recordPlace.at(last.userId, last.recordId) };
 }
 
 function keyOf({

@@ -1,10 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { JetStreamClient } from "@nats-io/jetstream";
 import { Type } from "typebox";
-import { BusError, isRefusal } from "../../errors.ts";
 import { nats } from "../../nats/errors.ts";
 import { defaultEventIdOf, type StoredMessage } from "../../runtime/delivery.ts";
-import { inspectJson, parseJsonItems } from "../../schema/json.ts";
+import { invalidItemsSchema, itemPayload, manyItems, takeEach } from "../../schema/many-items.ts";
 import { changeSubject } from "../../subjects.ts";
 import type { ConcernPart } from "../concern.ts";
 import type { Change } from "./change.ts";
@@ -13,13 +12,12 @@ import { changeMessageId } from "./message-id.ts";
 import type { MissionMetrics } from "./metrics.ts";
 import { applyChanges, type Snapshots } from "./store.ts";
 
-/** The most changes that one request may carry. */
-const mostChanges = 1_000;
+const manyChanges = manyItems(changeSchema, { max: 1_000, noun: "changes" });
 
 const replySchema = Type.Object({
   stored: Type.Integer({ description: "changes that the stream has now because of this request" }),
   duplicates: Type.Integer({ description: "changes whose `event_id` it had already" }),
-  invalid: Type.Array(Type.Object({ index: Type.Integer(), reason: Type.String() })),
+  invalid: invalidItemsSchema,
 });
 type AppendReply = Type.Static<typeof replySchema>;
 
@@ -35,9 +33,8 @@ export function changes(options: {
     endpoints: [
       {
         name: "changes-append",
-        request: Type.Union([changeSchema, Type.Array(changeSchema, { maxItems: mostChanges })]),
+        ...manyChanges,
         reply: replySchema,
-        decode: decodeRequest,
         handle: (values) => publishValid(values, js),
       },
     ],
@@ -63,36 +60,15 @@ export function changes(options: {
   };
 }
 
-function decodeRequest(payload: Uint8Array): readonly unknown[] {
-  if (payload.length === 0) throw new BusError("bad_request", "the request is empty");
-  const values = parseJsonItems(payload);
-  if (values.length <= mostChanges) return values;
-  const message = `${values.length} changes in a request, at most ${mostChanges}`;
-  throw new BusError("too_large", message);
-}
-
 async function publishValid(values: readonly unknown[], js: JetStreamClient): Promise<AppendReply> {
-  const invalid: { index: number; reason: string }[] = [];
-  const results = await Promise.all(
-    values.map((value, index) =>
-      publish(value, js).catch((error: unknown) => {
-        // Ours, or the stream's: it may have a limit of its own.
-        if (!isRefusal(error)) throw error;
-        invalid.push({ index, reason: error.message });
-        return "invalid" as const;
-      }),
-    ),
-  );
-  const countOf = (wanted: string) => results.filter((result) => result === wanted).length;
-  return { stored: countOf("stored"), duplicates: countOf("duplicate"), invalid };
+  // What is refused is so by us, or by the stream: it may have a limit of its own.
+  const { taken, invalid } = await takeEach(values, (value) => publish(value, js));
+  const countOf = (wanted: string) => taken.filter((result) => result === wanted).length;
+  return { stored: countOf("stored"), duplicates: countOf("duplicate"), invalid: [...invalid] };
 }
 
 async function publish(value: unknown, js: JetStreamClient): Promise<"stored" | "duplicate"> {
-  inspectJson(value);
-  const payload = Buffer.from(JSON.stringify(value));
-  if (payload.length > maxChangeBytes) {
-    throw new BusError("too_large", `has ${payload.length} bytes, at most ${maxChangeBytes}`);
-  }
+  const payload = itemPayload(value, maxChangeBytes);
   const change = changeFrom(value, { defaultEventId: randomUUID(), storedAt: Date.now() });
   const subject = changeSubject(change.table, change.recordId);
   const msgID = changeMessageId(change);

@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { cursorSchema, nextCursorSchema } from "../../schema/cursor.ts";
 import { idSchema as id, nullable, strict, tenantSchema } from "../../schema/request.ts";
 import { agentFrom } from "./agent.ts";
 import { isoTime } from "./change.ts";
@@ -15,15 +16,13 @@ const time = Type.String({ description: "ISO 8601" });
 const limit = Type.Optional(
   Type.Integer({ minimum: 1, maximum: 500, description: "default: 100" }),
 );
-const cursor = Type.Optional(Type.String({ maxLength: 1_024, description: "of an earlier reply" }));
-const nextCursor = nullable(Type.String({ description: "null: there are no more" }));
 const anyRecord = Type.Record(Type.String(), Type.Unknown());
 
 export const listSchema = Type.Object({
   tenant_id: tenantSchema,
   user_id: Type.Optional(id),
   limit,
-  cursor,
+  cursor: cursorSchema,
 });
 export const agentKeySchema = Type.Object({ tenant_id: tenantSchema, user_id: id, agent_id: id });
 export const missionKeySchema = Type.Object({
@@ -34,7 +33,7 @@ export const missionKeySchema = Type.Object({
 export const iterationsSchema = Type.Object({
   ...missionKeySchema.properties,
   limit,
-  cursor,
+  cursor: cursorSchema,
 });
 
 const agentFields = {
@@ -59,7 +58,7 @@ export const agentReplySchema = Type.Object({
 });
 export const agentsReplySchema = Type.Object({
   agents: Type.Array(agentSchema),
-  cursor: nextCursor,
+  cursor: nextCursorSchema,
 });
 
 const missionFields = {
@@ -91,7 +90,7 @@ export const missionReplySchema = Type.Object({
 });
 export const missionsReplySchema = Type.Object({
   missions: Type.Array(missionSchema),
-  cursor: nextCursor,
+  cursor: nextCursorSchema,
 });
 
 const iterationSchema = Type.Object({
@@ -110,7 +109,7 @@ const iterationSchema = Type.Object({
 });
 export const iterationsReplySchema = Type.Object({
   iterations: Type.Array(iterationSchema, { description: "the newest first" }),
-  cursor: nextCursor,
+  cursor: nextCursorSchema,
 });
 
 export const tickSchema = Type.Object({}, strict);

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import type { Static } from "typebox";
+import { type Static, Type } from "typebox";
 import { BusError } from "../../errors.ts";
+import { cursorOf, momentInPlace } from "../../schema/cursor.ts";
 import { maskSecretsIn } from "../../schema/secrets.ts";
-import { parseTimestamp } from "../../schema/timestamp.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint, writingEndpoint } from "../endpoint.ts";
 import type { Advance } from "./entry.ts";
@@ -26,8 +26,8 @@ import {
   wireStep,
 } from "./wire.ts";
 
-/** As `updated_at` of a reply is. */
-const updatedAtForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$/;
+/** The `updated_at` of an entry: no two have the same. */
+const place = cursorOf(Type.Tuple([momentInPlace]));
 
 /** The `review-…` endpoints. */
 export function reviewEndpoints(reviews: Reviews): ConcernPart["endpoints"] {
@@ -51,17 +51,18 @@ export function reviewEndpoints(reviews: Reviews): ConcernPart["endpoints"] {
   }
 
   async function list(request: Static<typeof listSchema>) {
-    const { limit = 100, cursor = null, stage, tenant_id: tenantId } = request;
-    if (cursor !== null && !(updatedAtForm.test(cursor) && parseTimestamp(cursor) !== null)) {
-      throw new BusError("bad_request", "cursor: this is not one of a reply");
-    }
+    const { limit = 100, cursor, stage, tenant_id: tenantId } = request;
+    const [before] = cursor === undefined ? [null] : place.placeOf(cursor);
     const filter: EntryFilter = {
       ...(stage !== undefined && { stage }),
       ...(tenantId !== undefined && { tenantId }),
     };
-    const found = await reviews.list(filter, cursor, limit);
-    const next = found.length === limit ? (found.at(-1)?.updatedAt ?? null) : null;
-    return { entries: found.map(wireEntry), cursor: next };
+    const found = await reviews.list(filter, before, limit);
+    const last = found.length === limit ? found.at(-1) : undefined;
+    return {
+      entries: found.map(wireEntry),
+      cursor: last === undefined ? null : place.at(last.updatedAt),
+    };
   }
 
   async function remove({ by, reason, ...request }: Static<typeof removeSchema>) {

@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { cursorSchema, nextCursorSchema } from "../../schema/cursor.ts";
 import { idSchema as id, nullable, strict, tenantSchema } from "../../schema/request.ts";
 import type { Case, ReviewEntry, SkillDraft } from "./entry.ts";
 import { maxCaseText } from "./limits.ts";
@@ -80,7 +81,7 @@ export const listSchema = Type.Object({
   tenant_id: Type.Optional(id),
   stage: Type.Optional(stage),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, description: "default: 100" })),
-  cursor: Type.Optional(Type.String({ maxLength: 64, description: "of an earlier reply" })),
+  cursor: cursorSchema,
 });
 
 export const statsRequestSchema = Type.Object({ tenant_id: Type.Optional(id) });
@@ -119,7 +120,7 @@ export const getReplySchema = Type.Object({
 
 export const listReplySchema = Type.Object({
   entries: Type.Array(entrySchema, { description: "the last changed first" }),
-  cursor: nullable(Type.String({ description: "null: there are no more" })),
+  cursor: nextCursorSchema,
 });
 
 export const removeReplySchema = Type.Object({ removed: Type.Boolean() });

@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
-import type { Static } from "typebox";
+import { type Static, Type } from "typebox";
 import { BusError, isRefusal } from "../../errors.ts";
 import type { Place } from "../../runtime/consumer.ts";
 import { defaultEventIdOf, type StoredMessage } from "../../runtime/delivery.ts";
 import { firstBy } from "../../runtime/grouping.ts";
 import { dealSlices, storeSlices } from "../../runtime/slices.ts";
-import { inspectJson, parseJsonItems } from "../../schema/json.ts";
-import { cursorParts, invalidCursor, timeFrom } from "../../schema/request.ts";
-import { latestTime } from "../../schema/timestamp.ts";
+import { cursorOf, idInPlace, timeInPlace } from "../../schema/cursor.ts";
+import { itemPayload, takeEach } from "../../schema/many-items.ts";
+import { timeFrom } from "../../schema/request.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint } from "../endpoint.ts";
 import { type Appended, changesBy, distinct, runKey, type StoredRunEvent } from "./append.ts";
@@ -20,14 +20,13 @@ import type { Runs } from "./store.ts";
 import {
   type AppendReply,
   appendReplySchema,
-  appendSchema,
   eventsReplySchema,
   eventsSchema,
   heartbeatReplySchema,
   latestSchema,
   listRunsReplySchema,
   listRunsSchema,
-  mostRunEvents,
+  manyRunEvents,
   runKeySchema,
   runSchema,
   storedEventSchema,
@@ -47,6 +46,9 @@ export interface RunsOptions {
   readonly news: RunNews;
   readonly metrics: RunMetrics;
 }
+
+/** The newest first: by when they began, then by id. */
+const place = cursorOf(Type.Tuple([timeInPlace, idInPlace]));
 
 /** Keeps every event of every run, and says how runs are. */
 export function runs(options: RunsOptions): ConcernPart {
@@ -92,28 +94,21 @@ export function runs(options: RunsOptions): ConcernPart {
   }
 
   async function appendAll(values: readonly unknown[]): Promise<AppendReply> {
-    const invalid: { index: number; reason: string }[] = [];
-    const events = values.map((value, index) => {
-      try {
-        return newEvent(value, maxFutureMs);
-      } catch (error) {
-        if (!isRefusal(error)) throw error;
-        invalid.push({ index, reason: error.message });
-        return null;
-      }
-    });
+    const { taken: events, invalid } = await takeEach(values, async (value) =>
+      newEvent(value, maxFutureMs),
+    );
     const valid = events.filter((event) => event !== null);
     const { stored, refused } = await append(valid);
     const cursors = new Map(stored.map(({ event, cursor }) => [event, cursor]));
     const reasons = new Map(refused.map(({ event, reason }) => [event, reason]));
-    for (const [index, event] of events.entries()) {
+    const unfit = events.flatMap((event, index) => {
       const reason = event && reasons.get(event);
-      if (reason) invalid.push({ index, reason });
-    }
+      return reason ? [{ index, reason }] : [];
+    });
     return {
       stored: stored.length,
       duplicates: valid.length - stored.length - refused.length,
-      invalid: invalid.sort((a, b) => a.index - b.index),
+      invalid: [...invalid, ...unfit].sort((a, b) => a.index - b.index),
       cursors: events.map((event) => (event && cursors.get(event)) ?? null),
     };
   }
@@ -138,7 +133,7 @@ export function runs(options: RunsOptions): ConcernPart {
     const filter = { tenantId: tenant_id, agentId: agent_id, status, since, until };
     const found = await store.list(filter, cursor === undefined ? null : placeFrom(cursor), limit);
     const last = found.length === limit ? found.at(-1) : undefined;
-    const next = last ? `${last.startedAt}:${last.runId}` : null;
+    const next = last ? place.at(last.startedAt, last.runId) : null;
     return { runs: found.map(wireRun), cursor: next };
   }
 
@@ -151,9 +146,8 @@ export function runs(options: RunsOptions): ConcernPart {
     endpoints: [
       {
         name: "runs-append",
-        request: appendSchema,
+        ...manyRunEvents,
         reply: appendReplySchema,
-        decode: decodeAppend,
         handle: appendAll,
       },
       endpoint({
@@ -239,26 +233,14 @@ export async function appendEvents(
   return { stored: done, refused };
 }
 
-function decodeAppend(payload: Uint8Array): readonly unknown[] {
-  if (payload.length === 0) throw new BusError("bad_request", "the request is empty");
-  const values = parseJsonItems(payload);
-  if (values.length <= mostRunEvents) return values;
-  throw new BusError("too_large", `${values.length} events in a request, at most ${mostRunEvents}`);
-}
-
 /** An event that comes by request has no header; without an id it gets a new one. */
 function newEvent(value: unknown, maxFutureMs: number): RunEvent {
-  inspectJson(value);
-  const bytes = Buffer.byteLength(JSON.stringify(value) ?? "");
-  if (bytes > maxRunEventBytes) {
-    throw new BusError("too_large", `has ${bytes} bytes, at most ${maxRunEventBytes}`);
-  }
+  itemPayload(value, maxRunEventBytes);
   const context = { storedAt: Date.now(), maxFutureMs, defaultEventId: randomUUID() };
   return runEventFrom(value, context);
 }
 
 function placeFrom(cursor: string): { startedAt: number; runId: string } {
-  const [startedAt, runId = ""] = cursorParts(/^(\d{1,15}):(.{1,128})$/su, cursor);
-  if (Number(startedAt) > latestTime) throw invalidCursor();
-  return { startedAt: Number(startedAt), runId };
+  const [startedAt, runId] = place.placeOf(cursor);
+  return { startedAt, runId };
 }

@@ -1,5 +1,7 @@
 import { type Static, Type } from "typebox";
-import { tenantSchema } from "../../schema/request.ts";
+import { cursorSchema, nextCursorSchema } from "../../schema/cursor.ts";
+import { invalidItemsSchema, manyItems } from "../../schema/many-items.ts";
+import { nullable, tenantSchema } from "../../schema/request.ts";
 import { runEventSchema } from "./event-wire.ts";
 import type { RunRow } from "./ports.ts";
 import { statuses } from "./status.ts";
@@ -9,21 +11,14 @@ import type { RunEventRow } from "./store.ts";
 
 const runId = Type.String({ minLength: 1, maxLength: 128 });
 const time = Type.Union([Type.String({ maxLength: 128 }), Type.Number()]);
-const cursorSchema = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
-const nullable = <S extends Parameters<typeof Type.Union>[0][number]>(schema: S) =>
-  Type.Union([schema, Type.Null()]);
+const runCursorSchema = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
-export const mostRunEvents = 1_000;
-
-export const appendSchema = Type.Union([
-  runEventSchema,
-  Type.Array(runEventSchema, { maxItems: mostRunEvents }),
-]);
+export const manyRunEvents = manyItems(runEventSchema, { max: 1_000, noun: "events" });
 
 export const appendReplySchema = Type.Object({
   stored: Type.Integer(),
   duplicates: Type.Integer({ description: "events that were stored before" }),
-  invalid: Type.Array(Type.Object({ index: Type.Integer(), reason: Type.String() })),
+  invalid: invalidItemsSchema,
   cursors: Type.Array(nullable(Type.Integer()), {
     description: "one for each event asked for; null: not stored by this request",
   }),
@@ -57,12 +52,12 @@ export const listRunsSchema = Type.Object({
   since: Type.Optional({ ...time, description: "started at or after: ISO 8601 or an epoch time" }),
   until: Type.Optional({ ...time, description: "started before: ISO 8601 or an epoch time" }),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000, description: "default: 100" })),
-  cursor: Type.Optional(Type.String({ maxLength: 512, description: "of an earlier reply" })),
+  cursor: cursorSchema,
 });
 
 export const listRunsReplySchema = Type.Object({
   runs: Type.Array(runSchema, { description: "the newest started first" }),
-  cursor: nullable(Type.String({ description: "null: there are no more" })),
+  cursor: nextCursorSchema,
 });
 
 export const storedEventSchema = Type.Object({
@@ -77,7 +72,10 @@ export const storedEventSchema = Type.Object({
 export const eventsSchema = Type.Object({
   tenant_id: tenantSchema,
   run_id: runId,
-  after: Type.Optional({ ...cursorSchema, description: "a cursor; default: from the beginning" }),
+  after: Type.Optional({
+    ...runCursorSchema,
+    description: "a cursor; default: from the beginning",
+  }),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000, description: "default: 100" })),
 });
 

@@ -102,7 +102,7 @@ test("requests that cannot be read, or are not allowed, are refused by field", a
       /^policy\.x: is not a field/,
     ],
     ["recall", { top_k: 0 }, "400", /^top_k: /],
-    ["audit", { cursor: "x" }, "400", /^cursor: /],
+    ["audit", { cursor: "x" }, "400", /^invalid cursor: /],
     ["remove", { entry_id: "m1", tenant_id: "acme" }, "404", /m1/],
   ];
   for (const [what, request, code, text] of bad) {

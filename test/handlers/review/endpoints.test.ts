@@ -59,7 +59,7 @@ test("requests that cannot be read, or are not allowed, are refused by field", a
     ["advance", { ...advance, to: "rejected", reviewer: " \t" }, "400", /^reviewer: is required/],
     ["advance", { ...advance, entry_id: "e2" }, "404", /e2/],
     ["advance", { ...advance, tenant_id: "acme" }, "404", /e1/],
-    ["list", { cursor: "x" }, "400", /^cursor: /],
+    ["list", { cursor: "x" }, "400", /^invalid cursor: /],
     ["list", { stage: "x" }, "400", /^stage: /],
     ["remove", { entry_id: "e1", by: "Ada" }, "400", /reason/],
     ["remove", { entry_id: "e9", by: "Ada", reason: "x" }, "404", /e9/],
