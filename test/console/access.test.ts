@@ -148,7 +148,12 @@ async function formsOf(service: TestService, cookie: string, paths: readonly str
         name,
         / value="([^"]+)"/.exec(tag)?.[1] ?? (name === "until" ? "" : "a text"),
       ]);
-      found.push({ path, fields: Object.fromEntries(fields) });
+      const choices = [...form.matchAll(/<select name="([^"]+)">(.*?)<\/select>/gs)];
+      const chosen = choices.map(([, name = "", options = ""]): [string, string] => [
+        name,
+        /value="([^"]*)" selected/.exec(options)?.[1] ?? "",
+      ]);
+      found.push({ path, fields: Object.fromEntries([...fields, ...chosen]) });
     }
   }
   return found;
@@ -172,6 +177,8 @@ test("no form does anything for a reader, for another tenant, from another page 
       "judge",
       "note",
       "pin",
+      "promote",
+      "remove",
       "replay",
       "replay-all",
       "silence",
@@ -181,6 +188,8 @@ test("no form does anything for a reader, for another tenant, from another page 
     ...(await sql`SELECT * FROM lesson_decisions`),
     ...(await sql`SELECT * FROM review_events WHERE what <> 'created'`),
     ...(await sql`SELECT * FROM memory_feedback`),
+    ...(await sql`SELECT * FROM memory_promotions`),
+    ...((await sql`SELECT * FROM memory_entries`).length === 1 ? [] : ["forgotten"]),
     ...((await service.health()).checks.dead_letters?.open === 1 ? [] : ["replayed"]),
   ];
   for (const name of ["reader", "stranger", "publisher"] as const) {

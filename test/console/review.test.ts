@@ -49,4 +49,46 @@ describe.skipIf(browserPath === null)(`the review board in a browser${withoutBro
     expect(block).toContain("Ask back");
     expect(complaints).toEqual([]);
   }, 60_000);
+
+  test("an entry is removed with a reason, and a memory promoted and removed; both stay on record", async () => {
+    const stack = await openStack();
+    const service = await stack.start();
+    const { nc } = stack.broker;
+    const { sql } = stack.database;
+    const entry = { entry_id: "e1", feedback_id: "f1", summary: "It booked the wrong day" };
+    await bodyOf(ask(nc, "experience.review.create", entry));
+    const memory = { entry_id: "m1", scope: "project", project_key: "shop", confidence: 0.8 };
+    await bodyOf(ask(nc, "experience.memory.save", { ...memory, insight: "Paid after ordered" }));
+    const { page, complaints } = await openPage(`http://127.0.0.1:${service.httpPort}`);
+    const open = (label: string) => page.getByText(label, { exact: true }).click();
+    const press = (name: string) =>
+      page.getByRole("button", { name, exact: true }).locator("visible=true").click();
+    const fill = (label: string, text: string) =>
+      page.getByLabel(label, { exact: true }).locator("visible=true").fill(text);
+    await page.goto("/review/e1");
+    await open("Remove …");
+    await fill("Who answers for it", "Ada");
+    await fill("Reason", "said twice");
+    await press("Remove");
+    await page.getByText("Removed. Its steps stay on record.").waitFor();
+    expect(await page.textContent("main")).toContain("There is nothing to review.");
+    const [step] = await sql`SELECT who, reason FROM review_events WHERE what = 'removed'`;
+    expect(step).toEqual({ who: "Ada", reason: "said twice" });
+
+    await page.goto("/memory");
+    await open("Promote …");
+    await fill("Who answers for it", "Ada");
+    await press("Promote");
+    await page.getByText("Promoted: it is on record who answers for it.").waitFor();
+    const promotions = page.getByRole("region", { name: "The last promotions" });
+    expect(await promotions.textContent()).toContain("Ada");
+    const [promoted] = await sql`SELECT scope, promotion_level FROM memory_entries`;
+    expect(promoted).toEqual({ scope: "world", promotion_level: 1 });
+    await open("Remove …");
+    await press("Remove");
+    await page.getByText("Removed. Its promotions stay on record.").waitFor();
+    expect(await sql`SELECT FROM memory_entries`).toHaveLength(0);
+    expect(await promotions.textContent()).toContain("Ada");
+    expect(complaints).toEqual([]);
+  }, 60_000);
 });

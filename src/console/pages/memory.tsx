@@ -1,7 +1,7 @@
 import { BusError } from "../../errors.ts";
-import type { AuditReply, ListReply, WireMemory } from "../../handlers/memory/wire.ts";
+import type { AuditReply, ListReply, RemoveReply, WireMemory } from "../../handlers/memory/wire.ts";
 import type { Page, PageRequest } from "../page.ts";
-import { Choice, Field, Filters, Form } from "../parts/form.tsx";
+import { Choice, Confirm, Field, Filters, Form } from "../parts/form.tsx";
 import { Badge, Empty, Pager, Table } from "../parts/list.tsx";
 import { Text } from "../parts/text.tsx";
 import { Time } from "../parts/time.tsx";
@@ -12,7 +12,11 @@ const pageSize = 50;
 /** What is known of projects and of the world, and how far it may be believed. */
 export const memoryPage: Page = {
   ...{ path, section: path, entry: "Memory", isLive: true },
-  notices: { judged: "Your verdict is on record." },
+  notices: {
+    judged: "Your verdict is on record.",
+    promoted: "Promoted: it is on record who answers for it.",
+    removed: "Removed. Its promotions stay on record.",
+  },
   async show(request) {
     const filter = filterFrom(request.query);
     const [{ entries, cursor }, audit] = await Promise.all([
@@ -42,6 +46,22 @@ export const memoryPage: Page = {
       const field = (name: string) => form.get(name) ?? "";
       await ask("memory-feedback", { entry_id: field("entry_id"), verdict: field("verdict") });
       return { notice: "judged" };
+    },
+    async promote({ form, ask }) {
+      const field = (name: string) => form.get(name)?.trim() ?? "";
+      const policy = {
+        ...{ from_scope: field("from_scope"), to_scope: field("to_scope") },
+        ...{ trigger: "reviewer_approval", reviewer: field("reviewer") },
+      };
+      await ask("memory-promote", { entry_id: form.get("entry_id"), policy });
+      return { notice: "promoted" };
+    },
+    async remove({ form, ask }) {
+      const { removed } = await ask<RemoveReply>("memory-remove", {
+        entry_id: form.get("entry_id"),
+      });
+      if (!removed) throw new BusError("not_found", "somebody else has removed this entry");
+      return { notice: "removed" };
     },
   },
 };
@@ -75,6 +95,7 @@ const kinds = { confirmed: "good", provisional: "plain", rejected: "bad" } as Re
 function MemoryTable(options: { request: PageRequest; entries: readonly WireMemory[] }) {
   const { request, entries } = options;
   const mayJudge = request.may("review");
+  const mayDecide = request.may("admin");
   return (
     <Table
       caption="Entries"
@@ -83,6 +104,7 @@ function MemoryTable(options: { request: PageRequest; entries: readonly WireMemo
         ...[{ title: "Confidence", kind: "number wide" as const }],
         ...[{ title: "Saved", kind: "wide" as const }],
         ...(mayJudge ? [{ title: "Is it so?" }] : []),
+        ...(mayDecide ? [{ title: "Decide" }] : []),
       ]}
     >
       {entries.map((entry) => (
@@ -116,6 +138,11 @@ function MemoryTable(options: { request: PageRequest; entries: readonly WireMemo
               <Judge {...{ request, entry }} />
             </td>
           )}
+          {mayDecide && (
+            <td>
+              <Decide {...{ request, entry }} />
+            </td>
+          )}
         </tr>
       ))}
     </Table>
@@ -133,6 +160,43 @@ function Judge({ request, entry }: { request: PageRequest; entry: WireMemory }) 
           </button>
         </Form>
       ))}
+    </div>
+  );
+}
+
+function Decide({ request, entry }: { request: PageRequest; entry: WireMemory }) {
+  const { entry_id, scope } = entry;
+  return (
+    <div class="choices">
+      <Confirm label="Promote …" id={`promote-${entry_id}`}>
+        <Form {...{ request, action: "promote" }} fields={{ entry_id, from_scope: scope }}>
+          <p>It concerns more than it did, or the same with more weight: you answer for it.</p>
+          <Choice
+            label="It concerns"
+            name="to_scope"
+            value="world"
+            choices={{ project: "a project", world: "the world" }}
+          />
+          <Field
+            label="Who answers for it"
+            name="reviewer"
+            value={request.signedInAs}
+            maxLength={128}
+            required
+          />
+          <button class="button primary" type="submit">
+            Promote
+          </button>
+        </Form>
+      </Confirm>
+      <Confirm label="Remove …" id={`remove-${entry_id}`}>
+        <Form {...{ request, action: "remove" }} fields={{ entry_id }}>
+          <p>No agent is told it any more. Its promotions stay on record.</p>
+          <button class="button primary" type="submit">
+            Remove
+          </button>
+        </Form>
+      </Confirm>
     </div>
   );
 }

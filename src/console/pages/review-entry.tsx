@@ -13,10 +13,9 @@ const section = "/review";
 /** One entry: what is known of it, where it can go, and where it has been. */
 export const reviewEntryPage: Page = {
   ...{ path: "/review/:entry_id", section, isLive: true },
-  notices: Object.fromEntries([
-    ...stages.map((stage) => [stage, `Now at: ${stageNames[stage]}.`] as const),
-    ["removed", "Removed. Its steps stay on record."] as const,
-  ]),
+  notices: Object.fromEntries(
+    stages.map((stage) => [stage, `Now at: ${stageNames[stage]}.`] as const),
+  ),
   async show(request) {
     const entry = await request.ask<GetReply>("review-get", {
       entry_id: request.params["entry_id"],
@@ -33,7 +32,15 @@ export const reviewEntryPage: Page = {
       ),
     };
   },
-  actions: { advance: (request) => advance(request) },
+  actions: {
+    advance: (request) => advance(request),
+    async remove({ form, params, ask, href }) {
+      const field = (name: string) => form.get(name)?.trim() ?? "";
+      const { entry_id } = params;
+      await ask("review-remove", { entry_id, by: field("by"), reason: field("reason") });
+      return { to: href(section, { notice: "removed" }) };
+    },
+  },
 };
 
 function About({ request, entry }: { request: PageRequest; entry: GetReply }) {
@@ -120,7 +127,6 @@ function Told(options: {
 }
 
 function Steps({ request, entry }: { request: PageRequest; entry: GetReply }) {
-  if (entry.allowed.length === 0) return null;
   return (
     <section class="actions" aria-label="Next step">
       {entry.allowed.map((to) => (
@@ -138,6 +144,25 @@ function Steps({ request, entry }: { request: PageRequest; entry: GetReply }) {
           </Form>
         </Confirm>
       ))}
+      <Confirm label="Remove …" id="remove">
+        <Form {...{ request, action: "remove" }}>
+          <p>
+            The entry is gone, and its steps stay on record. A lesson that was merged stays, too:
+            silence it if it must not be told.
+          </p>
+          <Field
+            label="Who answers for it"
+            name="by"
+            value={request.signedInAs}
+            maxLength={128}
+            required
+          />
+          <Field label="Reason" name="reason" maxLength={2_000} required />
+          <button type="submit" class="button primary">
+            Remove
+          </button>
+        </Form>
+      </Confirm>
     </section>
   );
 }

@@ -14,6 +14,7 @@ const columns = ["feedback", "case_draft", "skill_draft", "reviewed", "merged"] 
 /** From a complaint to a lesson: what is to be reviewed, stage by stage. */
 export const reviewPage: Page = {
   ...{ path, section: path, entry: "Review", isLive: true },
+  notices: { removed: "Removed. Its steps stay on record." },
   async show(request) {
     const stages = [...columns, "rejected"] as const;
     const lists = await Promise.all(

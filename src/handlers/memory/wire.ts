@@ -147,6 +147,7 @@ export const statsReplySchema = Type.Object({
 export type WireMemory = Static<typeof entrySchema>;
 export type ListReply = Static<typeof listReplySchema>;
 export type RecallReply = Static<typeof recallReplySchema>;
+export type RemoveReply = Static<typeof removeReplySchema>;
 export type AuditReply = Static<typeof auditReplySchema>;
 
 const iso = (ms: number) => new Date(ms).toISOString();
