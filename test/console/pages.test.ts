@@ -162,4 +162,46 @@ describe.skipIf(browserPath === null)(`the console in a browser${withoutBrowser}
     expect(await page.locator("#event-list > *").count()).toBe(50);
     expect(complaints).toEqual([]);
   }, 90_000);
+
+  test("more pages than a browser has connections, and more than one request names, all live at once", async () => {
+    const stack = await openStack();
+    const service = await stack.start({ EXPERIENCE_CONCERNS: "extractor,lessons,runs,console" });
+    const runs = Array.from({ length: 6 }, (_, n) => `run-${n}`);
+    const append = (type: string) =>
+      bodyOf(
+        ask(
+          stack.broker.nc,
+          "experience.runs.append",
+          runs.map((run_id) => ({ run_id, type, data: {} })),
+        ),
+      );
+    await append("run_started");
+    const { page, complaints } = await openPage(originOf(service));
+    const addresses = [
+      ...Array.from({ length: 22 }, (_, n) => `/lessons?n=${n}`),
+      ...runs.map((id) => `/runs/${id}`),
+    ];
+    const pages: Page[] = [];
+    for (const address of addresses) {
+      const one = await page.context().newPage();
+      await one.goto(address);
+      pages.push(one);
+    }
+    await publish(stack.broker, failure(), failure(), failure());
+    await append("a_later_step");
+    for (const one of pages.slice(0, 22)) {
+      await one.getByRole("link", { name: /search failed/ }).waitFor({ timeout: 40_000 });
+    }
+    for (const one of pages.slice(22)) {
+      await one.locator("#event-list", { hasText: "a_later_step" }).waitFor({ timeout: 40_000 });
+    }
+    await append("run_completed");
+    for (const one of pages.slice(22)) {
+      await one.getByText("The run is over.").waitFor({ timeout: 40_000 });
+    }
+    // There is room for whoever opens one more.
+    await page.goto("/runs");
+    expect(await page.textContent("h1")).toBe("Runs");
+    expect(complaints).toEqual([]);
+  }, 180_000);
 });

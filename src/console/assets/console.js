@@ -112,12 +112,19 @@ function hear({ html, isConnected }) {
   if (html !== undefined) showPage(html);
 }
 
+/** What the worker that all pages share hears of this one; null where there is none. */
+function openWorker(address, hearIt) {
+  if (!("SharedWorker" in window)) return null;
+  const { port } = new SharedWorker(address);
+  port.addEventListener("message", ({ data }) => hearIt(data));
+  port.start();
+  return port;
+}
+
 /** Through the worker that all pages share; by itself where there is none. */
 function followPage({ live: address, seen, worker }) {
-  if (!("SharedWorker" in window)) return followAlone(address, seen);
-  const { port } = new SharedWorker(worker);
-  port.addEventListener("message", ({ data }) => hear(data));
-  port.start();
+  const port = openWorker(worker, hear);
+  if (port === null) return followAlone(address, seen);
   whileSeen(() => {
     // Whatever was changed in place meanwhile: at worst the same comes once more.
     port.postMessage({ address, seen });
@@ -154,23 +161,34 @@ function followRun(list) {
     while (list.childElementCount > most) list.firstElementChild.remove();
     if (isAtEnd) scrollTo(0, document.documentElement.scrollHeight);
   };
+  const add = (row) => {
+    if (waiting.length === 0) setTimeout(draw, 50);
+    waiting.push(row);
+    if (waiting.length > 2 * most) waiting = waiting.slice(-most);
+  };
+  const port = openWorker(list.dataset.worker, ({ row, isOver }) => {
+    if (row !== undefined) add(row);
+    if (isOver) showEnd();
+  });
   whileSeen(() => {
     if (waiting.length > 0) draw();
     const from = new URL(list.dataset.follow, location.href);
-    const last = list.lastElementChild?.id.replace("event-", "");
-    if (last) from.searchParams.set("after", last);
-    const source = new EventSource(from);
-    source.addEventListener("message", ({ data }) => {
-      if (waiting.length === 0) setTimeout(draw, 50);
-      waiting.push(data);
-      if (waiting.length > 2 * most) waiting = waiting.slice(-most);
-    });
-    // Told that there is no more, it is closed.
-    source.addEventListener("error", () => {
-      if (source.readyState === EventSource.CLOSED) showEnd();
-    });
-    return () => source.close();
+    const after = list.lastElementChild?.id.replace("event-", "") ?? "";
+    if (port === null) return followRunAlone(from, after, add);
+    port.postMessage({ run: from.href, after });
+    return () => port.postMessage(null);
   });
+}
+
+function followRunAlone(from, after, add) {
+  if (after) from.searchParams.set("after", after);
+  const source = new EventSource(from);
+  source.addEventListener("message", ({ data }) => add(data));
+  // Told that there is no more, it is closed.
+  source.addEventListener("error", () => {
+    if (source.readyState === EventSource.CLOSED) showEnd();
+  });
+  return () => source.close();
 }
 
 /** What is said of the run has changed. */

@@ -1,6 +1,7 @@
 import type { Static } from "typebox";
 import type { ReceiptsReply } from "../../handlers/lessons/wire.ts";
 import type { eventsReplySchema } from "../../handlers/runs/wire.ts";
+import { assets } from "../assets.ts";
 import type { Page, PageRequest } from "../page.ts";
 import { Badge, Facts, Table } from "../parts/list.tsx";
 import { RunEventRow } from "../parts/run-event.tsx";
@@ -157,7 +158,9 @@ function Events(options: {
       <ol
         class="events"
         id="event-list"
-        {...(isFollowed && { "data-follow": from, "data-most": mostKept })}
+        {...(isFollowed && {
+          ...{ "data-follow": from, "data-most": mostKept, "data-worker": assets.worker.path },
+        })}
       >
         {events.map((event) => (
           <RunEventRow event={event} now={request.now} />
