@@ -1,5 +1,6 @@
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
 import postgres from "postgres";
 import { agentStepsSeconds, stepsSeconds } from "../src/handlers/console/steps.ts";
 import type { Part } from "./part.ts";
@@ -20,7 +21,17 @@ export interface ConsoleFigures {
   readonly counts: number;
   readonly agents: number;
   readonly pages: readonly PageTimes[];
+  readonly open: OpenPages;
 }
+
+/** So many pages are looked at, each another one; shares of one processor core that the replica takes, and without them. */
+export interface OpenPages {
+  readonly pages: number;
+  readonly share: number;
+  readonly idleShare: number;
+}
+
+const openPages = 50;
 
 const paths = [
   ...["/", "/?range=1h", "/?range=7d", "/?agents=all", "/lessons", "/lessons?order=runs"],
@@ -36,6 +47,8 @@ export async function measureConsole(
     readonly counts: number;
     readonly agents: number;
     readonly rounds: number;
+    /** For so long pages are looked at. */
+    readonly openMs: number;
   },
 ): Promise<ConsoleFigures> {
   const port = await freePort();
@@ -51,7 +64,8 @@ export async function measureConsole(
     await fill(sql, options);
     const pages: PageTimes[] = [];
     for (const path of paths) pages.push(await timesOf(origin, path, options.rounds));
-    return { ...options, pages };
+    const open = await costOfOpenPages(origin, options.openMs);
+    return { ...options, pages, open };
   } finally {
     await sql.end();
     await stopContender(child);
@@ -59,7 +73,7 @@ export async function measureConsole(
 }
 
 /** Every agent in every minute, as far as the counts go; hours and days alike. */
-export async function fill(
+async function fill(
   sql: postgres.Sql,
   { lessons, counts, agents }: { lessons: number; counts: number; agents: number },
 ): Promise<void> {
@@ -133,7 +147,7 @@ async function fillWindows(sql: postgres.Sql): Promise<void> {
     FROM agent_lessons, generate_series(1, 2) AS back`;
 }
 
-export async function timesOf(origin: string, path: string, rounds: number): Promise<PageTimes> {
+async function timesOf(origin: string, path: string, rounds: number): Promise<PageTimes> {
   const first: number[] = [];
   const complete: number[] = [];
   let bytes = 0;
@@ -156,6 +170,45 @@ export async function timesOf(origin: string, path: string, rounds: number): Pro
     complete: Math.max(...complete),
     kilobytes: bytes / 1_000,
   };
+}
+
+/** Each page as by a browser of its own. */
+async function costOfOpenPages(origin: string, forMs: number): Promise<OpenPages> {
+  const idleShare = await cpuShare(origin, forMs);
+  const leaving = new AbortController();
+  const addresses = Array.from({ length: openPages }, (_, n) => {
+    const path = paths[n % paths.length] ?? "/";
+    return `${path}${path.includes("?") ? "&" : "?"}n=${n}`;
+  });
+  const opened = addresses.map(async (address) => {
+    const query = new URLSearchParams({ page: address, seen: "" });
+    const { body } = await fetch(`${origin}/live?${query}`, { signal: leaving.signal });
+    const reader = body?.getReader();
+    const next = async (): Promise<void> => {
+      const { done } = (await reader?.read()) ?? { done: true };
+      if (!done) await next();
+    };
+    // Cut off below.
+    return { ended: next().catch(() => undefined) };
+  });
+  const streams = await Promise.all(opened);
+  // All have been shown once by then.
+  await wait(forMs);
+  const share = await cpuShare(origin, forMs);
+  leaving.abort();
+  await Promise.all(streams.map(({ ended }) => ended));
+  return { pages: openPages, share, idleShare };
+}
+
+/** Of one core, by the replica's own count. */
+async function cpuShare(origin: string, forMs: number): Promise<number> {
+  const seconds = async () => {
+    const text = await (await fetch(`${origin}/metrics`)).text();
+    return Number(/^process_cpu_seconds_total ([\d.e-]+)/m.exec(text)?.[1]);
+  };
+  const [before, startedAt] = [await seconds(), performance.now()];
+  await wait(forMs);
+  return ((await seconds()) - before) / ((performance.now() - startedAt) / 1_000);
 }
 
 function freePort(): Promise<number> {
@@ -182,17 +235,30 @@ export const consolePart: Part<ConsoleFigures> = {
     return measureConsole(
       rig,
       quick
-        ? { lessons: 100, counts: 1_000, agents: 5, rounds: 3 }
-        : { lessons: 100_000, counts: 1_000_000, agents: 200, rounds: 40 },
+        ? { lessons: 100, counts: 1_000, agents: 5, rounds: 3, openMs: 1_000 }
+        : { lessons: 100_000, counts: 1_000_000, agents: 200, rounds: 40, openMs: 30_000 },
     );
   },
-  report({ lessons, counts, agents, pages }) {
+  promises: ({ pages, open }) => [
+    ...pages.flatMap(({ path, firstByte, complete }) => [
+      { promise: `first byte of ${path}, ms`, limit: 50, measured: firstByte, most: true },
+      { promise: `all of ${path}, ms`, limit: 300, measured: complete, most: true },
+    ]),
+    {
+      promise: `${open.pages} open pages, share of a core`,
+      limit: 0.1,
+      measured: open.share - open.idleShare,
+      most: true,
+    },
+  ],
+  report({ lessons, counts, agents, pages, open }) {
     return [
       `Pages of the console with ${lessons} lessons, ${counts} counts, ${agents} agents:`,
       ...pages.map(
         ({ path, firstByte, complete, kilobytes }) =>
           `  ${path}: first byte ${firstByte.toFixed(1)} ms (p95), complete ${complete.toFixed(1)} ms at most, ${kilobytes.toFixed(0)} kB`,
       ),
+      `  ${open.pages} open pages: ${(100 * open.share).toFixed(1)} % of a core, ${(100 * open.idleShare).toFixed(1)} % without any`,
     ];
   },
 };

@@ -36,6 +36,7 @@ it("the benchmark still runs, prints its table and writes its figures", {
   expect([recall.nats.p99, recall.http.p99].every((ms) => ms > 0)).toBe(true);
   expect(figures["memory-recall"].recalls.answered).toBeGreaterThan(0);
   expect(figures.console.pages.length).toBeGreaterThan(3);
+  expect(figures.console.open.share).toBeGreaterThan(0);
   expect(figures.ingest).toMatchObject({ lost: 0 });
   expect(figures.windows.windows).toBeGreaterThan(0);
   expect(figures.history).toMatchObject({ isExact: true, events: 4_000 });
