@@ -19,10 +19,9 @@ export interface ServedEndpoint extends NamedEndpoint {
 }
 
 /** One request to the API. */
-export interface ApiRequest {
-  readonly raw: Request;
-  readonly caller: Caller;
-  readonly requestId: string;
+export interface ApiRequest extends Asking {
+  readonly url: string;
+  readonly header: (name: Lowercase<string>) => string | undefined;
   readonly body: () => Promise<Uint8Array>;
 }
 
@@ -35,7 +34,8 @@ export function apiPath({ name }: Pick<NamedEndpoint, "name">): string {
 export interface Asking {
   readonly caller: Caller;
   readonly requestId: string;
-  readonly raw?: Request;
+  /** Of the request, for its trace goes on. */
+  readonly header?: (name: Lowercase<string>) => string | undefined;
 }
 
 export type AskEndpoint = (
@@ -46,11 +46,11 @@ export type AskEndpoint = (
 
 /** Asks an endpoint as `caller`. Never rejects: a right that is lacking is an answer, too. */
 export function asker(log: Logger): AskEndpoint {
-  return async (endpoint, payload, { caller, requestId, raw }) => {
+  return async (endpoint, payload, { caller, requestId, header }) => {
     try {
       requireEndpoint(caller, endpoint);
       const own = endpoint.fleet ? payload : payloadFor(caller, payload);
-      return await endpoint.call({ payload: own, headers: headersOf(requestId, raw) });
+      return await endpoint.call({ payload: own, headers: headersOf(requestId, header) });
     } catch (error) {
       return answerTo(error, endpoint.name, log);
     }
@@ -66,7 +66,7 @@ export async function post(
   // Before a byte of the body is read.
   requireEndpoint(request.caller, endpoint);
   const payload = await request.body();
-  if (payload.length > 0) requireJson(request.raw);
+  if (payload.length > 0) requireJson(request.header("content-type"));
   return responseOf(await ask(endpoint, payload, request));
 }
 
@@ -76,7 +76,7 @@ export async function get(
   request: ApiRequest,
   ask: AskEndpoint,
 ): Promise<Response> {
-  const { searchParams } = new URL(request.raw.url);
+  const { searchParams } = new URL(request.url);
   requireEndpoint(request.caller, endpoint);
   const schemas = await endpoint.schemas();
   if (schemas === null && searchParams.size > 0) {
@@ -88,11 +88,11 @@ export async function get(
 }
 
 /** What is logged and traced under the ids that the request brings. */
-function headersOf(requestId: string, raw: Request | undefined): MsgHdrs {
+function headersOf(requestId: string, header: Asking["header"]): MsgHdrs {
   const all = headers();
   all.set("X-Request-Id", requestId);
-  for (const name of ["traceparent", "tracestate"]) {
-    const value = raw?.headers.get(name);
+  for (const name of ["traceparent", "tracestate"] as const) {
+    const value = header?.(name);
     if (value) all.set(name, value);
   }
   return all;

@@ -1,3 +1,4 @@
+import type { HttpBindings } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { BusError } from "../errors.ts";
@@ -9,7 +10,7 @@ import type { Metrics } from "../runtime/metrics.ts";
 import type { HttpSettings } from "../settings/http.ts";
 import type { Access } from "./access.ts";
 import type { ServedEndpoint } from "./api.ts";
-import { observer, requestIdOf, secured } from "./observe.ts";
+import { headerOf, observer, requestIdOf, secure } from "./observe.ts";
 import { addProbes } from "./probes.ts";
 import { refusal } from "./responses.ts";
 import type { Caller, HttpRoute } from "./route.ts";
@@ -46,8 +47,12 @@ interface Variables {
   requestId: string;
   caller: Caller;
 }
-export type App = Hono<{ Variables: Variables }>;
-export type Here = Context<{ Variables: Variables }>;
+interface Types {
+  Variables: Variables;
+  Bindings: HttpBindings;
+}
+export type App = Hono<Types>;
+export type Here = Context<Types>;
 export type Handler = (c: Here) => Response | Promise<Response>;
 /** Serves a path under its own name for metrics. */
 export type On = (method: string, path: string, handler: Handler) => void;
@@ -79,11 +84,11 @@ function observed({ metrics, log }: HttpSources) {
   const observe = observer(metrics, log);
   return async (c: Here, next: () => Promise<void>) => {
     const startedAt = performance.now();
-    const requestId = requestIdOf(c.req.raw);
+    const requestId = requestIdOf(headerOf(c, "x-request-id"));
     c.set("requestId", requestId);
     c.set("path", "unmatched");
+    secure(c.env.outgoing, requestId);
     await next();
-    secured(c.res, requestId);
     const { path, caller } = c.var;
     const { method } = c.req;
     const { status } = c.res;

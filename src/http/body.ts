@@ -1,42 +1,65 @@
+import { Readable } from "node:stream";
+import type { ReadableStream } from "node:stream/web";
 import { BusError } from "../errors.ts";
 
 export const maxBodyBytes = 4 * 1_024 * 1_024;
 /** Slower than this is no client that anybody waits for. */
 const bodyMs = 10_000;
 
-/**
- * The body of a request, whatever it says about its length. Throws `too_large` as soon as there is more than
- * `most` bytes, and `request_timeout` when it has not come in time.
- */
+/** As `readStream`, whatever the request says about its length. */
 export async function readBody(
   request: Request,
   most = maxBodyBytes,
   limitMs = bodyMs,
 ): Promise<Uint8Array> {
-  const tooLarge = () => new BusError("too_large", `the body has more than ${most} bytes`);
-  if (Number(request.headers.get("Content-Length") ?? 0) > most) throw tooLarge();
+  if (Number(request.headers.get("Content-Length") ?? 0) > most) throw tooLarge(most);
   if (request.body === null) return new Uint8Array();
-  const reader = request.body.getReader();
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const text = `the body did not come within ${limitMs / 1_000} s`;
-    timer = setTimeout(() => reject(new BusError("request_timeout", text)), limitMs);
-  });
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  try {
-    for (;;) {
-      const { done, value } = await Promise.race([reader.read(), late]);
-      if (done) return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
-      bytes += value.length;
-      if (bytes > most) throw tooLarge();
-      chunks.push(value);
-    }
-  } catch (error) {
-    // Nobody reads the rest; that cancelling it fails, too, says nothing new.
-    void reader.cancel().catch(() => undefined);
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
+  return await readStream(Readable.fromWeb(request.body as ReadableStream), most, limitMs);
 }
+
+/**
+ * All that comes. Rejects with `too_large` as soon as there is more than `most` bytes, with `request_timeout` when it has not
+ * come in time, and with `bad_request` where it breaks off.
+ */
+export function readStream(
+  stream: Readable,
+  most = maxBodyBytes,
+  limitMs = bodyMs,
+): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
+    const stop = () => {
+      clearTimeout(timer);
+      stream.off("data", take).off("end", end).off("close", broken);
+    };
+    const refuse = (error: BusError) => {
+      stop();
+      // Whoever serves the connection decides what becomes of the rest.
+      stream.pause();
+      reject(error);
+    };
+    const take = (chunk: Uint8Array) => {
+      bytes += chunk.length;
+      if (bytes > most) refuse(tooLarge(most));
+      else chunks.push(chunk);
+    };
+    const end = () => {
+      stop();
+      resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks));
+    };
+    const broken = () => refuse(new BusError("bad_request", "the body broke off"));
+    const late = () => {
+      const text = `the body did not come within ${limitMs / 1_000} s`;
+      refuse(new BusError("request_timeout", text));
+    };
+    const timer = setTimeout(late, limitMs);
+    // That it failed is told by its end, too, and a listener must be there for as long as it is.
+    stream.on("error", () => undefined);
+    stream.on("data", take).on("end", end).on("close", broken);
+    if (stream.destroyed) broken();
+  });
+}
+
+export const tooLarge = (most: number) =>
+  new BusError("too_large", `the body has more than ${most} bytes`);

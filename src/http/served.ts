@@ -15,8 +15,9 @@ import {
   type ServedEndpoint,
 } from "./api.ts";
 import type { App, Here, HttpSources, On, Served } from "./app.ts";
-import { readBody } from "./body.ts";
+import { maxBodyBytes as mostBytes, readStream, tooLarge } from "./body.ts";
 import { serveMcp } from "./mcp.ts";
+import { headerOf } from "./observe.ts";
 import { openApi } from "./openapi.ts";
 import { requireKnownOrigin } from "./origin.ts";
 import { json } from "./responses.ts";
@@ -56,7 +57,7 @@ export function addServed(options: {
   const serving: Serving = { on, access, served, ask, askNamed };
   app.use(async (c, next) => {
     access.requireOpen();
-    const [origin, host] = [c.req.header("Origin"), c.req.header("Host")];
+    const [origin, host] = [headerOf(c, "origin"), headerOf(c, "host")];
     if (!access.isGuarded) requireKnownOrigin({ origin, host }, settings);
     await next();
   });
@@ -73,18 +74,28 @@ export function addServed(options: {
 
 /** Who asks; throws what `Access.callerOf` throws. */
 async function callerOf({ access }: Serving, c: Here): Promise<Caller> {
-  const caller = await access.callerOf(c.req.header("Authorization"));
+  const caller = await access.callerOf(headerOf(c, "authorization"));
   c.set("caller", caller);
   return caller;
 }
 
 async function apiRequest(serving: Serving, c: Here, most?: number): Promise<ApiRequest> {
+  return requestFrom(c, await callerOf(serving, c), most);
+}
+
+function requestFrom(c: Here, caller: Caller, most?: number): ApiRequest {
   return {
-    raw: c.req.raw,
-    caller: await callerOf(serving, c),
+    caller,
     requestId: c.get("requestId"),
-    body: () => readBody(c.req.raw, most),
+    url: c.req.url,
+    header: (name) => headerOf(c, name),
+    body: () => bodyOf(c, most),
   };
+}
+
+async function bodyOf(c: Here, most = mostBytes): Promise<Uint8Array> {
+  if (Number(headerOf(c, "content-length") ?? 0) > most) throw tooLarge(most);
+  return await readStream(c.env.incoming, most);
 }
 
 function addApi(serving: Serving): void {
@@ -156,7 +167,7 @@ function addMcp(serving: Serving): void {
     const { raw } = c.req;
     // A model is not asked for tenants: whoever configures it has named one.
     const as = { ...caller, tenantId: tenantFor(caller, raw) };
-    const from = { caller: as, requestId: c.get("requestId"), raw };
+    const from = requestFrom(c, as);
     return await serveMcp(raw, (name, request) => serving.askNamed(name, request, from));
   });
 }
@@ -173,14 +184,15 @@ function addPages({ on, access, served, askNamed }: Serving, log: Logger): void 
 function addRoute(serving: Serving, route: HttpRoute): void {
   const { on, access, askNamed } = serving;
   on(route.method, route.path, async (c) => {
-    const { raw, requestId, body, caller } = await requestTo(serving, route, c);
+    const { requestId, body, caller, header } = await requestTo(serving, route, c);
     return await route.handle({
-      ...{ raw, requestId, body, caller },
-      url: new URL(raw.url),
+      ...{ raw: c.req.raw, requestId, body, caller },
+      url: new URL(c.req.url),
       params: c.req.param(),
       remoteAddress: getConnInfo(c).remote.address,
       identify: access.identify,
-      ask: (name, request, as = caller) => askNamed(name, request, { caller: as, requestId, raw }),
+      ask: (name, request, as = caller) =>
+        askNamed(name, request, { caller: as, requestId, header }),
     });
   });
 }
@@ -195,6 +207,5 @@ async function requestTo(
     requireRight(request.caller, may);
     return request;
   }
-  const body = () => readBody(c.req.raw, maxBodyBytes);
-  return { raw: c.req.raw, caller: nobody, requestId: c.get("requestId"), body };
+  return requestFrom(c, nobody, maxBodyBytes);
 }

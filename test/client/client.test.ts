@@ -140,7 +140,9 @@ test("without a bus there are no lessons, no exception, and no long wait", async
 
 test("what goes wrong is thrown where that is wanted, with the service's own words", async () => {
   const { url } = await startWithLesson();
-  const bus = createClient({ url, token: "wrong", failOpen: false });
+  // Which answer comes is the question here, not how fast.
+  const deadlineMs = { recall: 10_000 };
+  const bus = createClient({ url, token: "wrong", failOpen: false, deadlineMs });
   await expect(bus.recall({ agent_id: "scout" })).rejects.toMatchObject({
     ...{ name: "BusClientError", code: "unauthorized", status: 401 },
   });

@@ -1,6 +1,10 @@
+import { setTimeout as wait } from "node:timers/promises";
 import type { StoredMessage } from "../../runtime/delivery.ts";
 import { decodeRecord, type RunRecord } from "./exposure.ts";
 import type { ExposureTables } from "./store.ts";
+
+/** Nobody waits for the tables, and one statement for many runs costs little more than for one. */
+const gatheringMs = 50;
 
 /** Writes what runs were told into the tables; however often and in whatever order it is delivered, the first arm stays. */
 export function exposureConsumption(
@@ -12,7 +16,9 @@ export function exposureConsumption(
     ...source,
     decode: ({ data, storedAt }: StoredMessage): RunRecord => decodeRecord(data, storedAt),
     async handle(records: readonly RunRecord[]): Promise<void> {
-      if (records.length > 0) onStored(await tables.store(records));
+      if (records.length === 0) return;
+      await wait(gatheringMs);
+      onStored(await tables.store(records));
     },
   };
 }

@@ -34,6 +34,8 @@ export function followLessons(options: {
   /** When it was looked far back last. */
   let farBackAt = performance.now();
   let freshAt = performance.now();
+  /** Changes that memory has, of those that may be read again. */
+  let known: ReadonlySet<string> = new Set();
   let failures = 0;
   let running: Promise<void> | null = null;
   let next: Promise<void> | null = null;
@@ -45,10 +47,17 @@ export function followLessons(options: {
     const overlap = isFarBack ? latestMs + startedAt - farBackAt : overlapMs;
     const since = readAt === null ? null : readAt - overlap;
     const now = await tables.beginEpochs(trialShare, since);
-    const changed = since === null ? tables.newest(most) : tables.changed(since);
-    for await (const lessons of changed) for (const lesson of lessons) memory.put(lesson);
+    const changes = since === null ? [] : await tables.changes(since);
+    const changed = changes.flatMap(({ lesson_key, change }) =>
+      known.has(change) ? [] : lesson_key,
+    );
+    const found = since === null ? tables.newest(most) : tables.named([...new Set(changed)].sort());
+    for await (const lessons of found) for (const lesson of lessons) memory.put(lesson);
     // After the others: one may have been read just before it was erased.
     for (const lessonKey of await tables.erased(since)) memory.forget(lessonKey);
+    const read = changes.map(({ change }) => change);
+    // Whoever looks far back sees all that may be read again.
+    known = new Set(isFarBack ? read : [...known, ...read]);
     readAt = now;
     if (isFarBack) farBackAt = startedAt;
     freshAt = startedAt;

@@ -26,58 +26,59 @@ export interface LessonTables {
   beginEpochs(share: number, since: number | null): Promise<number>;
   /** At most so many, those that were learned last first. */
   newest(most: number): AsyncIterable<readonly KnownLesson[]>;
-  /** Those that were stored, seen, counted, decided about or judged since then. */
-  changed(since: number): AsyncIterable<readonly KnownLesson[]>;
+  /** What was stored, seen, counted, decided or judged since then. */
+  changes(since: number): Promise<readonly LessonChange[]>;
   /** Keys of lessons that were erased since then (epoch ms; null: none yet has been read that could be). */
   erased(since: number | null): Promise<readonly string[]>;
   /** Of these keys, those that there are. */
   named(lessonKeys: readonly string[]): AsyncIterable<readonly KnownLesson[]>;
 }
 
+/** Something about a lesson has changed. */
+export interface LessonChange {
+  readonly lesson_key: string;
+  /** What it is, so that it is known when it is read again: its kind, when it was stored, and of how many rows. */
+  readonly change: string;
+}
+
 const page = 2_000;
 /** Few enough that whoever asks for lessons meanwhile hardly waits until they are taken in. */
-const pageWhileServing = 500;
+const pageWhileServing = 200;
 
 /** The database stays its opener's to close. */
 export function openLessonTables(database: Database): LessonTables {
   const rows = rowsOf(database);
-
-  /** Pages of the keys that `keys` selects, in the order of the keys. */
-  async function* lessonsOf(
-    keys: SQL,
-    most = pageWhileServing,
-  ): AsyncIterable<readonly KnownLesson[]> {
-    for (let after = ""; ; ) {
-      const found = await rows<StoredLesson>(
-        lessonsWith(sql`
-        SELECT lesson_key FROM (${keys}) AS wanted WHERE lesson_key > ${after}::text
-        ORDER BY lesson_key LIMIT ${most}`),
-      );
-      yield found.map(knownLesson);
-      const last = found.at(-1);
-      if (found.length < most || last === undefined) return;
-      after = last.lesson_key;
-    }
-  }
 
   return {
     async beginEpochs(share, since) {
       const [row] = await rows<{ now: number }>(firstEpochs(share, since));
       return row?.now ?? 0;
     },
-    newest: (most) =>
-      lessonsOf(sql`SELECT lesson_key FROM ${agentLessons} ORDER BY ts DESC LIMIT ${most}`, page),
-    named: (lessonKeys) =>
-      lessonsOf(sql`
-        SELECT jsonb_array_elements_text(${JSON.stringify(lessonKeys)}::text::jsonb) AS lesson_key`),
-    changed: (since) =>
-      lessonsOf(sql`
-        SELECT lesson_key FROM ${agentLessons} WHERE ts >= ${timeOf(since)}
-        UNION SELECT lesson_key FROM ${lessonSightings} WHERE ts >= ${timeOf(since)}
-        UNION SELECT lesson_key FROM ${signatureWindows} JOIN ${agentLessons} USING (lesson_key)
-          WHERE counted_at >= ${timeOf(since)}
-        UNION SELECT lesson_key FROM ${lessonDecisions} WHERE at >= ${timeOf(since)}
-        UNION SELECT lesson_key FROM ${lessonEpochs} WHERE at >= ${timeOf(since)}`),
+    async *newest(most) {
+      const newest = sql`SELECT lesson_key FROM ${agentLessons} ORDER BY ts DESC LIMIT ${most}`;
+      for (let after = ""; ; ) {
+        const found = await rows<StoredLesson>(
+          lessonsWith(sql`
+          SELECT lesson_key FROM (${newest}) AS wanted WHERE lesson_key > ${after}::text
+          ORDER BY lesson_key LIMIT ${page}`),
+        );
+        yield found.map(knownLesson);
+        const last = found.at(-1);
+        if (found.length < page || last === undefined) return;
+        after = last.lesson_key;
+      }
+    },
+    async *named(lessonKeys) {
+      for (let from = 0; from < lessonKeys.length; from += pageWhileServing) {
+        const some = JSON.stringify(lessonKeys.slice(from, from + pageWhileServing));
+        const found = await rows<StoredLesson>(
+          lessonsWith(sql`
+          SELECT DISTINCT jsonb_array_elements_text(${some}::text::jsonb) AS lesson_key`),
+        );
+        yield found.map(knownLesson);
+      }
+    },
+    changes: (since) => rows<LessonChange>(changesSince(since)),
     async erased(since) {
       if (since === null) return [];
       const found = await rows<{ lesson_key: string }>(sql`
@@ -85,6 +86,20 @@ export function openLessonTables(database: Database): LessonTables {
       return found.map(({ lesson_key }) => lesson_key);
     },
   };
+}
+
+/** A row of the same kind and moment that is committed later makes another change of it: the number of rows is in it. */
+function changesSince(since: number): SQL {
+  const from = timeOf(since);
+  return sql`
+    SELECT lesson_key, concat_ws(' ', lesson_key, kind, extract(epoch FROM at), count(*)) AS change FROM (
+      SELECT lesson_key, 'learned' AS kind, ts AS at FROM ${agentLessons} WHERE ts >= ${from}
+      UNION ALL SELECT lesson_key, 'seen', ts FROM ${lessonSightings} WHERE ts >= ${from}
+      UNION ALL SELECT lesson_key, 'counted', counted_at
+        FROM ${signatureWindows} JOIN ${agentLessons} USING (lesson_key) WHERE counted_at >= ${from}
+      UNION ALL SELECT lesson_key, 'decided', at FROM ${lessonDecisions} WHERE at >= ${from}
+      UNION ALL SELECT lesson_key, 'judged', at FROM ${lessonEpochs} WHERE at >= ${from}
+    ) AS changed GROUP BY lesson_key, kind, at`;
 }
 
 const timeOf = (ms: number) => sql`to_timestamp(${ms}::float8 / 1000)`;
@@ -205,14 +220,21 @@ export interface ExposureTables {
 }
 
 const countedUpTo = 200_000;
+/** Writing more in one piece would keep whoever recalls at this replica waiting. */
+const recordsAtOnce = 64;
 
 export function openExposureTables(database: Database): ExposureTables {
   return {
     async store(records) {
-      const [row] = await database.run(async ({ db }) =>
-        db.execute<{ stored: number }>(insertion(records)),
-      );
-      return row?.stored ?? 0;
+      let stored = 0;
+      for (let from = 0; from < records.length; from += recordsAtOnce) {
+        const some = records.slice(from, from + recordsAtOnce);
+        const [row] = await database.run(async ({ db }) =>
+          db.execute<{ stored: number }>(insertion(some)),
+        );
+        stored += row?.stored ?? 0;
+      }
+      return stored;
     },
     async count() {
       const [row] = await database.run(async ({ db }) =>
@@ -228,32 +250,38 @@ export function openExposureTables(database: Database): ExposureTables {
 
 /** Sorted, so that two replicas never wait for each other. */
 function insertion(records: readonly RunRecord[]): SQL {
-  const place = ({ tenantId, runId }: RunRecord) => ({ tenant_id: tenantId, run_id: runId });
-  const exposures = records.flatMap((record) =>
-    record.exposures.map(({ lessonKey, epoch, share, attached, exposedAt }) => ({
-      ...{ ...place(record), lesson_key: lessonKey, agent_id: record.agentId },
-      ...{ epoch, share, attached, exposed_at: iso(exposedAt) },
-    })),
-  );
-  const omissions = records.flatMap((record) =>
-    record.omitted.map(({ lessonKey, why }) => ({
-      ...{ ...place(record), lesson_key: lessonKey, why },
-      omitted_at: iso(Math.max(0, ...record.exposures.map(({ exposedAt }) => exposedAt ?? 0))),
-    })),
-  );
   return sql`
-    WITH exposed AS (
+    WITH record AS MATERIALIZED (
+      SELECT * FROM jsonb_to_recordset(${JSON.stringify(records.map(rowOf))}::text::jsonb)
+        AS asked (tenant text, run text, agent text, at float8, exposures jsonb, omitted jsonb)
+    ), exposed AS (
       INSERT INTO ${lessonExposures} (tenant_id, run_id, lesson_key, agent_id, epoch, share, attached, exposed_at)
-      SELECT * FROM jsonb_to_recordset(${JSON.stringify(exposures)}::text::jsonb) AS asked (tenant_id text, run_id text,
-        lesson_key text, agent_id text, epoch int, share float8, attached boolean, exposed_at timestamptz)
-      ORDER BY tenant_id, run_id, lesson_key, exposed_at ON CONFLICT DO NOTHING RETURNING 1
+      SELECT tenant, run, one.key, agent, one.epoch, one.share, one.attached, to_timestamp(one.at / 1000)
+      FROM record, jsonb_to_recordset(exposures)
+        AS one (key text, epoch int, share float8, attached boolean, at float8)
+      ORDER BY tenant, run, one.key, one.at ON CONFLICT DO NOTHING RETURNING 1
     ), omitted AS (
       INSERT INTO ${lessonOmissions} (tenant_id, run_id, lesson_key, why, omitted_at)
-      SELECT * FROM jsonb_to_recordset(${JSON.stringify(omissions)}::text::jsonb) AS asked (tenant_id text, run_id text,
-        lesson_key text, why text, omitted_at timestamptz)
-      ORDER BY tenant_id, run_id, lesson_key, omitted_at ON CONFLICT DO NOTHING
+      SELECT tenant, run, one.key, one.why, to_timestamp(record.at / 1000)
+      FROM record, jsonb_to_recordset(record.omitted) AS one (key text, why text)
+      ORDER BY tenant, run, one.key, record.at ON CONFLICT DO NOTHING
     )
     SELECT count(*)::int AS stored FROM exposed`;
 }
 
-const iso = (ms: number | null) => new Date(ms ?? 0).toISOString();
+function rowOf({ tenantId, runId, agentId, exposures, omitted }: RunRecord) {
+  return {
+    tenant: tenantId,
+    run: runId,
+    agent: agentId,
+    at: exposures.reduce((latest, { exposedAt }) => Math.max(latest, exposedAt ?? 0), 0),
+    exposures: exposures.map(({ lessonKey, epoch, share, attached, exposedAt }) => ({
+      key: lessonKey,
+      epoch,
+      share,
+      attached,
+      at: exposedAt ?? 0,
+    })),
+    omitted: omitted.map(({ lessonKey, why }) => ({ key: lessonKey, why })),
+  };
+}
