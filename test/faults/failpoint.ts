@@ -1,6 +1,7 @@
 import type { Interceptor } from "./proxy.ts";
 import type { Stack } from "./stack.ts";
 import type { Step } from "./steps.ts";
+import type { ProxiedReplica } from "./supervisor.ts";
 import type { Message } from "./wire.ts";
 
 /**
@@ -14,14 +15,14 @@ export interface FailpointOptions {
   readonly moment: Moment;
   /** At which matching request of all replicas it triggers; each number counts from the trigger before. */
   readonly at: readonly number[];
-  /** Happens instead of the SIGKILL; a request held `before` goes on when it is done. */
-  readonly inject?: (stack: Stack) => Promise<void>;
+  /** Happens instead of the SIGKILL, to the replica that takes the step or to all; a request held `before` goes on after it. */
+  readonly inject?: (stack: Stack, replica: ProxiedReplica) => Promise<void>;
 }
 
 /** Kills whichever replica takes the step, each time at the very same byte of what it sends. */
 export interface Failpoint {
   /** For one connection of a replica. */
-  interceptor(kill: () => void): Interceptor;
+  interceptor(kill: () => void, replica: () => ProxiedReplica): Interceptor;
   readonly triggered: number;
   readonly seen: number;
   /** Waits for the injections under way; rejects as they do. */
@@ -30,7 +31,7 @@ export interface Failpoint {
 
 export function setFailpoint(
   { step, moment, at }: FailpointOptions,
-  inject?: () => Promise<void>,
+  inject?: (replica: ProxiedReplica) => Promise<void>,
 ): Failpoint {
   const injections: Promise<void>[] = [];
   const gaps = [...at];
@@ -38,14 +39,14 @@ export function setFailpoint(
   let seen = 0;
   let triggered = 0;
 
-  function trigger(kill: () => void): boolean | Promise<boolean> {
+  function trigger(kill: () => void, replica: () => ProxiedReplica): boolean | Promise<boolean> {
     triggered += 1;
     left = gaps.shift() ?? Number.POSITIVE_INFINITY;
     if (!inject) {
       kill();
       return false;
     }
-    const done = inject();
+    const done = inject(replica());
     injections.push(done);
     return done.then(
       () => true,
@@ -54,7 +55,7 @@ export function setFailpoint(
   }
 
   return {
-    interceptor(kill) {
+    interceptor(kill, replica) {
       const awaited = new Set<string>();
       let last: Message | null = null;
       return {
@@ -63,17 +64,17 @@ export function setFailpoint(
           seen += 1;
           // At 0 a request is on its way whose end will trigger.
           if (left === 0 || --left > 0) return true;
-          if (moment === "before") return trigger(kill);
+          if (moment === "before") return trigger(kill, replica);
           if (moment === "unanswered") awaited.add(message.token);
           else last = message;
           return true;
         },
         requestSent(message) {
-          if (message === last) trigger(kill);
+          if (message === last) trigger(kill, replica);
         },
         admitReply(message) {
           if (!awaited.delete(message.token)) return true;
-          trigger(kill);
+          trigger(kill, replica);
           return false;
         },
       };
@@ -93,8 +94,8 @@ export function setFailpoint(
 /** Each counts, and triggers, on its own. */
 export function allFailpoints(failpoints: readonly Failpoint[]): Pick<Failpoint, "interceptor"> {
   return {
-    interceptor(kill) {
-      const interceptors = failpoints.map((failpoint) => failpoint.interceptor(kill));
+    interceptor(kill, replica) {
+      const interceptors = failpoints.map((failpoint) => failpoint.interceptor(kill, replica));
       return {
         async admitRequest(message) {
           for (const interceptor of interceptors)

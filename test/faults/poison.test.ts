@@ -106,6 +106,29 @@ test("a message that kills every process that handles it is a dead letter after 
   expect(stack.supervisor.accidents).toEqual([]);
 });
 
+test("with four replicas that hand on what they pull, one that kills its owner takes one replica with it each time", async () => {
+  const failpoint = killerOf("killer");
+  const handedOn = setFailpoint({ step: steps.handOn, moment: "before", at: [] });
+  const stack = await open({ failpoint: allFailpoints([failpoint, handedOn]), size: 4 });
+  const { broker, supervisor } = stack;
+  await Promise.all(supervisor.replicas.map((replica) => replica.ready()));
+  const killer = failuresOf("killer", 1);
+  const good = agentsNamed("good", 16).flatMap((agent) => failuresOf(agent));
+
+  await publishAll(broker, [...good.slice(0, 24), ...killer, ...good.slice(24)]);
+  await untilLearned(stack, agentsNamed("good", 16), 60_000);
+  await untilQuiet(broker, 60_000);
+
+  console.info(`${supervisor.kills} kills; handed on ${handedOn.seen} times`);
+  expect(await deadLetters(stack)).toEqual([
+    { code: "crash_loop", reason: "crash_loop", attempts: maxDeliver, payload: textOf(killer[0]) },
+  ]);
+  // Two deliveries among others, with whoever owns it; then alone as often as it may.
+  expect([failpoint.triggered, supervisor.kills]).toEqual([2 + maxDeliver, 2 + maxDeliver]);
+  expect(handedOn.seen).toBeGreaterThan(0);
+  expect(supervisor.accidents).toEqual([]);
+});
+
 test("a message that kills whoever reads it again, too, takes no other with it", async () => {
   const failpoint = killerOf("killer");
   const stack = await openStack({

@@ -16,12 +16,17 @@ export interface TcpProxy {
   readonly port: number;
   /** Forwards nothing more. What has been handed on still arrives, as after a SIGKILL. */
   cut(): void;
-  /** Keeps everything back, as a link that loses every packet: nobody is told. */
-  silence(): void;
+  /**
+   * Keeps everything back, as a link that loses every packet: nobody is told. Or one direction alone: it is not heard
+   * (`requests`), or hears nothing (`replies`).
+   */
+  silence(direction?: Direction): void;
   /** `delayed`: what was kept back arrives now; `lost`: connections of before stay silent for ever. */
   speak(kept: "delayed" | "lost"): void;
   close(): Promise<void>;
 }
+
+export type Direction = "both" | "requests" | "replies";
 
 export async function startProxy(
   target: { readonly port: number },
@@ -31,16 +36,23 @@ export async function startProxy(
   const links = new Set<Link>();
   const abandoned = new Set<Link>();
   let isCut = false;
-  let isSilent = false;
+  let silent: Direction | null = null;
 
   const server = net
     .createServer((client) => {
       if (isCut) return void client.destroy();
       openLink(client, net.connect(target.port, "127.0.0.1"));
-      if (isSilent) for (const socket of socketsOf(links)) socket.pause();
+      if (silent) pause(silent);
     })
     .listen(0, "127.0.0.1");
   await once(server, "listening");
+
+  function pause(direction: Direction): void {
+    for (const { client, upstream } of links) {
+      if (direction !== "replies") client.pause();
+      if (direction !== "requests") upstream.pause();
+    }
+  }
 
   function openLink(client: net.Socket, upstream: net.Socket): void {
     const { requests, replies } = protocol.reader();
@@ -89,12 +101,12 @@ export async function startProxy(
       isCut = true;
       for (const { upstream } of links) upstream.end();
     },
-    silence() {
-      isSilent = true;
-      for (const socket of socketsOf(links)) socket.pause();
+    silence(direction = "both") {
+      silent = direction;
+      pause(direction);
     },
     speak(kept) {
-      isSilent = false;
+      silent = null;
       if (kept === "delayed") for (const socket of socketsOf(links)) socket.resume();
       else for (const link of links) if (links.delete(link)) abandoned.add(link);
     },

@@ -38,6 +38,10 @@ export const steps = {
     name: "document marked",
     matches: (message) => isEvidence(message) && isMarked(message),
   },
+  handOn: {
+    name: "events handed on",
+    matches: ({ about }) => /^H?PUB experience-bus\..*\.events\./.test(about),
+  },
   ownerAnswer: {
     name: "what was handed on is answered",
     matches: ({ about, body }) =>

@@ -5,6 +5,7 @@ import { defaultWindowMs, type TrafficOptions, trafficFrom } from "./events.ts";
 import { type Failpoint, type FailpointOptions, setFailpoint } from "./failpoint.ts";
 import { publishAll } from "./publications.ts";
 import { durable, openStack, type Stack, untilQuiet } from "./stack.ts";
+import type { ProxiedReplica } from "./supervisor.ts";
 
 /** What goes wrong in a story. */
 export interface Fault {
@@ -12,6 +13,8 @@ export interface Fault {
   readonly failpoint?: FailpointOptions;
   /** Called when half of the events are published and some are learned from, while more come. */
   readonly inject?: (stack: Stack) => Promise<void>;
+  /** What must have happened for the story to show anything, counted when all is quiet. */
+  readonly stake?: (stack: Stack) => Promise<Readonly<Record<string, number>>>;
 }
 
 export interface Story {
@@ -31,6 +34,8 @@ export interface Outcome extends Comparison {
   readonly seconds: number;
   /** From when the fault was over until everything published by then was accounted for. */
   readonly recoveryMs: number;
+  /** What the fault says must have happened. */
+  readonly stake: Readonly<Record<string, number>>;
   /** For a person: seed, fault, figures and differences. */
   readonly report: string;
 }
@@ -55,10 +60,11 @@ export async function runStory(story: Story): Promise<Outcome> {
       stack.database,
       story.traffic?.windowMs ?? defaultWindowMs,
     );
+    const stake = (await story.fault.stake?.(stack)) ?? {};
     const seconds = (performance.now() - startedAt) / 1_000;
     return outcomeOf(
       story,
-      { ...comparison, recoveryMs, duplicates, seconds },
+      { ...comparison, recoveryMs, duplicates, seconds, stake },
       problems,
       stack.supervisor,
     );
@@ -69,9 +75,9 @@ export async function runStory(story: Story): Promise<Outcome> {
 
 function injectionOf({ inject }: FailpointOptions, stack: () => Stack | undefined) {
   if (!inject) return undefined;
-  return async () => {
+  return async (replica: ProxiedReplica) => {
     const on = stack();
-    if (on) await inject(on);
+    if (on) await inject(on, replica);
   };
 }
 
@@ -119,12 +125,12 @@ async function settledMessages({ jsm }: Stack["broker"]): Promise<number> {
 
 function outcomeOf(
   { fault, seed }: Story,
-  comparison: Comparison & Pick<Outcome, "recoveryMs" | "duplicates" | "seconds">,
+  comparison: Comparison & Pick<Outcome, "recoveryMs" | "duplicates" | "seconds" | "stake">,
   problems: readonly string[],
   { kills }: Stack["supervisor"],
 ): Outcome {
   const { messages, invalid, repeats, duplicates, lessons, sightings } = comparison;
-  const stake = { invalid, repeats, duplicates, lessons, sightings };
+  const stake = { invalid, repeats, duplicates, lessons, sightings, ...comparison.stake };
   const trivial = Object.entries(stake).filter(([, count]) => count === 0);
   const differences = [
     ...problems,
@@ -132,8 +138,13 @@ function outcomeOf(
     ...trivial.map(([what]) => `nothing was at stake: no ${what}`),
   ];
   const report = [
-    `${fault.name}, seed ${seed}: ${differences.length} differences; ${kills} kills, quiet again after ${(comparison.recoveryMs / 1_000).toFixed(1)} s, ${comparison.seconds.toFixed(1)} s in all; ${messages} messages (${invalid} invalid, ${repeats} stored again, ${duplicates} duplicates not stored), ${lessons} lessons, ${sightings} sightings`,
+    `${fault.name}, seed ${seed}: ${differences.length} differences; ${kills} kills, quiet again after ${(comparison.recoveryMs / 1_000).toFixed(1)} s, ${comparison.seconds.toFixed(1)} s in all; ${messages} messages (${invalid} invalid, ${repeats} stored again, ${duplicates} duplicates not stored), ${lessons} lessons, ${sightings} sightings${counts(comparison.stake)}`,
     ...differences.map((line) => `  ${line}`),
   ].join("\n");
   return { ...comparison, differences, kills, report };
 }
+
+const counts = (stake: Outcome["stake"]): string =>
+  Object.entries(stake)
+    .map(([what, count]) => `, ${count} ${what}`)
+    .join("");

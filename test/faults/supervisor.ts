@@ -95,8 +95,9 @@ export async function startProxiedReplica(
   onCrash: () => void = () => undefined,
 ): Promise<ProxiedReplica> {
   const { failpoint, natsUrl, databaseUrl } = options;
-  let crash: () => void = () => undefined;
-  const interceptor = failpoint ? () => failpoint.interceptor(() => crash()) : () => transparent;
+  const interceptor = failpoint
+    ? () => failpoint.interceptor(crash, () => proxied)
+    : () => transparent;
   const [nats, postgres] = await Promise.all([
     startProxy({ port: portOf(natsUrl) }, natsProtocol, interceptor),
     startProxy({ port: portOf(databaseUrl) }, postgresProtocol, interceptor),
@@ -109,13 +110,13 @@ export async function startProxiedReplica(
     ...options.env,
   };
   const replica = startReplica(env, options.main);
-  crash = () => {
+  function crash(): void {
     onCrash();
     replica.kill("SIGKILL");
     nats.cut();
     postgres.cut();
-  };
-  return {
+  }
+  const proxied: ProxiedReplica = {
     ...replica,
     nats,
     postgres,
@@ -125,6 +126,7 @@ export async function startProxiedReplica(
       await Promise.all([replica.exited, nats.close(), postgres.close()]);
     },
   };
+  return proxied;
 }
 
 function portOf(url: string): number {

@@ -1,0 +1,19 @@
+import { figures, get } from "../rig/service.ts";
+import type { ProxiedReplica } from "./supervisor.ts";
+
+/** How many events these replicas have handed on, and handed back to the stream. */
+export async function handedBy(replicas: readonly ProxiedReplica[]) {
+  const all = await Promise.all(replicas.map(figuresOf));
+  const sum = (outcome: string) =>
+    all.reduce(
+      (total, one) => total + (one[`affinity_events_total{outcome="${outcome}"}`] ?? 0),
+      0,
+    );
+  return { handedOn: sum("handed_on"), handedBack: sum("handed_back") };
+}
+
+/** Every sample of `/metrics` of a replica that serves. */
+async function figuresOf(replica: ProxiedReplica): Promise<Record<string, number>> {
+  const { httpPort } = await replica.ready();
+  return await figures({ http: (path) => get(httpPort, path) });
+}
