@@ -32,6 +32,9 @@ export async function fillConsole(
     ]),
   );
   await fillBoards(nc);
+  await database.sql`
+    INSERT INTO mission_decrypt_audit (tenant_id, user_id, mission_id, iteration_id, table_name, record_id, field, outcome)
+    VALUES ('default', 'ada', 'm0', ${hostile}, ${hostile}, ${hostile}, ${hostile}, 'scope-violation')`;
   await js.publish("agent.experience.v1.scout", hostile);
   await eventually(async () => (await database.sql`SELECT FROM lesson_epochs`).length >= 2, 20_000);
   await eventually(async () => (await service.health()).checks.dead_letters?.open === 1, 20_000);

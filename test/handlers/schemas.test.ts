@@ -63,6 +63,7 @@ const requests: Record<string, unknown> = {
   "missions-list": { user_id: "ada" },
   "missions-get": { user_id: "ada", mission_id: "m0" },
   "missions-iterations": { user_id: "ada", mission_id: "m0" },
+  "missions-audit": { user_id: "ada", mission_id: "m0" },
   "missions-tick": {},
   "fleet-health": {},
   "counts-series": { step: 3_600 },

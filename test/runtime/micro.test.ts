@@ -142,6 +142,7 @@ test("$SRV.INFO names the endpoints, their subjects and their schemas", async ()
     "missions-list": "experience.missions.list",
     "missions-get": "experience.missions.get",
     "missions-iterations": "experience.missions.iterations",
+    "missions-audit": "experience.missions.audit",
     "missions-tick": "experience.missions.tick",
     "fleet-health": "experience.fleet.health",
     "counts-series": "experience.counts.series",

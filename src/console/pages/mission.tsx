@@ -1,6 +1,12 @@
-import type { IterationsReply, MissionReply } from "../../handlers/missions/wire.ts";
+import { type Decision, decide } from "../../handlers/missions/gates.ts";
+import type {
+  AgentReply,
+  AuditReply,
+  IterationsReply,
+  MissionReply,
+} from "../../handlers/missions/wire.ts";
 import type { Page, PageRequest } from "../page.ts";
-import { Badge, Empty, Facts, Pager } from "../parts/list.tsx";
+import { Badge, Empty, Facts, Pager, Table } from "../parts/list.tsx";
 import { Json, Text } from "../parts/text.tsx";
 import { Time } from "../parts/time.tsx";
 
@@ -14,19 +20,25 @@ export const missionPage: Page = {
     const { user_id, mission_id } = request.params;
     const of = { user_id, mission_id };
     const from = request.query.get("cursor");
-    const [mission, { iterations, cursor }] = await Promise.all([
+    const [mission, { iterations, cursor }, audit] = await Promise.all([
       request.ask<MissionReply>("missions-get", of),
       request.ask<IterationsReply>("missions-iterations", {
         ...{ ...of, limit: pageSize },
         ...(from && { cursor: from }),
       }),
+      request.find<AuditReply>("missions-audit", { ...of, limit: pageSize }),
     ]);
+    const { agent_id } = mission;
+    const agent =
+      agent_id === null
+        ? null
+        : await request.find<AgentReply>("agents-get", { user_id, agent_id });
     return {
       title: mission.title ?? mission.mission_id,
       crumbs: [{ title: "Missions", href: request.href(section) }],
       body: (
         <>
-          <About {...{ request, mission }} />
+          <About {...{ request, mission, agent }} />
           <h2>Iterations</h2>
           {iterations.length === 0 && (
             <Empty title="Nothing has been planned yet.">
@@ -37,13 +49,39 @@ export const missionPage: Page = {
             <Iteration {...{ request, iteration }} />
           ))}
           <Pager {...{ request, cursor }} path="" />
+          {audit !== null && audit.attempts.length > 0 && <Decrypted {...{ request, audit }} />}
         </>
       ),
     };
   },
 };
 
-function About({ request, mission }: { request: PageRequest; mission: MissionReply }) {
+/** What its agent's gates say, as they stand. */
+const decisionNames: Readonly<Record<Decision, string>> = {
+  ran: "may run",
+  "skipped-archived": "held back: its agent is archived, or there is none",
+  "skipped-paused": "held back: its agent is paused",
+  "skipped-concurrency": "held back: its agent runs as many as it may",
+  "skipped-budget": "held back: its agent has used its tokens of 24 hours",
+};
+
+function decisionOf(agent: AgentReply | null): Decision {
+  if (agent === null) return decide(null, { running: 0, tokens: 0 });
+  const { running, tokens_24h: tokens } = agent;
+  const limits = {
+    maxConcurrentMissions: agent.max_concurrent_missions,
+    maxTokensPerDay: agent.max_tokens_per_day,
+  };
+  return decide({ state: agent.state, ...limits }, { running, tokens });
+}
+
+function About(options: {
+  readonly request: PageRequest;
+  readonly mission: MissionReply;
+  readonly agent: AgentReply | null;
+}) {
+  const { request, mission, agent } = options;
+  const decision = mission.agent_id === null ? "ran" : decisionOf(agent);
   const { claim, next_run_at: due, every_seconds: every, cron } = mission;
   return (
     <Facts
@@ -51,7 +89,20 @@ function About({ request, mission }: { request: PageRequest; mission: MissionRep
         ["State", <Text>{mission.state}</Text>],
         ["Due", due === null ? "–" : <Time at={due} now={request.now} />],
         ["Every", <Text>{cron ?? (every === null ? "once" : `${every} s`)}</Text>],
-        ["Agent", <Text>{mission.agent_id ?? "–"}</Text>],
+        ["Agent", <Text>{agent?.name ?? mission.agent_id ?? "–"}</Text>],
+        [
+          "When it is due",
+          <Badge kind={decision === "ran" ? "good" : "warn"}>{decisionNames[decision]}</Badge>,
+        ],
+        ...(agent === null
+          ? []
+          : [
+              ["Running", `${agent.running} of ${agent.max_concurrent_missions}`] as const,
+              [
+                "Tokens of 24 hours",
+                `${agent.tokens_24h} of ${agent.max_tokens_per_day ?? "any"}`,
+              ] as const,
+            ]),
         [
           "Worked on by",
           claim === null || claim.expires_at === null ? (
@@ -89,5 +140,49 @@ function Iteration(options: {
         <Json value={iteration.plan} />
       </details>
     </article>
+  );
+}
+
+const outcomes = { ok: "good", failed: "warn", "scope-violation": "bad" } as Readonly<
+  Record<string, "good" | "warn" | "bad">
+>;
+
+/** Encrypted values that its plans wanted to read: each attempt is on record for good. */
+function Decrypted({ request, audit }: { request: PageRequest; audit: AuditReply }) {
+  return (
+    <section aria-labelledby="decrypted">
+      <h2 id="decrypted">Decrypted values</h2>
+      <Table
+        caption="The last attempts to decrypt"
+        head={[
+          ...[{ title: "Outcome" }, { title: "Record" }, { title: "Field" }],
+          ...[{ title: "Iteration", kind: "wide" as const }, { title: "When" }],
+        ]}
+      >
+        {audit.attempts.map((one) => (
+          <tr>
+            <td>
+              <Badge kind={outcomes[one.outcome] ?? "plain"}>{one.outcome.replace("-", " ")}</Badge>
+            </td>
+            <td>
+              <Text fit="short">{`${one.table}/${one.record_id}`}</Text>
+            </td>
+            <td>
+              <Text code fit="short">
+                {one.field}
+              </Text>
+            </td>
+            <td class="wide">
+              <Text code fit="short">
+                {one.iteration_id}
+              </Text>
+            </td>
+            <td class="nowrap">
+              <Time at={one.at} now={request.now} />
+            </td>
+          </tr>
+        ))}
+      </Table>
+    </section>
   );
 }

@@ -11,6 +11,8 @@ import {
   agentKeySchema,
   agentReplySchema,
   agentsReplySchema,
+  auditReplySchema,
+  auditSchema,
   iterationsReplySchema,
   iterationsSchema,
   listSchema,
@@ -37,6 +39,8 @@ export interface MissionEndpoints {
 const recordPlace = cursorOf(Type.Tuple([idInPlace, idInPlace]));
 /** When it was due. */
 const iterationPlace = cursorOf(Type.Tuple([timeInPlace]));
+/** By number, which grows. */
+const attemptPlace = cursorOf(Type.Tuple([Type.Integer({ minimum: 1, maximum: 1e15 })]));
 
 /** The `agents-…` and `missions-…` endpoints. */
 export function missionEndpoints(options: MissionEndpoints): ConcernPart["endpoints"] {
@@ -110,6 +114,23 @@ function ofMissions({
         return {
           iterations: found.map(wireIteration),
           cursor: last === undefined ? null : iterationPlace.at(last.due),
+        };
+      },
+    }),
+    endpoint({
+      name: "missions-audit",
+      request: auditSchema,
+      reply: auditReplySchema,
+      async handle(request) {
+        const { limit = 100, cursor } = request;
+        const [before] = cursor === undefined ? [null] : attemptPlace.placeOf(cursor);
+        const found = await overview.attempts(keyOf(request), before, limit);
+        const last = found.length === limit ? found.at(-1) : undefined;
+        return {
+          attempts: found.map(({ id: _, iterationId, recordId, ...rest }) => ({
+            ...{ iteration_id: iterationId, record_id: recordId, ...rest },
+          })),
+          cursor: last === undefined ? null : attemptPlace.at(last.id),
         };
       },
     }),

@@ -59,6 +59,11 @@ export const missions: ConcernDeclaration<MissionSettings, MissionMetrics> = {
       may: "read",
       get: true,
     },
+    "missions-audit": {
+      does: "which values were decrypted for the plans of a mission, and which were not, the newest first; pages by `cursor`",
+      may: "read",
+      get: true,
+    },
     "missions-tick": {
       does: "looks for missions that are due, at once",
       may: "admin",

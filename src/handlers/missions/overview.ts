@@ -23,10 +23,26 @@ export interface ClaimView {
   readonly retry_at: string | null;
 }
 
+/** One attempt to decrypt a value for a plan. */
+export interface DecryptAttempt {
+  /** Grows with each attempt. */
+  readonly id: number;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly iterationId: string;
+  readonly table: string;
+  readonly recordId: string;
+  readonly field: string;
+  /** `ok`, `failed` or `scope-violation`. */
+  readonly outcome: string;
+}
+
 /** What people and gauges ask. Every method rejects as `Database.run` does. */
 export interface Overview {
   loadOf(tenantId: string, userId: string, agentId: string): Promise<AgentLoad>;
   claimOf(mission: MissionKey): Promise<ClaimView | null>;
+  /** What was decrypted for a mission, or was not: the newest first; those before the one with the id `before`. */
+  attempts(mission: MissionKey, before: number | null, limit: number): Promise<DecryptAttempt[]>;
   /** Encrypted values of the last hour that no grant allowed. */
   scopeViolations(): Promise<number>;
   /** Missions that are due now; and for how long the oldest of those has been that no gate holds back. */
@@ -66,6 +82,16 @@ export function openOverview(database: Database): Overview {
         ...{ token: Number(token), holder, failures },
         ...{ expires_at: iso(expires_ms), retry_at: iso(retry_ms) },
       };
+    },
+
+    attempts: async (mission, before, limit) => {
+      const found = await rows<Omit<DecryptAttempt, "at"> & { at_ms: number }>(sql`
+        SELECT audit_id::float8 AS id, ${epochMs(sql`at`)} AS at_ms, iteration_id AS "iterationId",
+          table_name AS "table", record_id AS "recordId", field, outcome
+        FROM ${missionDecryptAudit} AS a WHERE ${isMission(sql`a`, mission)}
+          AND (${before}::bigint IS NULL OR audit_id < ${before}::bigint)
+        ORDER BY audit_id DESC LIMIT ${limit}::int`);
+      return found.map(({ at_ms, ...rest }) => ({ ...rest, at: isoTime(at_ms) }));
     },
 
     async scopeViolations() {

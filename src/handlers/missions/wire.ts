@@ -112,6 +112,27 @@ export const iterationsReplySchema = Type.Object({
   cursor: nextCursorSchema,
 });
 
+export const auditSchema = Type.Object({
+  ...missionKeySchema.properties,
+  limit,
+  cursor: cursorSchema,
+});
+
+const attemptSchema = Type.Object({
+  at: time,
+  iteration_id: Type.String(),
+  table: Type.String(),
+  record_id: Type.String(),
+  field: Type.String(),
+  outcome: Type.String({ description: "ok, failed or scope-violation" }),
+});
+export const auditReplySchema = Type.Object({
+  attempts: Type.Array(attemptSchema, { description: "to decrypt a value, the newest first" }),
+  cursor: nextCursorSchema,
+});
+
+export type AuditReply = Static<typeof auditReplySchema>;
+
 export const tickSchema = Type.Object({}, strict);
 export const tickReplySchema = Type.Object({
   due: Type.Integer({ description: "missions that were due and claimed by nobody" }),

@@ -246,6 +246,17 @@ test("a chat completions endpoint plans with encrypted inputs, as far as the gra
     "n1 text ok",
     "n2 text scope-violation",
   ]);
+  const page = async (cursor: string | null) => {
+    const of = { user_id: "ada", mission_id: "m", limit: 2, ...(cursor && { cursor }) };
+    const reply = await request(stack, "experience.missions.audit", of);
+    return reply as { attempts: Record<string, string>[]; cursor: string | null };
+  };
+  const first = await page(null);
+  const second = await page(first.cursor);
+  const told = [...first.attempts, ...second.attempts].map(
+    ({ record_id, field, outcome }) => `${record_id} ${field} ${outcome}`,
+  );
+  expect([told.sort(), second.cursor]).toEqual([audit.map(({ n }) => n), null]);
   expect(await metric(service, 'mission_decrypts_total{table="notes"}')).toBe(1);
   expect(await metric(service, 'mission_grant_scope_violations_total{table="notes"}')).toBe(1);
   expect(await metric(service, 'mission_grant_skips_total{reason="expired"}')).toBe(1);
