@@ -1,6 +1,10 @@
+import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
+import { preparedRows, rowsOf } from "../../postgres/rows.ts";
+import { experienceAgentCounts, experienceAgents, experienceCounts } from "../../schema/tables.ts";
 import type { Tally } from "./fold.ts";
 import type { Range } from "./steps.ts";
+import { latencyPlaces, list } from "./store.ts";
 
 export interface CountFilter {
   readonly tenantId: string;
@@ -44,77 +48,93 @@ export interface CountReader {
 
 /** The database stays its opener's to close. Every method rejects as `Database.run` does. */
 export function openCountReader(database: Database): CountReader {
+  const series = preparedRows<CountPoint>(database, seriesOf());
+  const agents = preparedRows<AgentCounts>(database, agentsOf());
+  const rows = rowsOf(database);
   return {
     async series({ tenantId, agentId, taskType }, { since, until, stepSeconds, countedSeconds }) {
       // Of a whole tenant there are rows of their own, under no agent and no task.
       const whole = agentId === null && taskType === null;
-      const agent = whole ? "" : agentId;
-      const task = whole ? "" : taskType;
-      return await database.run(
-        async ({ sql }) => sql<CountPoint>`
-          SELECT floor(extract(epoch FROM starts_at) / ${stepSeconds}::int)::float8
-              * ${stepSeconds}::int * 1000 AS "startsAt",
-            sum(ok)::float8 AS ok, sum(error)::float8 AS error, sum(silent)::float8 AS silent,
-            sum(cancelled)::float8 AS cancelled, sum(slow)::float8 AS slow, to_jsonb(ARRAY[
-              sum(latency[1]), sum(latency[2]), sum(latency[3]), sum(latency[4]), sum(latency[5]),
-              sum(latency[6]), sum(latency[7]), sum(latency[8]), sum(latency[9]), sum(latency[10]),
-              sum(latency[11]), sum(latency[12]), sum(latency[13]), sum(latency[14])]) AS latency
-          FROM experience_counts
-          WHERE tenant_id = ${tenantId} AND step_seconds = ${countedSeconds}::int
-            AND starts_at >= to_timestamp(${since}::float8 / 1000)
-            AND starts_at < to_timestamp(${until}::float8 / 1000)
-            AND (${agent}::text IS NULL AND agent_id <> '' OR agent_id = ${agent}::text)
-            AND (${task}::text IS NULL OR task_type = ${task}::text)
-          GROUP BY 1 ORDER BY 1`,
-      );
+      return await series({
+        tenantId,
+        agent: whole ? "" : agentId,
+        task: whole ? "" : taskType,
+        since,
+        until,
+        stepSeconds,
+        countedSeconds,
+      });
     },
 
     async agents(tenantId, { since, until, countedSeconds }, { limit, parts }) {
       const partSeconds = (until - since) / 1_000 / parts;
-      return await database.run(
-        async ({ sql }) => sql<AgentCounts>`
-          WITH counted AS (
-            SELECT agent_id,
-              sum(ok) AS ok, sum(error) AS error, sum(silent) AS silent,
-              sum(cancelled) AS cancelled, sum(slow) AS slow, ARRAY[
-                sum(latency[1]), sum(latency[2]), sum(latency[3]), sum(latency[4]), sum(latency[5]),
-                sum(latency[6]), sum(latency[7]), sum(latency[8]), sum(latency[9]), sum(latency[10]),
-                sum(latency[11]), sum(latency[12]), sum(latency[13]), sum(latency[14])] AS latency,
-              array_agg(floor((extract(epoch FROM starts_at)::float8 - ${since}::float8 / 1000)
-                / ${partSeconds}::float8)::int) AS parts,
-              array_agg(error) AS failed, array_agg(ok + error + silent) AS done
-            FROM experience_agent_counts
-            WHERE tenant_id = ${tenantId} AND step_seconds = ${countedSeconds}::int
-              AND starts_at >= to_timestamp(${since}::float8 / 1000)
-              AND starts_at < to_timestamp(${until}::float8 / 1000)
-            GROUP BY agent_id
-          ), ranked AS (
-            SELECT seen.agent_id, seen.last_at, counted.ok, counted.error, counted.silent,
-              counted.cancelled, counted.slow, counted.latency, counted.parts, counted.failed, counted.done
-            FROM experience_agents AS seen LEFT JOIN counted ON counted.agent_id = seen.agent_id
-            WHERE seen.tenant_id = ${tenantId}
-            ORDER BY coalesce(error, 0) + coalesce(silent, 0) DESC, seen.last_at DESC, seen.agent_id
-            LIMIT ${limit}
-          )
-          SELECT agent_id AS "agentId", (extract(epoch FROM last_at) * 1000)::float8 AS "lastAt",
-            coalesce(ok, 0)::float8 AS ok, coalesce(error, 0)::float8 AS error,
-            coalesce(silent, 0)::float8 AS silent, coalesce(cancelled, 0)::float8 AS cancelled,
-            coalesce(slow, 0)::float8 AS slow, coalesce(to_jsonb(latency), '[]') AS latency,
-            coalesce(to_jsonb(parts), '[]') AS parts, coalesce(to_jsonb(failed), '[]') AS failed,
-            coalesce(to_jsonb(done), '[]') AS done
-          FROM ranked
-          ORDER BY coalesce(error, 0) + coalesce(silent, 0) DESC, last_at DESC, agent_id`,
-      );
+      return await agents({ tenantId, since, until, countedSeconds, partSeconds, limit });
     },
 
     async known(tenantId) {
-      const [row] = await database.run(
-        async ({ sql }) => sql<{ agents: number; firstAt: number | null }>`
-          SELECT count(*)::int AS agents,
-            (extract(epoch FROM min(first_at)) * 1000)::float8 AS "firstAt"
-          FROM experience_agents WHERE tenant_id = ${tenantId}`,
-      );
+      const of = experienceAgents;
+      const [row] = await rows<{ agents: number; firstAt: number | null }>(sql`
+        SELECT count(*)::int AS agents,
+          (extract(epoch FROM min(${of.firstAt})) * 1000)::float8 AS "firstAt"
+        FROM ${of} WHERE ${of.tenantId} = ${tenantId}`);
       return row ?? { agents: 0, firstAt: null };
     },
   };
+}
+
+const outcomes = ["ok", "error", "silent", "cancelled", "slow"] as const;
+type CountTable = typeof experienceCounts | typeof experienceAgentCounts;
+
+/** `latency` of many rows, class by class. */
+const latencySums = ({ latency }: CountTable) =>
+  sql`ARRAY[${list(latencyPlaces.map((i) => sql`sum(${latency}[${i}])`))}]`;
+
+const isInRange = (of: CountTable) => sql`
+  ${of.tenantId} = ${sql.placeholder("tenantId")}
+  AND ${of.stepSeconds} = ${sql.placeholder("countedSeconds")}::int
+  AND ${of.startsAt} >= to_timestamp(${sql.placeholder("since")}::float8 / 1000)
+  AND ${of.startsAt} < to_timestamp(${sql.placeholder("until")}::float8 / 1000)`;
+
+function seriesOf(): SQL {
+  const of = experienceCounts;
+  const step = sql`${sql.placeholder("stepSeconds")}::int`;
+  const agent = sql`${sql.placeholder("agent")}::text`;
+  const task = sql`${sql.placeholder("task")}::text`;
+  return sql`
+    SELECT floor(extract(epoch FROM ${of.startsAt}) / ${step})::float8 * ${step} * 1000 AS "startsAt",
+      ${list(outcomes.map((name) => sql`sum(${of[name]})::float8 AS ${sql.identifier(name)}`))},
+      to_jsonb(${latencySums(of)}) AS latency
+    FROM ${of}
+    WHERE ${isInRange(of)}
+      AND (${agent} IS NULL AND ${of.agentId} <> '' OR ${of.agentId} = ${agent})
+      AND (${task} IS NULL OR ${of.taskType} = ${task})
+    GROUP BY 1 ORDER BY 1`;
+}
+
+function agentsOf(): SQL {
+  const [of, seen] = [experienceAgentCounts, experienceAgents];
+  const since = sql`${sql.placeholder("since")}::float8 / 1000`;
+  const part = sql`${sql.placeholder("partSeconds")}::float8`;
+  const counted = outcomes.map((name) => sql.identifier(name));
+  const arrays = ["latency", "parts", "failed", "done"].map((name) => sql.identifier(name));
+  return sql`
+    WITH counted AS (
+      SELECT ${of.agentId} AS agent,
+        ${list(outcomes.map((name) => sql`sum(${of[name]}) AS ${sql.identifier(name)}`))},
+        ${latencySums(of)} AS latency,
+        array_agg(floor((extract(epoch FROM ${of.startsAt})::float8 - ${since}) / ${part})::int) AS parts,
+        array_agg(${of.error}) AS failed, array_agg(${of.ok} + ${of.error} + ${of.silent}) AS done
+      FROM ${of} WHERE ${isInRange(of)} GROUP BY ${of.agentId}
+    ), ranked AS (
+      SELECT ${seen.agentId} AS agent_id, ${seen.lastAt} AS last_at, counted.*
+      FROM ${seen} LEFT JOIN counted ON counted.agent = ${seen.agentId}
+      WHERE ${seen.tenantId} = ${sql.placeholder("tenantId")}
+      ORDER BY coalesce(error, 0) + coalesce(silent, 0) DESC, ${seen.lastAt} DESC, ${seen.agentId}
+      LIMIT ${sql.placeholder("limit")}
+    )
+    SELECT agent_id AS "agentId", (extract(epoch FROM last_at) * 1000)::float8 AS "lastAt",
+      ${list(counted.map((name) => sql`coalesce(${name}, 0)::float8 AS ${name}`))},
+      ${list(arrays.map((name) => sql`coalesce(to_jsonb(${name}), '[]') AS ${name}`))}
+    FROM ranked
+    ORDER BY coalesce(error, 0) + coalesce(silent, 0) DESC, last_at DESC, agent_id`;
 }

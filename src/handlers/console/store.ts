@@ -1,5 +1,16 @@
+import { type Placeholder, type SQL, sql } from "drizzle-orm";
+import type { PgColumn } from "drizzle-orm/pg-core";
 import type { Database } from "../../postgres/client.ts";
+import { columnNames } from "../../postgres/columns.ts";
+import { preparedRows } from "../../postgres/rows.ts";
+import {
+  experienceAgentCounts,
+  experienceAgents,
+  experienceCounts,
+  streamPositions,
+} from "../../schema/tables.ts";
 import type { Counts } from "./fold.ts";
+import { latencyClasses } from "./latency.ts";
 
 /** In place of a position: the counts are to be made again, and nothing may be added before they are gone. */
 const rebuilding = -1;
@@ -29,68 +40,18 @@ export interface CountStore {
 
 /** The database stays its opener's to close. Every method rejects as `Database.run` does. */
 export function openCountStore(database: Database): CountStore {
+  const add = preparedRows<{ moved: boolean }>(database, adding());
   return {
     ...positions(database),
     async add(name, { from, upTo }, { rows, agentRows, agents }) {
-      const [answer] = await database.run(
-        async ({ sql }) => sql<{ moved: boolean }>`
-          WITH moved AS (
-            INSERT INTO stream_positions AS held (name, position) VALUES (${name}, ${upTo}::bigint)
-            ON CONFLICT (name) DO UPDATE SET position = excluded.position, updated_at = now()
-            WHERE held.position = ${from}::bigint
-            RETURNING 1
-          ), counted AS (
-            INSERT INTO experience_counts AS kept (tenant_id, agent_id, task_type, step_seconds, starts_at,
-              ok, error, silent, cancelled, slow, latency)
-            SELECT "tenantId", "agentId", "taskType", "stepSeconds", to_timestamp("startsAt" / 1000),
-              ok, error, silent, cancelled, slow, latency
-            FROM jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) AS given
-              ("tenantId" text, "agentId" text, "taskType" text, "stepSeconds" int, "startsAt" float8,
-               ok int, error int, silent int, cancelled int, slow int, latency int[])
-            WHERE EXISTS (SELECT FROM moved)
-            ON CONFLICT (tenant_id, agent_id, task_type, step_seconds, starts_at) DO UPDATE
-            SET ok = kept.ok + excluded.ok, error = kept.error + excluded.error,
-              silent = kept.silent + excluded.silent, cancelled = kept.cancelled + excluded.cancelled,
-              slow = kept.slow + excluded.slow, latency = ARRAY[
-                kept.latency[1] + excluded.latency[1], kept.latency[2] + excluded.latency[2],
-                kept.latency[3] + excluded.latency[3], kept.latency[4] + excluded.latency[4],
-                kept.latency[5] + excluded.latency[5], kept.latency[6] + excluded.latency[6],
-                kept.latency[7] + excluded.latency[7], kept.latency[8] + excluded.latency[8],
-                kept.latency[9] + excluded.latency[9], kept.latency[10] + excluded.latency[10],
-                kept.latency[11] + excluded.latency[11], kept.latency[12] + excluded.latency[12],
-                kept.latency[13] + excluded.latency[13], kept.latency[14] + excluded.latency[14]]
-          ), of_agents AS (
-            INSERT INTO experience_agent_counts AS kept (tenant_id, step_seconds, starts_at, agent_id,
-              ok, error, silent, cancelled, slow, latency)
-            SELECT "tenantId", "stepSeconds", to_timestamp("startsAt" / 1000), "agentId",
-              ok, error, silent, cancelled, slow, latency
-            FROM jsonb_to_recordset(${JSON.stringify(agentRows)}::text::jsonb) AS given
-              ("tenantId" text, "agentId" text, "stepSeconds" int, "startsAt" float8,
-               ok int, error int, silent int, cancelled int, slow int, latency int[])
-            WHERE EXISTS (SELECT FROM moved)
-            ON CONFLICT (tenant_id, step_seconds, starts_at, agent_id) DO UPDATE
-            SET ok = kept.ok + excluded.ok, error = kept.error + excluded.error,
-              silent = kept.silent + excluded.silent, cancelled = kept.cancelled + excluded.cancelled,
-              slow = kept.slow + excluded.slow, latency = ARRAY[
-                kept.latency[1] + excluded.latency[1], kept.latency[2] + excluded.latency[2],
-                kept.latency[3] + excluded.latency[3], kept.latency[4] + excluded.latency[4],
-                kept.latency[5] + excluded.latency[5], kept.latency[6] + excluded.latency[6],
-                kept.latency[7] + excluded.latency[7], kept.latency[8] + excluded.latency[8],
-                kept.latency[9] + excluded.latency[9], kept.latency[10] + excluded.latency[10],
-                kept.latency[11] + excluded.latency[11], kept.latency[12] + excluded.latency[12],
-                kept.latency[13] + excluded.latency[13], kept.latency[14] + excluded.latency[14]]
-          ), seen AS (
-            INSERT INTO experience_agents AS kept (tenant_id, agent_id, first_at, last_at)
-            SELECT "tenantId", "agentId", to_timestamp("firstAt" / 1000), to_timestamp("lastAt" / 1000)
-            FROM jsonb_to_recordset(${JSON.stringify(agents)}::text::jsonb) AS given
-              ("tenantId" text, "agentId" text, "firstAt" float8, "lastAt" float8)
-            WHERE EXISTS (SELECT FROM moved)
-            ON CONFLICT (tenant_id, agent_id) DO UPDATE
-            SET first_at = least(kept.first_at, excluded.first_at),
-              last_at = greatest(kept.last_at, excluded.last_at)
-          )
-          SELECT EXISTS (SELECT FROM moved) AS moved`,
-      );
+      const [answer] = await add({
+        name,
+        from,
+        upTo,
+        rows: JSON.stringify(rows),
+        agentRows: JSON.stringify(agentRows),
+        agents: JSON.stringify(agents),
+      });
       return answer?.moved === true;
     },
 
@@ -110,6 +71,82 @@ export function openCountStore(database: Database): CountStore {
     },
   };
 }
+
+function adding(): SQL {
+  const held = columnNames(streamPositions.position);
+  const tenantId = sql`"tenantId"`;
+  const agentId = sql`"agentId"`;
+  const stepSeconds = sql`"stepSeconds"`;
+  const startsAt = sql`to_timestamp("startsAt" / 1000)`;
+  const counts = experienceCounts;
+  const agentCounts = experienceAgentCounts;
+  return sql`
+    WITH moved AS (
+      INSERT INTO ${streamPositions} AS held (${columnNames(streamPositions.name)}, ${held})
+      VALUES (${sql.placeholder("name")}, ${sql.placeholder("upTo")}::bigint)
+      ON CONFLICT (${columnNames(streamPositions.name)}) DO UPDATE
+      SET ${held} = excluded.${held}, ${columnNames(streamPositions.updatedAt)} = now()
+      WHERE held.${held} = ${sql.placeholder("from")}::bigint
+      RETURNING 1
+    ), counted AS (${addingTo(counts, sql.placeholder("rows"), [
+      [counts.tenantId, tenantId],
+      [counts.agentId, agentId],
+      [counts.taskType, sql`"taskType"`],
+      [counts.stepSeconds, stepSeconds],
+      [counts.startsAt, startsAt],
+    ])}), of_agents AS (${addingTo(agentCounts, sql.placeholder("agentRows"), [
+      [agentCounts.tenantId, tenantId],
+      [agentCounts.stepSeconds, stepSeconds],
+      [agentCounts.startsAt, startsAt],
+      [agentCounts.agentId, agentId],
+    ])}), seen AS (${seeing(sql.placeholder("agents"))})
+    SELECT EXISTS (SELECT FROM moved) AS moved`;
+}
+
+/** Adds each given row to the one of its key. `keys`: columns, and what of a given row is in them. */
+function addingTo(
+  of: typeof experienceCounts | typeof experienceAgentCounts,
+  given: Placeholder,
+  keys: readonly (readonly [PgColumn, SQL])[],
+): SQL {
+  const counters = [of.ok, of.error, of.silent, of.cancelled, of.slow];
+  const tallies = columnNames(...counters, of.latency);
+  const names = columnNames(...keys.map(([column]) => column));
+  const latency = columnNames(of.latency);
+  const classes = latencyPlaces.map((i) => sql`kept.${latency}[${i}] + excluded.${latency}[${i}]`);
+  const sums = counters.map((counter) => {
+    const name = columnNames(counter);
+    return sql`${name} = kept.${name} + excluded.${name}`;
+  });
+  return sql`
+    INSERT INTO ${of} AS kept (${names}, ${tallies})
+    SELECT ${list(keys.map(([, value]) => value))}, ${tallies}
+    FROM jsonb_to_recordset(${given}::text::jsonb) AS given
+      ("tenantId" text, "agentId" text, "taskType" text, "stepSeconds" int, "startsAt" float8,
+       ${list(counters.map((counter) => sql`${columnNames(counter)} int`))}, ${latency} int[])
+    WHERE EXISTS (SELECT FROM moved)
+    ON CONFLICT (${names}) DO UPDATE
+    SET ${list(sums)}, ${latency} = ARRAY[${list(classes)}]`;
+}
+
+function seeing(given: Placeholder): SQL {
+  const of = experienceAgents;
+  const [firstAt, lastAt] = [columnNames(of.firstAt), columnNames(of.lastAt)];
+  return sql`
+    INSERT INTO ${of} AS kept (${columnNames(of.tenantId, of.agentId, of.firstAt, of.lastAt)})
+    SELECT "tenantId", "agentId", to_timestamp("firstAt" / 1000), to_timestamp("lastAt" / 1000)
+    FROM jsonb_to_recordset(${given}::text::jsonb) AS given
+      ("tenantId" text, "agentId" text, "firstAt" float8, "lastAt" float8)
+    WHERE EXISTS (SELECT FROM moved)
+    ON CONFLICT (${columnNames(of.tenantId, of.agentId)}) DO UPDATE
+    SET ${firstAt} = least(kept.${firstAt}, excluded.${firstAt}),
+      ${lastAt} = greatest(kept.${lastAt}, excluded.${lastAt})`;
+}
+
+/** The indexes of `latency` arrays in SQL: they count from 1. */
+export const latencyPlaces = Array.from({ length: latencyClasses }, (_, i) => sql.raw(`${i + 1}`));
+
+export const list = (parts: readonly SQL[]) => sql.join([...parts], sql`, `);
 
 /** Again, until less than `removedAtOnce` was there to remove. */
 async function allOf(removeSome: () => Promise<number>): Promise<void> {

@@ -1,9 +1,9 @@
-import { and, desc, sql } from "drizzle-orm";
+import { and, desc, eq, sql } from "drizzle-orm";
 import { Type } from "typebox";
 import { BusError } from "../../errors.ts";
 import type { Database } from "../../postgres/client.ts";
 import { cursorOf } from "../../schema/cursor.ts";
-import { agentLessons } from "../../schema/tables.ts";
+import { agentLessons, lessonSightings } from "../../schema/tables.ts";
 import type { LessonRow, SightingEvidence } from "../extractor/lesson.ts";
 import { toLessonRow } from "../extractor/store.ts";
 import { conditionsOf, type LessonFilter } from "./lesson-filter.ts";
@@ -106,22 +106,28 @@ export function openLessonReader(database: Database): LessonReader {
         throw new BusError("bad_request", `expected ${wanted}`);
       }
       // No digit of a key comes after g, in any collation.
-      const rows = await database.run(
-        async ({ sql }) => sql<{ lesson: LessonRow }>`
-          SELECT to_jsonb(lesson) AS lesson FROM agent_lessons AS lesson
-          WHERE (${tenant ?? null}::text IS NULL OR tenant_id = ${tenant ?? null})
-            AND (lesson_id = ${id}::uuid
-              OR (${id}::uuid IS NULL AND lesson_key >= ${text} AND lesson_key < ${`${text}g`}))
-          ORDER BY lesson_key LIMIT 2`,
+      const named =
+        id === null
+          ? sql`${agentLessons.lessonKey} >= ${text} AND ${agentLessons.lessonKey} < ${`${text}g`}`
+          : eq(agentLessons.lessonId, id);
+      const rows = await database.run(async ({ db }) =>
+        db
+          .select({ lesson: sql<LessonRow>`to_jsonb(${agentLessons})` })
+          .from(agentLessons)
+          .where(and(named, tenant === undefined ? undefined : eq(agentLessons.tenantId, tenant)))
+          .orderBy(agentLessons.lessonKey)
+          .limit(2),
       );
       return rows.map(({ lesson }) => toLessonRow(lesson));
     },
 
     async sightings(lessonKey) {
-      const rows = await database.run(
-        async ({ sql }) => sql<{ sighting: SightingWire }>`
-          SELECT to_jsonb(sighting) AS sighting FROM lesson_sightings AS sighting
-          WHERE lesson_key = ${lessonKey} ORDER BY window_start DESC`,
+      const rows = await database.run(async ({ db }) =>
+        db
+          .select({ sighting: sql<SightingWire>`to_jsonb(${lessonSightings})` })
+          .from(lessonSightings)
+          .where(eq(lessonSightings.lessonKey, lessonKey))
+          .orderBy(desc(lessonSightings.windowStart)),
       );
       return rows.map(({ sighting: { window_start, ts, evidence } }) => ({
         window_start: new Date(window_start).toISOString(),
