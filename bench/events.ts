@@ -71,7 +71,7 @@ export function* storm(count: number, signatures: number, now: number): Generato
   }
 }
 
-/** Every event a failure that nobody has seen before. */
+/** Every event is a failure of a new signature. */
 export function* allNew(count: number, now: number): Generator<BenchEvent> {
   for (let i = 0; i < count; i++) {
     yield encode({

@@ -70,7 +70,7 @@ export function featurePromises({ rates, ofDatabase, delay }: FeatureFigures) {
   ];
 }
 
-/** Every event is applied, and will be anew in the next round. */
+/** Every event is applied, and will be again in the next round. */
 async function check(sql: postgres.Sql, messages: number): Promise<void> {
   const [found] = await sql<{ applied: number }[]>`
     SELECT coalesce(sum(version), 0)::int AS applied FROM user_features`;

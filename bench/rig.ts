@@ -127,7 +127,7 @@ async function consumerInfo(
   try {
     return await jsm.consumers.info(stream, durable);
   } catch (error) {
-    // Nobody answers while a cluster elects its leader.
+    // There is no answer while a cluster elects its leader.
     const isExpected = ["consumer not found", "timeout"].includes(messageOf(error));
     if (isExpected) return null;
     throw error;

@@ -82,7 +82,7 @@ export async function mount(
     .flatMap((one) => one.maintenance ?? [])
     .map((task) => startUpkeep(task, { log, onFatal }));
   mountEndpoints(endpoints, declared, parts);
-  // Whoever is told that we are ready must be able to reach us: the server has our subscriptions.
+  // A client that is told that we are ready must be able to reach us: the server has our subscriptions.
   await whenThere(() => nc.flush());
 
   const forward = forwardBy(nc, log);

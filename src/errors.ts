@@ -35,7 +35,7 @@ export class BusError extends Error {
   }
 }
 
-/** A dependency is away (NATS, KV, Postgres): nobody's fault, hold and try again. */
+/** A dependency is unavailable (NATS, KV, Postgres), and the input is not at fault: hold and try again. */
 export function isOutage(error: unknown): error is BusError {
   return error instanceof BusError && (error.code === "unavailable" || error.code === "timeout");
 }

@@ -82,7 +82,7 @@ async function run(options: {
   void servers?.failed.then((why) => fail(new Error(`an embedded server ended: ${why}`)));
   let service: RunningService | undefined;
   for (const warning of settings.warnings) log.warn(warning);
-  // On servers of one's own machine nobody else is there to be warned of.
+  // On servers of one's own machine there are no others to be warned of.
   if (servers === null) for (const advice of settingsAdvice(settings)) log.warn(advice);
   void stop.requested.then(() => {
     log.info("stopping");

@@ -75,7 +75,7 @@ export function changeSubject(table: string, recordId: string): string {
   return `agent.change.v1.${token(table)}.${token(recordId)}`;
 }
 
-/** Under which how far it has been read is kept; a stream that is made anew counts from 1 again. */
+/** Under which how far it has been read is kept; a recreated stream counts from 1 again. */
 export function positionName(durable: string, stream: string, streamCreated: string): string {
   return `${durable}:${stream}:${streamCreated}`;
 }

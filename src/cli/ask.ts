@@ -17,10 +17,10 @@ export interface GlobalOptions {
 
 /** Asks endpoints of the running service. */
 export interface Asker {
-  /** Rejects with the `BusError` that the service replied, or `unavailable` where nobody answers. */
+  /** Rejects with the `BusError` that the service replied, or `unavailable` where there is no answer. */
   ask<Reply>(subject: string, request: object): Promise<Reply>;
   /**
-   * What everybody answers, until nobody has answered any more for 300 ms; with `isEnough` until that is so,
+   * All answers, until there was none for 300 ms; with `isEnough` until that is so,
    * for nine tenths of the time that is left at most: the one that counts may be slow. Empty where nobody
    * answers.
    */
@@ -123,7 +123,7 @@ async function translated(error: unknown, subject: string): Promise<unknown> {
   const { translateNats } = await import("../nats/errors.ts");
   const known = translateNats(error);
   const isLate = known instanceof BusError && known.code === "timeout";
-  // NATS itself is there: whoever answers on that subject waits for something.
+  // NATS itself is there: the responder on that subject waits for something.
   return isLate
     ? new BusError("timeout", `no answer on ${subject} in time`, { cause: error })
     : known;

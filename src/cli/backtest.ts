@@ -30,7 +30,7 @@ interface Options extends GlobalOptions {
 const about = `
 Reads the stream's events and works out which lessons they give with the settings as they are (of the environment: set
 those that the service has) and with the options below instead. "Again" is the share of lessons whose signature showed
-itself within 24 hours after its first window: a lesson that nobody would have needed again is noise. Ctrl-C ends it
+itself within 24 hours after its first window: a lesson that was not needed again is noise. Ctrl-C ends it
 and leaves nothing behind. With --agent lessons of fleets are left out. See docs/history.md.`;
 
 /** Between batches it rests half as long as each took. */

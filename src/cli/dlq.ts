@@ -124,7 +124,7 @@ async function list(asker: Asker, { json }: GlobalOptions, options: Listing): Pr
     from,
     itemsOf: (reply: ListReply) => reply.dead_letters,
   });
-  // One that is replayed is written anew, and would be the newest of the stream.
+  // One that is replayed is written again, and would be the newest of the stream.
   const letters = [...items].sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0));
   if (json) return printJson({ dead_letters: letters, cursor });
   if (letters.length === 0) return console.error("No dead letters match.");

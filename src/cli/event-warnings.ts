@@ -31,7 +31,7 @@ export function collectWarnings() {
   };
 }
 
-/** What is odd about a valid event: fields that nobody reads, and what a lesson would need. */
+/** What is odd about a valid event: unknown fields, and what a lesson would need. */
 export function warningsOf(value: unknown, event: ExperienceEvent): string[] {
   const warnings = experienceEvents.unknownFields(value).map((field) => {
     const shown = field.length > 80 ? `${field.slice(0, 80)}…` : field;
@@ -42,7 +42,7 @@ export function warningsOf(value: unknown, event: ExperienceEvent): string[] {
   if (event.ok || event.cancelled) return warnings;
   const served = [event.tool, event.provider, event.model, event.profile];
   if (served.every((one) => one === undefined)) {
-    warnings.push("failures with neither tool.name nor llm: nobody knows of what");
+    warnings.push("failures with neither tool.name nor llm: it is unknown what failed");
   }
   const { error_class: given = "", http_status: status } = result;
   if (given.trim() === "" && status === undefined) {

@@ -24,7 +24,7 @@ export async function appendTo(file: string, hook: Spooled): Promise<void> {
 }
 
 /**
- * All that wait, which are then nobody else's: the file is renamed, so that of several processes one has them. What a
+ * All that wait, which then belong to this process: the file is renamed, so that of several processes one has them. What a
  * process took that died is taken again after a minute; events have one identity, so nothing counts twice.
  */
 export async function takeFrom(file: string): Promise<Spooled[]> {

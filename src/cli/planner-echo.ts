@@ -48,7 +48,7 @@ async function echo(options: Echoing, global: GlobalOptions): Promise<void> {
   await nc.closed();
 }
 
-/** Whoever asks with something else gets a plan all the same. */
+/** A request with anything else gets a plan all the same. */
 function questionIn(data: Uint8Array): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(Buffer.from(data).toString());

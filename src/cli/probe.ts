@@ -43,7 +43,7 @@ export function addProbeCommand(program: Command): void {
     );
 }
 
-/** The time is for all of it, connecting included: whoever runs a probe has a limit of its own. */
+/** The time is for all of it, connecting included: a caller of a probe has a limit of its own. */
 async function withinTimeout({ timeout }: GlobalOptions, work: Promise<void>): Promise<void> {
   const late = pause(timeout * 1_000).then(() => {
     throw new BusError("timeout", `no answer within ${timeout} s`);

@@ -27,7 +27,7 @@ export function addProvisionCommand(program: Command): void {
       "after",
       `
 Streams, KV buckets and durables as the settings (EXPERIENCE_…, JETSTREAM_REPLICAS) want them. Nothing is
-deleted, and a durable that exists is never made anew: what JetStream cannot change is left to you, and the
+deleted, and a durable that exists is never recreated: what JetStream cannot change is left to you, and the
 command ends with 1 where the service cannot do without. Of a stream that exists only what the service depends
 on is looked at.
 With --dry-run it ends with 0 though something is to be done; how many steps there are, --json tells.

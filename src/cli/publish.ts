@@ -21,7 +21,7 @@ lines are read as well, and so are gzip and UTF-16. Each event is checked as the
 to where EXPERIENCE_SUBJECT (agent.experience.v1.>) says for its agent. One without an event_id gets one from its text
 and its place in the file: a file that is published again counts no event twice. Those that are invalid are listed with
 the number of their line, and the others are published all the same. While NATS is away it is tried again for as long
-as --timeout says. Fields that nobody reads, and events without agent, tool or error class, are warned of. --json lists
+as --timeout says. Unknown fields, and events without agent, tool or error class, are warned of. --json lists
 invalid lines as problems, each with line and reason, ${mostProblems.toLocaleString("en")} at most, and warnings.`;
 
 /** `publish FILE|-`: experience events, checked and published. */

@@ -34,7 +34,7 @@ export interface StatusReport {
 
 /**
  * Rates are those since the last of the `earlier` samples, of lessons since the first. They are null where it
- * does not know, and where something was made anew and counts from 1 again.
+ * does not know, and where something was recreated and counts from 1 again.
  */
 export function reportOf(sample: Sample, earlier: readonly Sample[]): StatusReport {
   const { stats, replicas } = sample;

@@ -7,7 +7,7 @@ const [openBracket, closeBracket] = [char("["), char("]")];
 
 /**
  * The JSON values of a text, one after another, however they are broken into lines; an array on the outside stands for
- * its elements. What is no JSON is found out by whoever parses a value: here only brackets and quotes are followed.
+ * its elements. What is no JSON is found out when a value is parsed: here only brackets and quotes are followed.
  * Of a value no more is held than the limit.
  */
 export async function* valuesOf(

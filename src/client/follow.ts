@@ -53,7 +53,7 @@ async function* dataOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string>
       }
     }
   } finally {
-    // Whoever stops listening ends the connection.
+    // A caller that stops listening ends the connection.
     await reader.cancel().catch(() => undefined);
   }
 }

@@ -16,7 +16,7 @@ interface Message {
   readonly role: string;
 }
 
-/** So many runs are remembered; whoever goes on with an older one starts without its lessons. */
+/** So many runs are remembered; an older one starts without its lessons. */
 const mostRuns = 1_000;
 
 /**

@@ -65,7 +65,7 @@ async function main(): Promise<number> {
   try {
     return await Promise.race([running.then(() => 0), interrupted.then(() => (isKept ? 0 : 1))]);
   } finally {
-    // Whoever interrupts it may do so while the servers start; what fails because they go is no news then.
+    // It may be interrupted while the servers start; what fails because they go is no news then.
     const servers = await starting.catch(() => null);
     running.catch(() => undefined);
     await servers?.stop();

@@ -1,4 +1,4 @@
-/** Lessons hang on the times of events; a skew of seconds is a sign that nobody keeps the clock. */
+/** Lessons hang on the times of events; a skew of seconds is a sign that the clock is not synchronised. */
 const noticedMs = 1_000;
 const tooMuchMs = 5_000;
 

@@ -31,7 +31,7 @@ export async function examine(
   }
 }
 
-/** What the NATS client (3.4.0) and Node.js say of a server that hangs up, for whoever runs that server. */
+/** What the NATS client (3.4.0) and Node.js say of a server that hangs up, for the operator of that server. */
 const hungUp = [
   [
     "node provided an undefined error",

@@ -6,7 +6,7 @@ import { isUnanswered } from "../nats/unanswered.ts";
 import type { Settings } from "../settings/index.ts";
 import { examine, type Found, type Report } from "./finding.ts";
 
-/** Whether missions can be planned: nothing is said where they are not hosted, or nobody is to plan them. */
+/** Whether missions can be planned: nothing is reported where they are not hosted, or no planner is set. */
 export async function examineMissions(
   settings: Settings,
   timeoutMs: number,
@@ -40,7 +40,7 @@ async function examineSubject(
     found.ok(`somebody answers at ${subject}`);
   } catch (error) {
     if (error instanceof errors.TimeoutError) found.ok(`somebody listens at ${subject}`);
-    else if (isUnanswered(error)) found.failed(`nobody listens at ${subject}`);
+    else if (isUnanswered(error)) found.failed(`no responders on ${subject}`);
     else throw error;
   } finally {
     await nc.close();

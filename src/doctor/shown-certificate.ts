@@ -53,7 +53,7 @@ async function withSocket(
   const ending = new AbortController();
   const end = () => ending.abort();
   const late = setTimeout(end, timeoutMs);
-  // Whoever waits for data is not told of the end, and with nothing else to wait for the process would end.
+  // A reader that waits for data is not told of the end, and with nothing else to wait for the process would end.
   const socket = new net.Socket().on("error", end).on("close", end);
   try {
     await once(socket.connect(place), "connect", { signal: ending.signal });

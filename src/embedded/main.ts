@@ -25,7 +25,7 @@ NATS_SERVER_BIN names the nats-server to run, if not the one that is found or do
 `;
 
 const log = (line: string) => process.stderr.write(`${line}\n`);
-// Whoever started us may be gone when we say something; the servers are to be stopped all the same.
+// The process that started us may be gone when we say something; the servers are to be stopped all the same.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 
 const code = await main();

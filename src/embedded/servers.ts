@@ -21,7 +21,7 @@ export type Servers = {
   nats_url: string;
   database_url: string;
   nats_monitor_url: string;
-  /** Resolves with a sentence and the last log lines when a server ended that nobody stopped. */
+  /** Resolves with a sentence and the last log lines when a server ended without having been stopped. */
   failed: Promise<string>;
   stop(): Promise<void>;
 };

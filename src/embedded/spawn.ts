@@ -14,7 +14,7 @@ export type SpawnedServers = {
   databaseUrl: string;
   natsMonitorUrl: string;
   pid: number;
-  /** Resolves with the servers' complaint when they ended and nobody stopped them. */
+  /** Resolves with the servers' complaint when they ended without having been stopped. */
   failed: Promise<string>;
   stop(): Promise<void>;
 };
@@ -67,7 +67,7 @@ export async function spawnServers(options: {
 
 /**
  * The sibling `main` in the form that this file has: compiled, or TypeScript, which Node 20 runs
- * through tsx only (a development dependency, as whoever runs the sources has it).
+ * through tsx only (a development dependency, which is there where the sources are run).
  */
 function mainProgram(): string[] {
   const source = import.meta.url.endsWith(".ts");

@@ -6,7 +6,7 @@ const echoMs = 500;
 
 /**
  * Aborts at the first SIGTERM, SIGINT or SIGHUP, or when standard input ends. A further signal calls
- * `onSecond`: whoever sends two does not want to wait.
+ * `onSecond`: two of them mean that there is no time to wait.
  */
 export function watchForStop(onSecond: () => void): AbortSignal {
   const stop = new AbortController();

@@ -10,7 +10,7 @@ import type { ConcernContext } from "./concern.ts";
 export interface SoleReader {
   readonly durable: WantedDurable;
   readonly attempts: AttemptsLog;
-  /** Of being the reader; whoever opens it stops it. */
+  /** Of being the reader; its opener stops it. */
   readonly lease: Lease;
   readonly positions: Positions;
   /** Whether its bucket can be read. */

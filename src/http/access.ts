@@ -23,9 +23,9 @@ export interface Access {
     caller: Caller,
     run: { readonly run: string; readonly tenant: string },
   ): Promise<Ticket | null>;
-  /** Null: nobody has that token. */
+  /** Null: the token is unknown. */
   identify(token: string): Promise<Caller | null>;
-  /** Null: nobody has that token. Throws `busy` where too many try. */
+  /** Null: the token is unknown. Throws `busy` where too many try. */
   openSession(token: string): Promise<Session | null>;
   /** Who has that session (a cookie's value). Throws as `callerOf`. */
   holderOfSession(session: string): Promise<Caller>;
@@ -78,7 +78,7 @@ export function openAccess(
     async openSession(given) {
       const holder = holderOf(await tokens(), given);
       if (holder !== null) return sessionFor(limited(holder), given);
-      // Who has no token spends what others without one have, and keeps nobody out who has one.
+      // Clients without a token share one budget, and cannot lock out those that have one.
       if (!limit.take("\0sign-in"))
         throw new BusError("busy", "too many try to sign in: try again");
       return null;

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../runtime/metrics.ts";
 
-/** Others would let whoever asks make as many series as they like. */
+/** Others would let any client make any number of series. */
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
 /** A header of the request. Node.js has read them all: to make a `Headers` of them again costs more than many answers. */

@@ -142,7 +142,7 @@ function ofInstance(endpoint: ServedEndpoint, { forward }: Served, c: Here): Ser
 function addRuns(serving: Serving): void {
   const { on, access, served } = serving;
   on("GET", "/runs/:run_id/events", async (c) => {
-    // Whoever reads no body must not be kept as a reader.
+    // A client that reads no body must not be kept as a reader.
     if (c.req.raw.method !== "GET") return c.body(null, 405, { Allow: "GET" });
     const runId = c.req.param("run_id") ?? "";
     const ticket = access.isGuarded ? c.req.query("ticket") : undefined;
@@ -165,7 +165,7 @@ function addMcp(serving: Serving): void {
   serving.on("ALL", "/mcp", async (c) => {
     const caller = await callerOf(serving, c);
     const { raw } = c.req;
-    // A model is not asked for tenants: whoever configures it has named one.
+    // A model is not asked for tenants: its configuration names one.
     const as = { ...caller, tenantId: tenantFor(caller, raw) };
     const from = requestFrom(c, as);
     return await serveMcp(raw, (name, request) => serving.askNamed(name, request, from));

@@ -37,7 +37,7 @@ export async function startHttp(port: number, sources: HttpSources): Promise<Htt
     hostname: "localhost",
   });
   const server = createServer({ requestTimeout: requestMs }, listener);
-  // Load balancers keep idle connections for 60 s: whoever closes first must not be us.
+  // Load balancers keep idle connections for 60 s: the side that closes first must not be ours.
   server.keepAliveTimeout = keepAliveMs;
   server.headersTimeout = keepAliveMs + 5_000;
   await new Promise<void>((resolve, reject) => {

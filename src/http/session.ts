@@ -27,7 +27,7 @@ export interface Session {
 }
 
 /**
- * A session of whoever has that token, sealed with what every replica knows of it: none keeps a table. Inside is the
+ * A session of the holder of that token, sealed with what every replica knows of it: none keeps a table. Inside is the
  * token itself, so that its hash alone, which is in a file, opens no session; and a stolen cookie alone tells no token.
  */
 export function sessionFor(known: KnownToken, token: string, now = Date.now()): Session {

@@ -22,7 +22,7 @@ export type Identified = Pick<StoredMessage, "identity">;
 
 /**
  * Counts started attempts in KV, where they survive the process. The delivery count cannot serve:
- * an outage or a black-holed link burns deliveries that nobody processed.
+ * an outage or a black-holed link uses up deliveries that were never processed.
  */
 export interface AttemptsLog {
   read(of: Identified): Promise<Attempts>;

@@ -12,7 +12,7 @@ export const absent = "absent";
  * Read, apply, compare-and-set; on a conflict read what the other replica wrote and apply again.
  * `apply` is pure and returns its argument when there is nothing to change. Without a known document it is read first,
  * unless it is supposed to be absent. A document that was last
- * written before `since` is written again even so, to start its time to live anew.
+ * written before `since` is written again even so, to restart its time to live.
  */
 export async function changeDocument<T>(
   store: DocumentStore<T>,

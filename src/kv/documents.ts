@@ -25,7 +25,7 @@ export interface DocumentsOptions<T> {
 
 /**
  * JSON documents in a KV bucket (ADR-8). Reads go to the leader, never to a follower that may lag
- * behind our own writes. A bucket that has vanished is made anew and the call tried once more.
+ * behind our own writes. A bucket that has vanished is recreated and the call tried once more.
  */
 export async function openDocuments<T extends object>(
   options: DocumentsOptions<T>,

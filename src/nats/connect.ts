@@ -149,7 +149,7 @@ function identityCheck(hosts: readonly string[]): typeof checkServerIdentity {
 /**
  * The client (3.4.0) drops what is sent while it has no connection, and a request whose connection
  * broke waits for its whole timeout. Neither can be answered any more: they are rejected at once, so
- * that whoever asked can ask again.
+ * that the caller can ask again.
  */
 async function rejectUnanswerable(nc: NatsConnection, apiPrefix: string): Promise<void> {
   const request = againUntilLed(nc.request.bind(nc), apiPrefix);
@@ -204,7 +204,7 @@ function againUntilLed(
   };
 }
 
-/** Whoever asks with a reply subject that is not permitted causes one: a line, and no stack. */
+/** A request with a reply subject that is not permitted causes one: a line, and no stack. */
 function logError(error: Error, log: Pick<Logger, "warn">): void {
   if (error instanceof errors.PermissionViolationError) {
     const { operation, subject, queue } = error;

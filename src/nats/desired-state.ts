@@ -143,7 +143,7 @@ export function jetStreamBuilder(settings: BaseSettings) {
         ...limited("source"),
         allow_direct: true,
       });
-      // Whoever owns a source may list its subjects in another way: worth a warning only.
+      // The owner of a source may list its subjects in another way: worth a warning only.
       const compared = { subjects: false, retention: false, sealed: false, ...options.compared };
       return {
         ...needs(wanted, compared, options.rooms),

@@ -43,7 +43,7 @@ export async function inspect(
     if (info === null) absent.push({ stream, optional });
     return info === null ? [] : streamDrift(needed, info.config);
   });
-  // One that is read in order is made by whoever reads it.
+  // One that is read in order is made by its reader.
   const ofDurables = durables
     .filter(({ inOrder }) => !inOrder)
     .map(async (durable) => {
@@ -105,7 +105,7 @@ function durableDrift(durable: WantedDurable, config: ConsumerConfig): Drift[] {
   ];
 }
 
-/** Operators may have thresholds of their own; none at all, and nobody is alarmed. */
+/** Operators may have thresholds of their own; without any there are no alarms. */
 function monitorDrift(durable: WantedDurable, { metadata: actual = {} }: ConsumerConfig): Drift[] {
   const { metadata: wanted = {} } = durable.config;
   if (Object.keys(wanted).some((key) => key in actual)) return [];

@@ -56,7 +56,7 @@ export function neededPermissions(needs: ServiceNeeds): Permission[] {
   return withApiPrefix(all, settings.nats.jsApiPrefix);
 }
 
-/** What whoever provisions does: looks what is there, creates what is missing, updates what differs. */
+/** What provisioning does: looks what is there, creates what is missing, updates what differs. */
 export function provisionerPermissions(
   settings: BaseSettings,
   desired: DesiredState,

@@ -33,7 +33,7 @@ export async function readGranted(nc: NatsConnection): Promise<Granted> {
 
 /**
  * Follows what the connection may do: asks its server when checked, and remembers what was refused in
- * between. A refusal that concerns none of `needed` is in the log only: whoever asks a question twice
+ * between. A refusal that concerns none of `needed` is in the log only: a caller that asks a question twice
  * with one reply subject can cause it.
  */
 export function openPermissions(
@@ -84,7 +84,7 @@ export function openPermissions(
     }
   }
 
-  /** Subscribes to everything anew. */
+  /** Subscribes to everything again. */
   async function hearAgain(): Promise<void> {
     if (!isDeaf) return;
     isDeaf = false;

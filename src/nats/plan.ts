@@ -24,7 +24,7 @@ const fixedOfDurables = new Set(["ack_policy", "deliver_policy", "deliver_subjec
 
 /**
  * What has to be done until JetStream is as the settings want it; nothing is done yet. Steps are to be run
- * in their order: streams come before their durables. A durable that exists is updated, never made anew.
+ * in their order: streams come before their durables. A durable that exists is updated, never recreated.
  */
 export async function plan(jsm: JetStreamManager, needed: DesiredState): Promise<Step[]> {
   const { absent, drift } = await inspect(jsm, needed);
@@ -106,7 +106,7 @@ function isShorter(wanted: unknown, actual: unknown): boolean {
   return to !== undefined && from !== undefined && (from === 0 || to < from);
 }
 
-/** Whoever writes to the stream goes on to; subjects of one stream must not overlap. */
+/** Writers to the stream are not stopped; subjects of one stream must not overlap. */
 function union(subjects: readonly string[], wanted: readonly string[]): string[] {
   const others = subjects.filter((one) => !wanted.some((wide) => includesSubject(wide, one)));
   return [...others, ...wanted];

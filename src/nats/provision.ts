@@ -80,7 +80,7 @@ async function overlap(
 }
 
 /**
- * A bucket that is deleted and made anew would count its revisions from 1 again, and a replica that
+ * A bucket that is deleted and recreated would count its revisions from 1 again, and a replica that
  * remembers one of the old bucket could overwrite what another has written to the new one. So each
  * bucket begins where no earlier one can have been: at its creation time in microseconds.
  */
@@ -129,7 +129,7 @@ function missing(what: string, mode: ProvisionMode, cause?: unknown): BusError {
   return new BusError("unavailable", text, { cause });
 }
 
-/** The durable made anew, to deliver what comes after `position`, in order. */
+/** The durable, recreated to deliver what comes after `position`, in order. */
 export async function restartDurable(
   jsm: JetStreamManager,
   { stream, config }: WantedDurable,
@@ -185,7 +185,7 @@ async function create(jsm: JetStreamManager, { streams, durables }: DesiredState
   await Promise.all(streams.filter((one) => !isSized(one)).map(makeStream));
   // One after the other: one that is refused has its room set aside for a moment, too.
   for (const one of streams.filter(isSized)) await makeStream(one);
-  // Whoever reads in order makes the durable, from where the last one came to.
+  // The reader that reads in order makes the durable, from where the last one came to.
   const made = durables.filter(({ inOrder }) => !inOrder);
   await Promise.all(made.map((one) => make(one.optional, () => ensureDurable(jsm, one, "apply"))));
 }

@@ -11,7 +11,7 @@ export interface DatabaseLog {
   warn(fields: object, message: string): void;
 }
 
-/** For whoever tells people himself what went wrong. */
+/** For programs that report errors themselves. */
 export const silentLog: DatabaseLog = {
   debug: () => undefined,
   info: () => undefined,

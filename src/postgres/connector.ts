@@ -120,7 +120,7 @@ async function connect(
   const place =
     "path" in address ? address : { host: address.address ?? address.host, port: address.port };
   const plain = net.connect(place);
-  // Under TLS nobody else listens to it.
+  // Under TLS no one else can read it.
   plain.on("error", () => undefined);
   keep(plain);
   try {

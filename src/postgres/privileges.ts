@@ -19,7 +19,7 @@ export async function missingPrivileges(
   const needed = Object.entries(privileges).flatMap(([name, wanted]) =>
     wanted.map((privilege) => ({ name, privilege })),
   );
-  // From the catalogue: whoever may not use a schema cannot look a table of it up by name either.
+  // From the catalogue: a role that may not use a schema cannot look up a table of it by name either.
   return await database.run(
     async ({ sql }) =>
       await sql<MissingPrivilege>`
@@ -33,7 +33,7 @@ export async function missingPrivileges(
   );
 }
 
-/** Tables that are needed and not there, whoever may use them. Rejects as `missingPrivileges` does. */
+/** Tables that are needed and do not exist. Rejects as `missingPrivileges` does. */
 export async function missingTables(database: Database, privileges: Privileges): Promise<string[]> {
   const needed = Object.keys(privileges);
   const rows = await database.run(

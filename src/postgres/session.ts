@@ -23,7 +23,7 @@ export interface Session {
 
 export interface SessionOptions {
   readonly connectMs: number;
-  /** A connection that breaks is not replaced: whoever waits is told. Default false. */
+  /** A connection that breaks is not replaced: waiting callers are told. Default false. */
   readonly once?: boolean;
   readonly onNotice?: (message: string | undefined) => void;
 }

@@ -33,7 +33,7 @@ export function parameterReader(
       if (!/^(0|false|off|no)$/.test(given)) problems.push(`${name} must be true or false`);
       return false;
     },
-    /** What nobody reads: warned of, refused or passed over, as its kind is. */
+    /** What is not read: warned of, refused or passed over, as its kind is. */
     refuseOthers(): void {
       for (const name of parameters.keys()) {
         const { kind, why } = Object.hasOwn(knownParameters, name)

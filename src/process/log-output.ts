@@ -62,7 +62,7 @@ function isPipe(fd: number): boolean {
     const kind = fstatSync(fd);
     return kind.isFIFO() || kind.isSocket();
   } catch {
-    // Closed: whoever writes to it will be told.
+    // Closed: the next write reports it.
     return false;
   }
 }

@@ -65,7 +65,7 @@ export interface ConsumerOptions {
   readonly inboxPrefix?: string;
   /** Finds the durable, or makes it again; rejects while that is not possible. */
   readonly open: (stop: AbortSignal) => Promise<OpenedDurable>;
-  /** Makes anew what has vanished from JetStream; called now and then in an outage. */
+  /** Recreates what has vanished from JetStream; called now and then in an outage. */
   readonly repair: () => Promise<void>;
   readonly batch: number;
   readonly expiresMs: number;
@@ -174,7 +174,7 @@ export function startConsumer<T>(
     nc: options.nc,
     inboxPrefix: options.inboxPrefix,
     batch: options.batch,
-    // Whoever takes over after a crash suspects as many messages as one batch may hold.
+    // A replica that takes over after a crash suspects as many messages as one batch may hold.
     grows: consumption.inOrder === undefined,
     expiresMs: options.expiresMs,
     log,

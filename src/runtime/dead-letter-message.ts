@@ -52,7 +52,7 @@ export function replaysOf(of: MsgHdrs | undefined): number {
   return amount(of?.get(deadLetterHeaders.replays));
 }
 
-/** What its headers say. Whoever may publish to `dead.>` wrote them: nothing in them is taken for granted. */
+/** What its headers say. Anyone who may publish to `dead.>` can have written them, so all of it is checked. */
 export function letterOf(
   message: Pick<JsMsg, "seq" | "subject" | "data" | "time">,
   all: MsgHdrs | undefined,

@@ -19,7 +19,7 @@ export interface DeliverySource {
   readonly reading?: Reading | undefined;
 }
 
-/** One reading of a stream in order: every message after a sequence, none left out, until it is read anew. */
+/** One reading of a stream in order: every message after a sequence, none left out, until the next reading begins. */
 export interface Reading {
   /** Where it began: up to there everything had been stored. */
   readonly from: number;
@@ -30,7 +30,7 @@ export interface StoredMessage {
   readonly subject: string;
   readonly data: Uint8Array;
   readonly headers: MsgHdrs | undefined;
-  /** Unique over streams that were deleted and made anew. */
+  /** Unique, also over streams that were deleted and recreated. */
   readonly identity: string;
   /** When the stream stored it, epoch ms. */
   readonly storedAt: number;
@@ -145,7 +145,7 @@ export class Delivery implements StoredMessage {
   term(reason: string): void {
     this.#settle(`+TERM ${reason}`);
   }
-  /** Starts ack_wait anew. */
+  /** Restarts ack_wait. */
   working(): void {
     if (!this.#settled) this.#source.answer(this.#reply, "+WPI");
   }

@@ -35,7 +35,7 @@ export interface Dependencies {
   readonly database: Database;
   /** What the hosted concerns stand on, and what all concerns do. */
   readonly needs: Needs;
-  /** Makes anew what has vanished from JetStream meanwhile. */
+  /** Recreates what has vanished from JetStream meanwhile. */
   readonly repair: () => Promise<void>;
 }
 
@@ -119,10 +119,10 @@ export async function openDependencies(
 /** Four writers of runs, two for each of the two streams of features, and two for everything else. */
 const poolSize = 10;
 
-/** A leaf node may be reaching its hub still; a domain that nobody has looks the same, and does not heal. */
+/** A leaf node may still be connecting to its hub; a domain that does not exist looks the same, and stays so. */
 const apiPatienceMs = 10_000;
 
-/** Throws `bad_request` once nobody has answered under the prefix that the settings name for so long. */
+/** Throws `bad_request` when there was no answer under the prefix of the settings for that long. */
 function apiPatience({ nats: { jsApiPrefix } }: BaseSettings): (error: unknown) => void {
   const since = performance.now();
   return (error) => {

@@ -2,7 +2,7 @@ import { isOutage, isRefusal } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { backoffMs, pause } from "./backoff.ts";
 
-/** Work that nobody asks for: now and then, by every replica, harmless when several do it at once. */
+/** Periodic work: done now and then by every replica, harmless when several do it at once. */
 export interface Upkeep {
   readonly name: string;
   /** On average so often; default: every ten minutes. */
@@ -29,7 +29,7 @@ export function startUpkeep(
       try {
         await upkeep.run(signal);
       } catch (error) {
-        // What PostgreSQL refuses is no reason to stop all else; nobody but a person can mend it.
+        // What PostgreSQL refuses is no reason to stop everything else; it takes a person to mend it.
         if (isRefusal(error)) options.log.error({ err: error }, `${upkeep.name} is refused`);
         else if (isOutage(error)) options.log.warn({ err: error }, `${upkeep.name} has to wait`);
         else return options.onFatal(error);

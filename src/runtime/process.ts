@@ -15,7 +15,7 @@ export interface Surroundings {
 
 /**
  * Loads the service and runs it; resolves to its exit code. Loading takes half a second and more, in which
- * a signal finds nothing to finish: it ends the process well. Were nobody listening, it would end with
+ * a signal finds nothing to finish: it ends the process well. Without a listener it would end with
  * another code, and as process 1 of a container it would go on, for the kernel drops such a signal then.
  */
 export async function loadAndServe(

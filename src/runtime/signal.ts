@@ -1,4 +1,4 @@
-/** Wakes whoever waits for "something has changed"; they look again themselves at what. */
+/** Wakes all who wait for "something has changed"; they look for themselves what it is. */
 export interface Signal {
   wait(): Promise<void>;
   notify(): void;

@@ -20,7 +20,7 @@ export function dealSlices<T>(
   for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
   const sizes = new Array<number>(Math.min(most, counts.size)).fill(0);
   const sliceOf = new Map<string, number>();
-  // The largest first, each to whoever has least so far.
+  // The largest first, each to the slice that has the least so far.
   for (const [key, count] of [...counts].sort(([, a], [, b]) => b - a)) {
     const slice = sizes.indexOf(Math.min(...sizes));
     sizes[slice] = (sizes[slice] ?? 0) + count;

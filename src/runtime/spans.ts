@@ -22,7 +22,7 @@ export function contextIn({ propagator }: Tracing, from: MsgHdrs | undefined): C
   return trace.getSpan(context) === undefined ? null : context;
 }
 
-/** A link to what nobody exports would lead nowhere. */
+/** A link to a span that is not exported would lead nowhere. */
 export function sampledLink(span: Span | undefined): Link[] {
   const context = span?.spanContext();
   return context && context.traceFlags & TraceFlags.SAMPLED ? [{ context }] : [];

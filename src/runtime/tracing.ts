@@ -4,7 +4,7 @@ import type { Logger } from "../log.ts";
 import type { TracingSettings } from "../settings/index.ts";
 import { version } from "../version.ts";
 
-/** What spans are made with. The bus makes them; nobody else knows of traces. */
+/** What spans are made with. Only the runtime makes them; no concern knows of traces. */
 export interface Tracing {
   readonly tracer: Tracer;
   /** W3C Trace Context. */

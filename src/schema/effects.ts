@@ -72,7 +72,7 @@ export const lessonOutcomes = pgTable(
     recurred: boolean("recurred").notNull(),
     /** Whether it was heard of at all. */
     seen: boolean("seen").notNull(),
-    /** How it ended; null: nobody has said so. */
+    /** How it ended; null: not reported. */
     succeeded: boolean("succeeded"),
     settledAt: moment("settled_at").default(sql`clock_timestamp()`),
   },

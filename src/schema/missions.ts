@@ -63,7 +63,7 @@ export const missionClaims = pgTable(
     tenantId: text("tenant_id").notNull(),
     userId: text("user_id").notNull(),
     missionId: text("mission_id").notNull(),
-    /** Fencing: grows with each claim; whoever has an older one writes nothing. */
+    /** Fencing: grows with each claim; a holder of an older one writes nothing. */
     token: bigint("token", { mode: "number" }).notNull(),
     holder: text("holder").notNull(),
     agentId: text("agent_id"),

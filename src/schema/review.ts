@@ -12,7 +12,7 @@ import {
 import { type Json, textMoment } from "./columns.ts";
 
 /**
- * The last time that a step of a review bears, in its one row: whoever takes a step takes the next one, and others wait.
+ * The last time that a step of a review bears, in its one row: a replica that takes a step takes the next one, and others wait.
  * A trigger does so for each write of `review_entries`.
  */
 export const reviewClock = pgTable("review_clock", {
@@ -24,7 +24,7 @@ export const reviewClock = pgTable("review_clock", {
 export const reviewEntries = pgTable(
   "review_entries",
   {
-    /** Chosen by whoever creates it: two tenants may choose the same. */
+    /** Chosen by its creator: two tenants may choose the same. */
     entryId: text("entry_id").notNull(),
     tenantId: text("tenant_id").notNull(),
     feedbackId: text("feedback_id").notNull(),

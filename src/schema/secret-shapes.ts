@@ -52,7 +52,7 @@ export const secretShapes: readonly SecretShape[] = [
     pattern: /\beyJ[\w-]{5,}(?:\.[\w-]*){1,4}/g,
   },
   {
-    what: "a key of OpenAI, Anthropic, Stripe and whoever writes theirs so",
+    what: "a key of OpenAI, Anthropic, Stripe and others that write theirs so",
     pattern:
       /(?<![A-Za-z0-9])(?:sk|rk|pk)[-_](?=[\w-]{0,80}(?:\d|[a-z][A-Z]))(?:[a-z0-9]{1,10}[-_]){0,4}[A-Za-z0-9_*-]{8,}/g,
   },

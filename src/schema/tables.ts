@@ -161,9 +161,9 @@ export const leases = pgTable("leases", {
   expiresAt: moment("expires_at").notNull(),
 });
 
-/** How far a stream has been read by whoever must read it in order: everything up to there is stored. */
+/** How far a stream has been read by the one reader that reads it in order: everything up to there is stored. */
 export const streamPositions = pgTable("stream_positions", {
-  /** Durable, stream and the stream's creation time: one made anew counts from 1 again. */
+  /** Durable, stream and the stream's creation time: a recreated one counts from 1 again. */
   name: text("name").primaryKey(),
   position: bigint("position", { mode: "number" }).notNull(),
   updatedAt: moment("updated_at").notNull().defaultNow(),

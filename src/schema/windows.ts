@@ -120,7 +120,7 @@ export const runWindows = pgTable(
   ],
 );
 
-/** `signature_windows` of lessons, in the words of whoever asks how big a lesson is. */
+/** `signature_windows` of lessons, in the words of a reader who asks how big a lesson is. */
 export const lessonWindows = pgView("lesson_windows", {
   lessonKey: text("lesson_key").notNull(),
   windowStart: moment("window_start").notNull(),

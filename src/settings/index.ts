@@ -73,7 +73,7 @@ export function readExperienceSubjects(env: Environment): string {
   return subjects;
 }
 
-/** Only where PostgreSQL is, for whoever reads (or `writes`). What of the URL is not heeded adds to `warnings`. */
+/** Only where PostgreSQL is, for a reader (or one that `writes`). What of the URL is not heeded adds to `warnings`. */
 export function readDatabaseUrl(
   env: Environment,
   options: { readonly writes?: boolean; readonly warnings?: string[] } = {},

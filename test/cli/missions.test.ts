@@ -28,7 +28,7 @@ test("agents and missions are listed, shown, and planned by planner-echo", async
     },
   ]);
   const doctor = { ...env, MISSION_PLANNER: "nats:planner" };
-  expect((await run("doctor", doctor)).out).toContain("nobody listens at planner");
+  expect((await run("doctor", doctor)).out).toContain("no responders on planner");
   const echo = startCommand(["planner-echo", "--tokens", "7"], env);
   onTestFinished(() => void echo.child.kill());
   await eventually(() => echo.complaints().includes("Listening at planner"), 20_000);

@@ -177,7 +177,7 @@ export function openDeadLetterArchive(options: {
     const ours = durables.map(({ stream, durable }) => {
       return { stream, durable, count: counted[deadLetterSubject(stream, durable)] ?? 0 };
     });
-    // Whoever may write to dead.> may make up any number of names.
+    // Anyone who may write to dead.> can make up any number of names.
     const others = all - ours.reduce((sum, { count }) => sum + count, 0);
     const byDurable = [...ours, { stream: "other", durable: "other", count: others }];
     return {

@@ -8,7 +8,7 @@ import { type Counts, evidenceOf } from "./e-value.ts";
 export const checks = ["coin", "loss"] as const;
 export type Check = (typeof checks)[number];
 
-/** E of one lesson that lets nobody believe its verdict. */
+/** E of one lesson from which on its verdict is not to be believed. */
 const limitOfLesson = Math.log(20);
 /** E of all lessons of a tenant together: past it none of their verdicts is believed. */
 const limitOfTenant = Math.log(1_000);

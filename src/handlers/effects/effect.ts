@@ -52,7 +52,7 @@ export interface Effect extends Finding {
   readonly coin: number;
   readonly loss: number;
   readonly runsNeeded: number | null;
-  /** After so many held-out runs it was clear that they fail no more; null: they do, or nobody watches. */
+  /** After so many held-out runs it was clear that they fail no more; null: they still do, or none are watched. */
   readonly obsoleteAfter: number | null;
   /** Every run is given the lesson: there is no trial, and nothing to compare with. */
   readonly withoutTrial: boolean;

@@ -15,7 +15,7 @@ type Known = Pick<Effect, "verdict" | "sinceWaking" | "obsoleteAfter" | "high">;
 
 /**
  * What is to be changed about a lesson; null: nothing. On trial or proven, it is retired when it does harm or nothing, and sleeps
- * when nobody needs it any more. What it proved before it slept does not count again.
+ * when it is no longer needed. What it proved before it slept does not count again.
  */
 export function nextEpoch(
   current: Pick<Epoch, "state">,

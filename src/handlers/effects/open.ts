@@ -42,7 +42,7 @@ export async function openEffects(
     ...{ js, ledger, overview, isEnabled: settings.lessonPublishEnabled },
     published: (verdict) => metrics.verdictsPublished.inc({ verdict }),
   });
-  // Apart, so that a stream that does not take verdicts yet keeps nobody from evaluating.
+  // A task of its own: a stream that does not take verdicts yet must not keep the evaluation from running.
   const publishing: Upkeep = {
     ...{ name: "publishing verdicts", everyMs: evaluating.everyMs },
     async run() {

@@ -8,7 +8,7 @@ import { type Effect, effectOf } from "./effect.ts";
 import type { TenantCheck } from "./ledger.ts";
 import type { KnownEffect, KnownEpoch, ListRequest } from "./wire.ts";
 
-/** What is known of effects, for whoever asks. Every method rejects as `Database.run` does. */
+/** What is known of effects, for requests. Every method rejects as `Database.run` does. */
 export interface Overview {
   /** By its key or the first characters of it; two where several begin so. */
   find(lessonKey: string, tenantId?: string): Promise<KnownEffect[]>;

@@ -6,7 +6,7 @@ import { sentenceOf } from "./sentences.ts";
 const tables = ["lesson_effects", "lesson_epochs"] as const;
 
 /**
- * What is known of a lesson's effect in words, for whoever reads the tables; null: this user may not read them, or this database
+ * What is known of a lesson's effect in words, for readers of the tables; null: this user may not read them, or this database
  * has none of them yet. Rejects as `Database.run` does.
  */
 export async function effectSentence(

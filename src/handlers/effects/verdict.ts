@@ -28,7 +28,7 @@ export function verdictOf(counts: readonly Counts[], alpha: number): Verdict {
   return verdictOfEvidence(evidenceOf(counts), alpha);
 }
 
-/** More than that nobody waits for. */
+/** A larger estimate is of no use: no one waits that long. */
 const mostRuns = 10_000_000;
 
 /** Runs of both arms, and how many of them failed. */

@@ -41,7 +41,7 @@ const replySchema = Type.Object({
   rules: Type.Array(ruleReply),
 });
 
-/** What `extractor-explain` answers, as whoever shows it reads it. */
+/** What `extractor-explain` answers, as clients read it. */
 export type Explanation = Omit<Static<typeof replySchema>, "event"> & {
   readonly event: Readonly<Record<string, unknown>>;
 };

@@ -187,7 +187,7 @@ export function createExtraction(
     return groupEvents(events, rules, known, settings);
   }
 
-  /** Documents last written before `since` are written again, to start their time to live anew. */
+  /** Documents last written before `since` are written again, to restart their time to live. */
   async function addEvidenceOf(batch: Batch, since: number): Promise<Judged[]> {
     successes.note(batch.sampled);
     return await settledAll([...batch.groups].map((one) => addTo(one, batch, since)));
@@ -263,7 +263,7 @@ export function createExtraction(
     { inserted, existing, unpublished }: StoredLessons,
     causes: ReadonlyMap<string, ExperienceEvent | undefined>,
   ): Promise<number> {
-    // One of a wider window is published by whoever found it: two would tell subscribers twice.
+    // A lesson of a wider window is published by the replica that found it: two would tell subscribers twice.
     const rows = [...inserted, ...existing].filter(
       (row) => unpublished.has(row.lesson_key) && !isWide(row),
     );

@@ -58,7 +58,7 @@ export function openHistory(options: {
   }
 
   /**
-   * It goes by itself, being idle. Whoever may delete it may delete any consumer of the stream, which is
+   * It goes by itself, being idle. A user who may delete it may delete any consumer of the stream, which is
    * read by others, too, and that is more than this service should be permitted.
    */
   async function openReader(

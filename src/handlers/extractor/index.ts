@@ -81,7 +81,7 @@ export const extractor: ConcernDeclaration<ExtractorSettings, ExtractorMetrics> 
     },
   },
   tables: {
-    // Append-only: nobody rewrites what was learned.
+    // Append-only: what was learned is never rewritten.
     "public.agent_lessons": ["SELECT", "INSERT"],
     "public.lesson_sightings": ["SELECT", "INSERT"],
     // DELETE after the publication; UPDATE because SELECT ... FOR UPDATE asks for it.

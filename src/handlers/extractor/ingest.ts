@@ -98,7 +98,7 @@ export function extractor(options: {
 /** Reads a message; null for an OK event that has no effect. Throws a refusal when it is invalid. */
 export type MessageDecoder = (message: StoredMessage) => ExperienceEvent | null;
 
-/** For whoever reads beside the extractor, where what is invalid becomes a dead letter: here it is null. */
+/** For other readers of the stream: the extractor makes a dead letter of what is invalid, so here it is null. */
 export function leniently(decode: MessageDecoder): MessageDecoder {
   return (message) => {
     try {

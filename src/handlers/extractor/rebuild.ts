@@ -87,14 +87,14 @@ export function createRebuild(
         if (record === null) continue;
         const { life } = record.value;
         if (life !== remembered) {
-          // A consumer made anew delivers again what memory says is in the documents of a lost bucket.
+          // A recreated consumer delivers again what memory says is in the documents of a lost bucket.
           forget();
           results.push(await reapply(events, startedAt));
           remembered = life;
           continue;
         }
         if (covers(record.value, ts, startedAt, settings)) {
-          // The record promises that documents live from then on; a consumer made anew delivers again
+          // The record promises that documents live from then on; a recreated consumer delivers again
           // what was written before.
           if (oldestWritten < record.value.at) results.push(await reapply(events, record.value.at));
           seenAt = startedAt;
@@ -169,7 +169,7 @@ export function createRebuild(
     return (await coverage.put(coverageKey, claimed, revision)) !== null;
   }
 
-  /** That this replica still reads. Whoever has taken over meanwhile only does the same work. */
+  /** That this replica still reads. A replica that has taken over meanwhile only does the same work. */
   async function tell(): Promise<void> {
     const latest = await coverage.get(coverageKey);
     if (latest?.value.reader?.id !== id) return;

@@ -154,7 +154,7 @@ export async function applySliced(
 /**
  * Resolves to the events that were not applied before, once each is in its user's row with its proof, and to how many
  * of the others say something else than what was applied under their id. It may be called again for the same events, at
- * any time, by any replica. Where another replica was faster with a row, or with an event, it reads anew what that
+ * any time, by any replica. Where another replica was faster with a row, or with an event, it reads again what that
  * one has written.
  */
 export async function applyEvents(

@@ -27,7 +27,7 @@ export function healthSources(
     const message = await orNull(() => jsm.streams.getMessage(stream, { seq }));
     return message?.time.toISOString() ?? null;
   };
-  /** Null while one that is made anew by whoever reads it is not there. */
+  /** Null while a durable that its reader recreates is not there. */
   const consumerInfo = async (stream: string, durable: string) => {
     const isMadeAnew = needs.everything.durables.some(
       (one) => one.inOrder && one.config.durable_name === durable,

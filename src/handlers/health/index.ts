@@ -60,9 +60,9 @@ export interface HealthSources {
   >;
 }
 
-/** Whoever gives the whole of health two seconds still learns what it was that did not answer. */
+/** A caller that gives the whole of health two seconds still learns what did not answer. */
 const probeMs = 1_500;
-/** A dead letter that nobody has replayed or purged for so long is no news. */
+/** A dead letter that was neither replayed nor purged for this long is no news. */
 const newsMs = 24 * 3_600 * 1_000;
 
 /**

@@ -31,7 +31,7 @@ export async function readAcked(
   const wide = await floorOf(jsm, stream, windows.durable, last_seq);
   const position = await positions.read(positionName(windows.durable, stream, created));
   const hasWide = wide !== null || position > 0;
-  // Its consumer is made anew at each start; what is stored, the position says.
+  // Its consumer is recreated at each start; the position says what is stored.
   const floors = [narrow ?? 0, ...(hasWide ? [Math.max(position, wide ?? 0)] : [])];
   return {
     sequence: Math.min(last_seq, ...floors),

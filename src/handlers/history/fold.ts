@@ -3,7 +3,7 @@ import { maxEntries, windowIndex } from "../extractor/evidence.ts";
 /**
  * The definition of lessons and sightings (`extractor/reference.ts`, `windows/reference.ts`) as a fold over the events of
  * one signature: it finds the same, and holds no more than can still decide something. It shares no code with the
- * evidence documents, so that whoever compares compares two things. Changed in place: there is one for each signature.
+ * evidence documents, so that a comparison compares two things. Changed in place: there is one for each signature.
  */
 export interface Fold {
   /** By aligned window, those that have not what a sighting takes yet. */

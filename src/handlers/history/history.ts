@@ -12,7 +12,7 @@ import type { MessageDecoder } from "../extractor/ingest.ts";
 const batch = 500;
 /** And so many are decoded before anything else in the process has its turn: a millisecond or two. */
 const turn = 50;
-/** The consumer goes by itself when nobody has asked it for so long. */
+/** The server deletes the consumer after this long without a request. */
 const idleMs = 10_000;
 
 export interface StreamReading {

@@ -11,7 +11,7 @@ export function coinKeyOf(text: string): CoinKey {
 
 /**
  * The coin of a lesson in a run, from 0 up to 1: HMAC-SHA-256 over tenant, run and lesson, so that it falls alike on
- * every replica and each time, and nobody without the key knows how.
+ * every replica and each time, and it cannot be predicted without the key.
  */
 export function coinOf(key: CoinKey, tenantId: string, runId: string, lessonKey: string): number {
   const digest = createHmac("sha256", key)

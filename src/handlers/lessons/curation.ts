@@ -24,7 +24,7 @@ export interface Curation {
   readonly silencedUntil: number | null;
   readonly pinnedUntil: number | null;
   readonly expiresAt: number | null;
-  /** Who answers for its text; null: nobody does. */
+  /** Who answers for its text; null: no one does. */
   readonly approvedBy: string | null;
 }
 

@@ -50,7 +50,7 @@ export interface Ledger {
   /** The newest first. */
   epochs(lessonKey: string): Promise<KeptEpoch[]>;
   noteOutcome(run: Run, outcome: Omit<RunOutcome, "at">): Promise<void>;
-  /** The newest; null: nobody has said how it ended. */
+  /** The newest; null: its end was not reported. */
   outcome(run: Run): Promise<RunOutcome | null>;
   receipts(run: Run): Promise<Receipt[]>;
 }

@@ -33,7 +33,7 @@ export function lessonProblems(settings: All): string[] {
   // What reaches no database hands out nothing.
   if (lessonCoinKey !== undefined || settings.databaseUrl === "") return [];
   return [
-    "LESSON_COIN_KEY is required in production: with a secret of its own nobody can tell which runs are given a lesson (for example: openssl rand -hex 32; the same for every replica); or LESSON_TRIAL_SHARE=1, without a trial",
+    "LESSON_COIN_KEY is required in production: with a secret of its own it cannot be predicted which runs are given a lesson (for example: openssl rand -hex 32; the same for every replica); or LESSON_TRIAL_SHARE=1, without a trial",
   ];
 }
 

@@ -144,7 +144,7 @@ export function openRunStreams(options: {
           cuts.add(cut);
           opened.enqueue(text.encode(`retry: ${retryMs}\n\n`));
         },
-        /** Called when the reader has room: a slow one holds up nobody but itself. */
+        /** Called when the reader has room: a slow one holds up only itself. */
         async pull(opened) {
           clearTimeout(stalled);
           if (isOver) return cut(null);

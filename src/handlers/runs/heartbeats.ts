@@ -17,7 +17,7 @@ interface Waiting {
   readonly failed: ((error: unknown) => void)[];
 }
 
-/** Nothing is lost with the process: whoever waits for an answer has none, and asks again. */
+/** Nothing is lost with the process: a client that waits for an answer has none, and asks again. */
 export function createHeartbeats(store: {
   readonly heartbeat: (runs: readonly RunKey[]) => Promise<RunKey[]>;
 }): Heartbeats {

@@ -5,7 +5,7 @@ import { runKey } from "./append.ts";
 import type { RunKey, RunNews } from "./ports.ts";
 
 /**
- * Word of new events goes to every replica by plain NATS: it may get lost, so whoever listens also looks
+ * Word of new events goes to every replica by plain NATS: it may get lost, so listeners also look
  * now and then by himself.
  */
 export function openRunNews(nc: NatsConnection): RunNews {

@@ -211,7 +211,7 @@ interface AppendedEvents {
 /**
  * Appends events to their runs, in their order; what is stored already is left out. It may be called
  * again for the same events, at any time, by any replica. Where another replica was faster with a run,
- * it reads anew what that one has written.
+ * it reads again what that one has written.
  */
 export async function appendEvents(
   events: readonly RunEvent[],
