@@ -3,6 +3,7 @@ import { costsPart } from "./costs.ts";
 import { delayPart } from "./delay.ts";
 import { featuresPart } from "./features.ts";
 import { historyPart } from "./history.ts";
+import { hookPart } from "./hook.ts";
 import { ingestPart } from "./ingest.ts";
 import { memoryPart } from "./memory.ts";
 import { memoryRecallPart } from "./memory-recall.ts";
@@ -29,6 +30,7 @@ export const parts: readonly Part[] = [
   recallPart,
   memoryRecallPart,
   ingestPart,
+  hookPart,
   historyPart,
   consolePart,
   replicationPart,

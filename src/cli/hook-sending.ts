@@ -1,9 +1,9 @@
+import type { ClientRequest, RequestOptions } from "node:http";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "../errors.ts";
 import type { Environment } from "../settings/environment.ts";
 import { appendTo, type Spooled, takeFrom } from "./hook-spool.ts";
-import { printable } from "./table.ts";
 
 /** Of the 300 ms; the start of the process has taken its own part, and ending takes some. */
 const limitMs = 270;
@@ -20,10 +20,6 @@ const remainingMs = () => Math.round(Math.max(leastMs, limitMs - performance.now
 /** Sends one hook, and then what waits, until the time is over. Never rejects. */
 export async function passOn(agent: string, env: Environment): Promise<void> {
   const deadline = AbortSignal.timeout(remainingMs());
-  const debug = (error: unknown) => {
-    if (env["EXPERIENCE_HOOK_DEBUG"])
-      console.error(`experience-bus: ${printable(messageOf(error))}`);
-  };
   const spool = env["EXPERIENCE_SPOOL"] || join(homedir(), ".experience-bus", "hooks.jsonl");
   try {
     const body = await readInput(deadline);
@@ -38,7 +34,9 @@ export async function passOn(agent: string, env: Environment): Promise<void> {
     }
     await sendWaiting(spool, env, deadline);
   } catch (error) {
-    debug(error);
+    if (!env["EXPERIENCE_HOOK_DEBUG"]) return;
+    const { printable } = await import("./table.ts");
+    console.error(`experience-bus: ${printable(messageOf(error))}`);
   }
 }
 
@@ -66,21 +64,47 @@ async function send(
 ): Promise<string> {
   const base = env["EXPERIENCE_URL"] || "http://127.0.0.1:9109";
   const token = env["EXPERIENCE_TOKEN"];
-  const response = await fetch(new URL(`/ingest/hooks/${encodeURIComponent(agent)}`, base), {
-    method: "POST",
-    headers: {
-      "Content-Type": "application/json",
-      "X-Hook-Time": String(receivedAt),
-      ...(token && { Authorization: `Bearer ${token}` }),
+  const { status, text } = await post(
+    new URL(`/ingest/hooks/${encodeURIComponent(agent)}`, base),
+    {
+      headers: {
+        "Content-Type": "application/json",
+        "Content-Length": Buffer.byteLength(body),
+        "X-Hook-Time": String(receivedAt),
+        ...(token && { Authorization: `Bearer ${token}` }),
+      },
+      signal,
     },
-    ...{ body, signal },
-  });
-  const text = await response.text();
-  if (response.ok) return text;
+    body,
+  );
+  if (status >= 200 && status < 300) return text;
   // A service that does not take hooks yet, or a token to be mended: keep it.
-  const isFinal = response.status === 400 || response.status === 413;
-  if (isFinal) throw new Refused(`refused with ${response.status}: ${text}`);
-  throw new Error(`answered ${response.status}: ${text}`);
+  const isFinal = status === 400 || status === 413;
+  if (isFinal) throw new Refused(`refused with ${status}: ${text}`);
+  throw new Error(`answered ${status}: ${text}`);
+}
+
+/** `fetch` would do, but takes as long to load as everything else here together. */
+async function post(
+  url: URL,
+  options: RequestOptions,
+  body: string,
+): Promise<{ readonly status: number; readonly text: string }> {
+  const { request } =
+    url.protocol === "https:" ? await import("node:https") : await import("node:http");
+  return await new Promise((resolve, reject) => {
+    const sent: ClientRequest = request(url, { ...options, method: "POST" }, async (response) => {
+      try {
+        const parts: Buffer[] = [];
+        for await (const part of response) parts.push(part);
+        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString() });
+      } catch (error) {
+        reject(error);
+      }
+    });
+    sent.on("error", reject);
+    sent.end(body);
+  });
 }
 
 class Refused extends Error {}

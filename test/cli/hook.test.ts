@@ -1,6 +1,6 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { freePort } from "../rig/ports.ts";
 import { openStack } from "../rig/service.ts";
@@ -64,4 +64,32 @@ test("a file that is full takes no more", async () => {
   const env = { EXPERIENCE_SPOOL: full, EXPERIENCE_URL: `http://127.0.0.1:${await freePort()}` };
   expect((await run("hook gemini", env, failure("t1"))).code).toBe(0);
   expect(readFileSync(full).length).toBe(10_000_000);
+});
+
+/** Time depends on the machine, what is loaded does not: command line, NATS client and schemas would be most of it. */
+test("a hook loads nothing but what sends it", async () => {
+  const spool = spoolFile();
+  const coverage = join(spool, "..", "..", "coverage");
+  await run(
+    "hook claude-code",
+    {
+      ...{ EXPERIENCE_SPOOL: spool, EXPERIENCE_URL: `http://127.0.0.1:${await freePort()}` },
+      NODE_V8_COVERAGE: coverage,
+    },
+    failure("t1"),
+  );
+  const loaded = readdirSync(coverage).flatMap((file) =>
+    (JSON.parse(readFileSync(join(coverage, file), "utf8")).result as { url: string }[])
+      .map(({ url }) => url)
+      .filter((url) => url.startsWith("file:")),
+  );
+  expect(loaded.map((url) => basename(url)).sort()).toEqual([
+    ...["errors.js", "flush.js", "hook-sending.js", "hook-spool.js", "main.js"],
+  ]);
+});
+
+test.each(["hook codex --help", "hook -h"])("%s says what it does", async (args) => {
+  const { code, out } = await run(args, {}, "");
+  expect(code).toBe(0);
+  expect(out).toContain("EXPERIENCE_SPOOL");
 });

@@ -41,7 +41,7 @@ describe("the command line", () => {
     const { bin } = JSON.parse(file("package.json"));
     const source = bin["experience-bus"].replace("dist/", "src/").replace(".js", ".ts");
     expect(existsSync(new URL(`../../${source}`, import.meta.url))).toBe(true);
-    const commands = all(file("src/cli/main.ts"), /^ {2}\[?(\w+)\]?: async \(\) =>/gm);
+    const commands = all(file("src/cli/program.ts"), /^ {2}\[?(\w+)\]?: async \(\) =>/gm);
     expect(commands.size).toBeGreaterThanOrEqual(18);
     for (const command of commands) {
       expect(file("README.md")).toContain(`\nexperience-bus ${command}`);
