@@ -6,7 +6,7 @@ import type { Environment } from "../settings/environment.ts";
 import { appendTo, type Spooled, takeFrom } from "./hook-spool.ts";
 
 /** Of the 300 ms; the start of the process has taken its own part, and ending takes some. */
-const limitMs = 270;
+const limitMs = 250;
 const leastMs = 60;
 /** What an agent gives to a hook; more is no hook. */
 const mostBytes = 8 * 1_024 * 1_024;

@@ -37,7 +37,7 @@ it("the benchmark still runs, prints its table and writes its figures", {
   expect(figures["memory-recall"].recalls.answered).toBeGreaterThan(0);
   expect(figures.console.pages.length).toBeGreaterThan(3);
   expect(figures.console.open.share).toBeGreaterThan(0);
-  expect(figures.ingest).toMatchObject({ lost: 0 });
+  expect(figures.ingest.loads).toMatchObject([{ lost: 0 }, { lost: 0 }]);
   expect(figures.hook.hooks).toMatchObject([{ failed: 0 }, { failed: 0 }]);
   expect(figures.windows.windows).toBeGreaterThan(0);
   expect(figures.history).toMatchObject({ isExact: true, events: 4_000 });

@@ -18,6 +18,7 @@ import { protobufBatch } from "./otlp/protobuf.ts";
 import type { IngestPublisher } from "./publishers.ts";
 import type { ScopeFilter } from "./scopes.ts";
 import { requireNear, tenantOf } from "./sender.ts";
+import { openTurns } from "./turns.ts";
 import { mostBytes, unpacked } from "./unpack.ts";
 import { warningOf } from "./warning.ts";
 
@@ -35,12 +36,15 @@ interface OtlpOptions extends DoorOptions {
 
 type Signal = "traces" | "logs" | "metrics";
 
-/** Bodies that are held at once: more are asked to come later. */
-const mostAtOnce = 8;
+/**
+ * Bodies are read, and held, in turn. What waits is held by its sender, whose own limit is 10 s (OpenTelemetry's default);
+ * only what waits for longer than a moment is asked to come later.
+ */
+const turns = { atOnce: 8, mostWaiting: 128, longestMs: 2_000 };
 
 /** OTLP/HTTP 1.9: `/v1/traces`, `/v1/logs`; `/v1/metrics` is answered and not kept. */
 export function otlpRoutes(options: OtlpOptions): HttpRoute[] {
-  let held = 0;
+  const inTurn = openTurns(turns);
   const route = (signal: Signal): HttpRoute => ({
     ...{ method: "POST", path: `/v1/${signal}`, may: "publish", maxBodyBytes: mostBytes },
     async handle(request) {
@@ -48,13 +52,7 @@ export function otlpRoutes(options: OtlpOptions): HttpRoute[] {
       let response: Response;
       try {
         requireNear(request, options.isGuarded);
-        if (held >= mostAtOnce) throw new BusError("busy", "too many requests at once: come again");
-        held += 1;
-        try {
-          response = await answered(signal, encoding, request, options);
-        } finally {
-          held -= 1;
-        }
+        response = await inTurn(() => answered(signal, encoding, request, options));
       } catch (error) {
         response = refused(error, encoding ?? "json", request, options.log);
       }
