@@ -33,7 +33,7 @@ test("a hook while nothing runs waits in a file, and is sent with the next one",
   const there = { ...away, EXPERIENCE_URL: `http://127.0.0.1:${service.httpPort}` };
   const stored = async () => (await stack.broker.jsm.streams.info("EXPERIENCE")).state.messages;
   // A slow machine may need several: what was not sent in time goes back, and counts once.
-  for (let i = 2; i < 30 && (existsSync(spool) || (await stored()) < 2); i++) {
+  for (let i = 2; i < 80 && (existsSync(spool) || (await stored()) < 2); i++) {
     expect(await run("hook claude-code", there, failure(`t${i}`))).toMatchObject({
       code: 0,
       out: "",

@@ -7,6 +7,10 @@ const hints =
   /\b(?:error|exception|not found|no such|does not exist|denied|cannot|can't|could not|couldn't|fail(?:ed|ure|s)?|invalid|unable|refused|timed? ?out|undefined|unknown|unrecognized|unexpected|missing|ignored by|mismatch|expected|aborted|conflict|assertion|not allowed|forbidden|unauthorized|too (?:large|long|many))\b/i;
 const harmless = /\b(?:0 (?:errors?|failed|failures?)|warning|warn|no errors?)\b/i;
 const framed = /^\s*(?:at |File "|\d+ \||\||┃|│)/;
+/** In a report that is drawn, a finding: `┃ [D] → Function is too complex`. */
+const finding = /^[┃│|]\s*(?=\[\w{1,10}\]\s)/;
+/** What a program is about to do. */
+const progress = /(?:\.\.\.|…)$/;
 
 /** CSI and OSC sequences (ECMA-48). */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
@@ -51,6 +55,8 @@ function linesOf(text: string): string[] {
       .map((line) => line.replaceAll(/\s+/g, " ").trim())
       // What a shell puts before its own complaints.
       .map((line) => line.replace(/^(?:\(eval\):\d+|(?:\/\S*\/)?(?:ba|z|da)?sh: line \d+): /, ""))
+      // Git quotes most names, but not this one: each branch would be another failure.
+      .map((line) => line.replace(/(\bcurrent branch) ([^\s']+) (has no upstream)/, "$1 '$2' $3"))
       .filter((line) => line !== "")
   );
 }
@@ -66,7 +72,16 @@ function decisive(lines: readonly string[]): string {
   const found = [says, hints]
     .map((pattern) => own.findIndex((line) => pattern.test(line) && !harmless.test(line)))
     .find((index) => index >= 0);
-  const index = found ?? 0;
+  if (found === undefined) {
+    const drawn = lines.find((line) => finding.test(line));
+    if (drawn !== undefined) return drawn.replace(finding, "").slice(0, longest);
+  }
+  const index =
+    found ??
+    Math.max(
+      0,
+      own.findIndex((line) => !progress.test(line)),
+    );
   const line = own[index] ?? lines[0] ?? "";
   // A heading says that there is something, the next line what.
   const next = /[^:]:$/.test(line) ? own[index + 1] : undefined;

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { normaliseErrorClass } from "../../../src/handlers/extractor/rules/error-class/normalise.ts";
 import { projectOf } from "../../../src/handlers/ingest/dialects/fields.ts";
 import { errorLine } from "../../../src/handlers/ingest/error-line.ts";
 import { flatSpan } from "../../../src/handlers/ingest/flat-span.ts";
@@ -14,6 +15,28 @@ test.each([
   ["", undefined],
 ])("%s is a folder of the project %s", (cwd, project) => {
   expect(projectOf(cwd)).toBe(project);
+});
+
+/** Of the shape of real ones: a linter that draws its report, and git. */
+test.each([
+  [
+    "Exit code 2\nChecking 3 source files ...\n\n  Software Design\n┃ \n┃ [D] ↘ Modules could be aliased.\n┃       lib/a.ex:13",
+    "exit code 2: [D] ↘ Modules could be aliased.",
+  ],
+  ["Exit code 1\nBuilding the app...\nsomething else", "exit code 1: something else"],
+  ["Exit code 1\nStarting...", "exit code 1: Starting..."],
+  [
+    "Exit code 128\nfatal: The current branch shop-7f has no upstream branch.\nTo push the current branch",
+    "exit code 128: fatal: The current branch 'shop-7f' has no upstream branch.",
+  ],
+])("what is drawn, announced or named: %j", (text, line) => {
+  expect(errorLine(text)).toBe(line);
+});
+
+test("a branch without upstream is one failure, whatever it is called", () => {
+  const of = (branch: string) =>
+    normaliseErrorClass(errorLine(`Exit code 128\nfatal: The current branch ${branch} has no upstream branch.`)); // biome-ignore format: one line
+  expect(new Set(["shop-7f", "shop-a0y", "fix/login"].map(of)).size).toBe(1);
 });
 
 test.each([
