@@ -136,6 +136,11 @@ test("answers are those of the specification, in the encoding of the request", a
       type,
     ]);
   }
+  const pieces = new Blob([spans]).stream();
+  const chunked = await fetch(`http://127.0.0.1:${service.httpPort}/v1/traces`, {
+    ...{ method: "POST", body: pieces, headers: asProtobuf, duplex: "half" },
+  });
+  expect(chunked.status).toBe(200);
   const told = await (await post(service, "/v1/traces", other, asJson)).json();
   expect(told).toEqual({
     partialSuccess: {
