@@ -29,7 +29,7 @@ export async function passOn(agent: string, env: Environment): Promise<void> {
       const answer = await send(hook, env, deadline);
       if (answer.trim() !== "" && answer.trim() !== "{}") console.log(answer);
     } catch (error) {
-      if (!(error instanceof Refused)) await appendTo(spool, hook);
+      if (!(error instanceof Refused)) await appendTo(spool, [hook]);
       throw error;
     }
     await sendWaiting(spool, env, deadline);
@@ -109,18 +109,21 @@ async function post(
 
 class Refused extends Error {}
 
+/** Sent at once: there is little time, and an answer takes as long for several as for one. */
+const together = 8;
+
 /** The oldest first; what cannot be sent goes back. */
 async function sendWaiting(spool: string, env: Environment, signal: AbortSignal): Promise<void> {
   const waiting = await takeFrom(spool);
-  while (waiting.length > 0 && !signal.aborted) {
-    const [next] = waiting;
-    if (next === undefined) break;
-    try {
-      await send(next, env, signal);
-    } catch (error) {
-      if (!(error instanceof Refused)) break;
-    }
-    waiting.shift();
+  const left: Spooled[] = [];
+  while (waiting.length > 0 && left.length === 0 && !signal.aborted) {
+    const some = waiting.splice(0, together);
+    const results = await Promise.allSettled(some.map((hook) => send(hook, env, signal)));
+    const isLeft = (_: Spooled, i: number) => {
+      const result = results[i];
+      return result?.status === "rejected" && !(result.reason instanceof Refused);
+    };
+    left.push(...some.filter(isLeft));
   }
-  for (const one of waiting) await appendTo(spool, one);
+  if (left.length + waiting.length > 0) await appendTo(spool, [...left, ...waiting]);
 }

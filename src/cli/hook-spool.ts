@@ -15,12 +15,18 @@ const mostBytes = 10_000_000;
 /** A taken file that its process has left behind. */
 const abandonedMs = 60_000;
 
-/** For the user alone: hooks hold what tools were asked. */
-export async function appendTo(file: string, hook: Spooled): Promise<void> {
+/** For the user alone: hooks hold what tools were asked. All in one write: a file may hold thousands. */
+export async function appendTo(file: string, hooks: readonly Spooled[]): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const line = `${JSON.stringify(hook)}\n`;
-  if ((await sizeOf(file)) + line.length > mostBytes) return;
-  await appendFile(file, line, { mode: 0o600 });
+  let room = mostBytes - (await sizeOf(file));
+  const lines: string[] = [];
+  for (const hook of hooks) {
+    const line = `${JSON.stringify(hook)}\n`;
+    room -= line.length;
+    if (room < 0) break;
+    lines.push(line);
+  }
+  if (lines.length > 0) await appendFile(file, lines.join(""), { mode: 0o600 });
 }
 
 /**
