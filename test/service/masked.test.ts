@@ -6,6 +6,8 @@ import type { WireEvent } from "../rig/traffic.ts";
 import { secrets } from "../unit/schema/secrets.ts";
 
 const lessonOfOne = {
+  // Windows that are over are looked for four times in one.
+  EXPERIENCE_WINDOW_SECONDS: "20",
   EXPERIENCE_ERROR_THRESHOLD: "1",
   EXPERIENCE_SILENT_THRESHOLD: "1",
   EXPERIENCE_LATENCY_THRESHOLD: "1",

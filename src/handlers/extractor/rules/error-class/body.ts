@@ -34,10 +34,18 @@ export function withBodyRead(text: string): string {
     const end = text.lastIndexOf("}") + 1;
     const body = text.slice(start, end > start ? end : undefined);
     const said = saidBy(body.matchAll(field));
-    if (said !== null) return `${text.slice(0, start).trimEnd()} ${said}`.trim();
+    const before = text.slice(0, start).trim();
+    if (said !== null) return isSaid(before, said) ? said : `${before} ${said}`.trim();
   }
   if (!/<(?:Error|html|soap|\w+:Envelope|!doctype|head|title)\b/i.test(text)) return text;
   return saidBy(text.matchAll(element)) ?? text;
+}
+
+/** What stands before a body often is what the body says: `503 UNAVAILABLE. {…}`. */
+function isSaid(before: string, said: string): boolean {
+  const words = (text: string) => text.toLowerCase().split(/[\W_]+/);
+  const all = new Set(words(said));
+  return before.length <= 100 && words(before).every((word) => word === "" || all.has(word));
 }
 
 function saidBy(found: Iterable<RegExpExecArray>): string | null {

@@ -118,7 +118,7 @@ export const keptWords: readonly Kept[] = [
   {
     what: "words of the trade that have digits",
     pattern:
-      /(?<![\w/\\.-])(?:u?int(?:8|16|32|64|128)|float(?:16|32|64)|complex(?:64|128)|utf-?(?:8|16|32)(?:mb[34])?|sha-?(?:1|256|384|512)|md5|base(?:32|64)|ipv[46]|tls ?v?1(?:\.[0-3])?|ssl ?v[23]|http\/[123](?:\.[01])?|http[23]|oauth ?2(?:\.0)?|x86(?:_64|-64)?|amd64|arm64|aarch64|x64|h26[45]|mp[34]|s3|ec2|k8s|i18n|l10n|e2e|sqlite3|psycopg[23]|boto3|python[23]|h5py|urllib3|log4j2?|iso-?8859(?:-\d{1,2})?|latin-?1|cp125\d|(?:gpt|claude|gemini|gemma|llama|mistral|mixtral|deepseek|qwen|command|text-embedding|o[134])-[a-z0-9][\w.-]{0,50}\w)(?![\w/\\-]|\.\w)/gi,
+      /(?<![\w/\\.-])(?:u?int(?:8|16|32|64|128)|float(?:16|32|64)|complex(?:64|128)|utf-?(?:8|16|32)(?:mb[34])?|sha-?(?:1|256|384|512)|md5|base(?:32|64)|ipv[46]|x\.?509|tls ?v?1(?:\.[0-3])?|ssl ?v[23]|http\/[123](?:\.[01])?|http[23]|oauth ?2(?:\.0)?|x86(?:_64|-64)?|amd64|arm64|aarch64|x64|h26[45]|mp[34]|s3|ec2|k8s|i18n|l10n|e2e|sqlite3|psycopg[23]|boto3|python[23]|h5py|urllib3|log4j2?|iso-?8859(?:-\d{1,2})?|latin-?1|cp125\d|(?:gpt|claude|gemini|gemma|llama|mistral|mixtral|deepseek|qwen|command|text-embedding|o[134])-[a-z0-9][\w.-]{0,50}\w)(?![\w/\\-]|\.\w)/gi,
     as: (word) => word.toLowerCase(),
   },
 ];

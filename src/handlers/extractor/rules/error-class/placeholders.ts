@@ -34,6 +34,24 @@ export const masked: readonly Masked[] = [
   { what: "a URL", pattern: /\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s"'`<>\])},;]+/gi, by: "<url>" },
   { what: "a URL without a scheme", pattern: /\bwww\.[^\s"'`<>\])},;]+/gi, by: "<url>" },
   {
+    what: "an element of a page",
+    pattern: /<([a-z][a-z0-9-]{0,30})(?: [^<>]{0,300})?>[^<]{0,200}<\/\1>/g,
+    by: "<s>",
+  },
+  {
+    what: "what has no file",
+    pattern: /<(?:stdin|string|input|anonymous|eval)>(?::\d+){0,2}/g,
+    by: "<path>",
+  },
+  {
+    what: "hosts by a pattern",
+    pattern: new RegExp(
+      `(?<![\\w*])\\*\\.(?:[a-z0-9-]{1,63}\\.){0,9}${topLevel}(?![\\w.-]*\\w)`,
+      "gi",
+    ),
+    by: "<host>",
+  },
+  {
     what: "an address without a scheme: a host, then a path",
     pattern: new RegExp(
       `(?<![\\w.<>@:/-])(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\.){1,10}${topLevel}(?::\\d{1,5})?/[\\w./@%~+:=-]*[\\w/]`,
@@ -64,7 +82,7 @@ export const masked: readonly Masked[] = [
   },
   {
     what: "a pattern of files",
-    pattern: /(?<![\w*<>/.-])(?:[\w.@-]+\/){0,30}\*{1,2}(?:[./][\w.*{},-]+)+/g,
+    pattern: /(?<![\w*<>/.-])(?:[\w.@-]+\/){0,30}\*{1,2}(?:[./][\w.*{},-]*[\w*}])+/g,
     by: "<path>",
   },
   {
@@ -229,6 +247,11 @@ export const masked: readonly Masked[] = [
     what: "a size",
     pattern: new RegExp(`(?<![\\w.])${figure} ?${dataUnit}(?![\\w])`, "g"),
     by: "<size>",
+  },
+  {
+    what: "from where to where",
+    pattern: /(?<![^ ])[\w./@-]{1,100} -> [\w./@-]{1,100}(?![^ ])/g,
+    by: "<s> -> <s>",
   },
   {
     what: "a quoted value",

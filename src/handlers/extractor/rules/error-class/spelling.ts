@@ -56,7 +56,9 @@ const shell = /^(?:\S*\/)?(?:ba|z|da|k|fi|c|tc)?sh(?:\.exe)?: (?:(?:-c: )?(?:lin
 
 /** What a tool wrote before the error: its time, its level, pytest's E, the shell's name. */
 const prefixes = [
-  /^\[?(?:\d{4}-\d{2}-\d{2}[T ])?\d{2}:\d{2}:\d{2}(?:[.,]\d+)?(?:Z|[+-]\d{2}:?\d{2})?\]?\s+/,
+  /^\[?(?:\d{4}-\d{2}-\d{2}[T ])?\d{2}:\d{2}:\d{2}(?:[.,]\d+)?(?:Z|[+-]\d{2}:?\d{2})?\]?(?: [A-Z]{3,4}(?= ))?(?: \[\d+\])?\s+/,
+  // An event of Kubernetes: its kind, its reason, how long ago and how often, who says so.
+  /^(?:Warning|Normal) +[A-Z]\w+ +\d+[smhd]\w*(?: \(x\d+ over \w+\))? +[\w.-]+ +(?=\S)/,
   // Of Go's and of Kubernetes' logs: level, date, time, thread, position.
   /^[EWIF]\d{4} \d{2}:\d{2}:\d{2}(?:\.\d+)? +\d+ \S+:\d+\] /,
   /^E {2,}/,
@@ -73,11 +75,16 @@ const prefixes = [
   /^(?:pq|pgx|mysql|mssql): (?=\S)/,
   // A driver's exception says nothing that the database's own number does not.
   /^(?:[\w.$]+(?:Exception|Error): ){1,3}(?=ORA-\d{5}: )/,
+  // Nor what a service or a database of its own codes says.
+  /^(?:[\w.$]+(?:Exception|Error): ){1,3}(?=An error occurred \(|(?:BUSY|BUSYGROUP|CLUSTERDOWN|EXECABORT|LOADING|MASTERDOWN|MISCONF|MOVED|NOAUTH|NOGROUP|NOPERM|NOSCRIPT|OOM|READONLY|TRYAGAIN|UNKILLABLE|WRONGPASS|WRONGTYPE) \S)/,
+  /^(?:page|frame)\.\w+: (?=net::ERR_)/,
   // What libpq says before the server does.
   /^(?:psql: )?(?:error: )?connection to server (?:at|on) .{1,200}? failed: (?=(?:FATAL|ERROR|SSL|could)\b)/i,
   /^\[(?:ERROR|FATAL|error|fatal|SEVERE)\] /,
   /^[\w./\\-]+\.\w{1,5}(?::\d+(?::\d+)?|\(\d+(?:,\d+)?\)): (?=[A-Z]\w*(?:Error|Exception|Warning)\b|(?:fatal )?error\b)/,
   /^(?:docker: )?Error response from daemon: /,
+  // A compiler's position before words of its own.
+  /^[\w./\\@-]+\.[a-z]\w{0,4}:\d+:\d+: (?=[a-z]\S* \S)/,
   // Every error is one.
   /^(?:error|exception): +(?=[\w'"`[]\S* \S)/i,
   shell,
@@ -86,7 +93,11 @@ const prefixes = [
 export function withoutPrefix(text: string): string {
   let rest = text;
   for (const prefix of prefixes) rest = rest.replace(prefix, "");
-  rest = withoutEcho(rest);
+  rest = withoutEcho(rest)
+    .replace(/^\w+ \[(\w+(?:Error|Exception))\]: /, "$1: ")
+    .replace(/^ERROR (\d{4}) \(\w{5}\): /, "ERROR $1: ")
+    // MySQL's number and message as drivers of Python print them.
+    .replace(/^(?:[\w.]+Error: )?\((\d{4}), ['"](.*)['"]\)$/, "ERROR $1: $2");
   const zsh = /^command not found: (\S+)$/.exec(rest)?.[1];
   if (zsh !== undefined) return `${zsh}: command not found`;
   return rest.replace(/^([\w.+-]+): not found$/, "$1: command not found");
