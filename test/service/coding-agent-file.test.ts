@@ -7,6 +7,7 @@ import { rulesFor } from "../../src/handlers/extractor/rules/index.ts";
 import { eventFrom } from "../../src/handlers/extractor/wire.ts";
 import { readFigures } from "../../src/handlers/windows/figures.ts";
 import { headline, recovery, size } from "../../src/handlers/windows/sentences.ts";
+import { orNull } from "../../src/nats/errors.ts";
 import { openDatabase, silentLog } from "../../src/postgres/client.ts";
 import { groupBy } from "../../src/runtime/grouping.ts";
 import { run } from "../cli/command.ts";
@@ -61,10 +62,9 @@ function failuresAfter(lines: readonly string[], rows: readonly Row[]) {
 }
 
 async function isCounted({ broker: { jsm }, database: { sql } }: Stack): Promise<boolean> {
-  const { num_pending, num_ack_pending } = await jsm.consumers.info(
-    "EXPERIENCE",
-    "lesson-windows-v1",
-  );
+  const reader = await orNull(() => jsm.consumers.info("EXPERIENCE", "lesson-windows-v1"));
+  if (reader === null) return false;
+  const { num_pending, num_ack_pending } = reader;
   const [row] = await sql`
     SELECT count(*)::int AS marks, count(*) FILTER (WHERE touches > counted)::int AS due FROM window_marks`;
   return num_pending + num_ack_pending === 0 && row?.["marks"] > 0 && row?.["due"] === 0;

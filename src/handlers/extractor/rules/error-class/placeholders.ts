@@ -274,7 +274,7 @@ export const masked: readonly Masked[] = [
   {
     what: "a mix that begins with a digit",
     pattern:
-      /(?<![\w.<:-])(?=\d+[a-z]+(?:-?[a-z])*-?\d)(?!\d+x\d+(?![\w-]))[0-9a-z]+(?:-[0-9a-z]+)*(?![\w])/g,
+      /(?<![\w.<:-])(?=\d+[a-z][a-z-]*\d)(?!\d+x\d+(?![\w-]))[0-9a-z]+(?:-[0-9a-z]+)*(?![\w])/g,
     by: "<id>",
   },
   {
