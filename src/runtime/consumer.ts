@@ -12,20 +12,19 @@ import { createOutages, type Outages, Stopped } from "./outages.ts";
 import { type OpenedDurable, startPulling } from "./pull.ts";
 import type { ConsumerTracing } from "./traced.ts";
 
+/** What decoding says of a message all of whose effects are known to be stored: it need not be handled. */
+export const skipped = Symbol("skipped");
+
 /** What a concern declares: how to read a message of its stream, and what to do with many. */
 export interface Consumption<T> {
   readonly stream: string;
   readonly durable: string;
   /**
    * Throws a `BusError` refusal when the message is invalid: it becomes a dead letter at once. Null:
-   * valid, and without any effect; it is acked with its batch. Called as soon as a message arrives.
+   * valid, and without any effect; it is acked with its batch, as is what is `skipped`. Called as soon as a message
+   * arrives.
    */
-  readonly decode: (message: StoredMessage) => T | null;
-  /**
-   * Whether all effects of this item are known to be stored, so that it need not be handled. False when that is not
-   * certain.
-   */
-  readonly skip?: (item: T) => boolean;
+  readonly decode: (message: StoredMessage) => T | null | typeof skipped;
   /** Told of each delivery that cannot be decoded. */
   readonly onInvalid?: () => void;
   /**
@@ -46,7 +45,7 @@ export interface Consumption<T> {
 export interface BatchContext {
   /** Messages of the batch that decode to nothing. */
   readonly empty: number;
-  /** Items that `skip` said are done with. */
+  /** Messages that decoding said need not be handled. */
   readonly skipped: number;
   /** Present when the only item is suspected of killing the process. */
   readonly isolated?: Isolated;
@@ -120,8 +119,8 @@ const deliveryOf = ({ delivery }: { readonly delivery: Delivery }) => delivery;
 /** What becomes of a delivery, before anything is done for it. */
 function classify<T>(
   delivery: Delivery,
-  decode: (delivery: Delivery) => T | null,
-  { skip, onInvalid }: Pick<Consumption<T>, "skip" | "onInvalid">,
+  decode: (delivery: Delivery) => T | null | typeof skipped,
+  onInvalid?: () => void,
 ): Arrival<T> {
   const { deliveries } = delivery;
   if (deliveries >= suspectDeliveries || delivery.isSuspect) {
@@ -129,7 +128,7 @@ function classify<T>(
   }
   try {
     const value = decoded(delivery, decode, onInvalid);
-    if (value !== null && !skip?.(value)) {
+    if (value !== null && value !== skipped) {
       return { delivery, kind: "valid", value, error: undefined };
     }
     delivery.release();
@@ -142,9 +141,9 @@ function classify<T>(
 /** Decodes, and tells of what is invalid. */
 function decoded<T>(
   delivery: Delivery,
-  decode: (delivery: Delivery) => T | null,
+  decode: (delivery: Delivery) => T,
   onInvalid?: () => void,
-): T | null {
+): T {
   try {
     return decode(delivery);
   } catch (error) {
@@ -186,7 +185,7 @@ export function startConsumer<T>(
     },
     accept(delivery) {
       events.delivered(delivery.deliveries > 1);
-      return classify(delivery, decode, consumption);
+      return classify(delivery, decode, consumption.onInvalid);
     },
   });
   const keepAlive = createKeepAlive(() => [...taken, ...pulling.waiting].map(deliveryOf));
@@ -264,13 +263,13 @@ function createKeepAlive(inHand: () => readonly Delivery[]) {
 function createProcessing<T>(
   consumption: Consumption<T>,
   options: ConsumerOptions & {
-    readonly decode: (delivery: Delivery) => T | null;
+    readonly decode: (delivery: Delivery) => T | null | typeof skipped;
     readonly outages: Outages;
   },
 ): (arrivals: readonly Arrival<T>[]) => Promise<void> {
   const { events, log, outages } = options;
-  const { handle, inOrder, skip } = consumption;
-  const isolation = createIsolation<T>({
+  const { handle, inOrder } = consumption;
+  const isolation = createIsolation<T | typeof skipped>({
     attempts: options.attempts,
     deadLetters: options.deadLetters,
     outages,
@@ -280,7 +279,7 @@ function createProcessing<T>(
     decode: (delivery) => decoded(delivery, options.decode, consumption.onInvalid),
     handle(value, isolated) {
       if (value === null) return handle([], { empty: 1, skipped: 0 });
-      if (skip?.(value)) return handle([], { empty: 0, skipped: 1 });
+      if (value === skipped) return handle([], { empty: 0, skipped: 1 });
       return handle([value], { empty: 0, skipped: 0, isolated });
     },
     log,
@@ -303,12 +302,12 @@ function createProcessing<T>(
       if (value !== null) values.push(value);
       else if (kind === "empty") empty++;
     }
-    const skipped = arrivals.length - values.length - empty;
+    const done = arrivals.length - values.length - empty;
     const back = new Set<unknown>();
     const handBack = (items: readonly unknown[]) => {
       for (const item of items) back.add(item);
     };
-    const context = { empty, skipped, ...(!inOrder && { handBack }) };
+    const context = { empty, skipped: done, ...(!inOrder && { handBack }) };
     await outages.retryUntilAvailable(() => handle(values, context));
     // Written together: the client sends what one turn of the event loop publishes in one go.
     for (const { delivery, value } of arrivals) {

@@ -12,6 +12,8 @@ import { firstProblem } from "./event-context.ts";
 export interface Reader<T> {
   /** The value in the schema's own form; throws `BusError` `bad_request` with field and rule, never the text. */
   read(value: unknown): T;
+  /** Whether it is in the schema's own form already. */
+  isUsual(value: unknown): boolean;
   /** Paths of fields that the schema does not know, however deep its objects go. */
   unknownFields(value: unknown): string[];
 }
@@ -31,6 +33,7 @@ export function readerOf<S extends TSchema>(
       if (compiled.Check(brought)) return brought as Static<S>;
       throw new BusError("bad_request", describe(compiled.Errors(brought)));
     },
+    isUsual: (value) => usual.Check(value),
     unknownFields: (value) => unknownIn(shape, value, ""),
   };
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { BusError } from "../../src/errors.ts";
+import { skipped } from "../../src/runtime/consumer.ts";
 import { eventually } from "../rig/eventually.ts";
 import { openToy, redeliver } from "./toy.ts";
 
@@ -9,9 +10,9 @@ test("a suspect that is done with already is skipped, and acked", async () => {
   await redeliver(toy, 2);
   const seen: unknown[] = [];
   toy.start({
-    skip: (text) => text === "stored",
-    async handle(texts, { empty, skipped, isolated }) {
-      seen.push({ texts, empty, skipped, isolated: isolated !== undefined });
+    decode: () => skipped,
+    async handle(texts, { isolated, ...counts }) {
+      seen.push({ texts, ...counts, isolated: isolated !== undefined });
     },
   });
   await eventually(() => toy.isDone());

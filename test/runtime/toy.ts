@@ -6,6 +6,7 @@ import { ensureDurable, provision } from "../../src/nats/provision.ts";
 import {
   type BatchContext,
   type RunningConsumer,
+  type skipped,
   startConsumer,
 } from "../../src/runtime/consumer.ts";
 import { openDeadLetters } from "../../src/runtime/dead-letters.ts";
@@ -37,8 +38,7 @@ export interface Toy {
 
 export interface ToyOptions {
   readonly handle: (texts: readonly string[], batch: BatchContext) => Promise<void>;
-  readonly decode?: (message: StoredMessage) => string | null;
-  readonly skip?: (text: string) => boolean;
+  readonly decode?: (message: StoredMessage) => string | null | typeof skipped;
   readonly onInvalid?: () => void;
   readonly batch?: number;
   readonly maxDeliver?: number;
@@ -102,16 +102,7 @@ export async function openToy(env: Record<string, string> = {}): Promise<Toy> {
     async publish(...texts) {
       await Promise.all(texts.map((text) => js.publish("toy.box", text)));
     },
-    start({
-      handle,
-      decode,
-      skip,
-      onInvalid,
-      batch = 256,
-      maxDeliver = 20,
-      tracing,
-      repair = makeAnew,
-    }) {
+    start({ handle, decode, onInvalid, batch = 256, maxDeliver = 20, tracing, repair = makeAnew }) {
       const fatal: unknown[] = [];
       const deliveries: boolean[] = [];
       const consumer = startConsumer<string>(
@@ -120,7 +111,6 @@ export async function openToy(env: Record<string, string> = {}): Promise<Toy> {
           durable: "player",
           decode: decode ?? (({ data }) => Buffer.from(data).toString()),
           handle,
-          ...(skip && { skip }),
           ...(onInvalid && { onInvalid }),
         },
         {

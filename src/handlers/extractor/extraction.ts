@@ -2,7 +2,7 @@ import { BusError, isRefusal } from "../../errors.ts";
 import { absent, changeDocument } from "../../kv/change.ts";
 import type { Versioned } from "../../kv/document-store.ts";
 import type { Isolated } from "../../runtime/isolated.ts";
-import { type Batch, type Group, groupEvents, isStored, type Outcome } from "./batch.ts";
+import { type Batch, type Group, groupEvents, type Outcome } from "./batch.ts";
 import { type CoverageSettings, isExpired } from "./coverage.ts";
 import type { ExperienceEvent } from "./event.ts";
 import {
@@ -28,6 +28,7 @@ import type {
 import { createRebuild } from "./rebuild.ts";
 import type { Rule } from "./rules/index.ts";
 import { type Settled, type SettledElsewhere, settledOf } from "./settled.ts";
+import { createStoredEvents, type StoredEvents } from "./stored.ts";
 import type { SuccessMemory } from "./success-memory.ts";
 import { workedInstead } from "./successes.ts";
 
@@ -84,8 +85,8 @@ export interface Extraction {
   handle(events: readonly ExperienceEvent[], isolated?: Isolated): Promise<Report>;
   /** Makes up for what replicas of an older version were given, which last wrote evidence at `olderWroteAt` (epoch ms). */
   makeUp(olderWroteAt: number, signal: AbortSignal): Promise<readonly Effects[]>;
-  /** All effects of this event are stored, so it need not be handled. False when that is not certain. */
-  isStored(event: ExperienceEvent): boolean;
+  /** Which events need not be handled. */
+  readonly stored: StoredEvents;
   /** What of these events' signatures is settled, as far as memory knows. */
   settledOf(events: readonly ExperienceEvent[]): Settled[];
 }
@@ -295,7 +296,7 @@ export function createExtraction(
       });
       return results.flat();
     },
-    isStored: (event) => isStored(event, rules, knownAnywhere, settings),
+    stored: createStoredEvents(rules, knownAnywhere, settings),
     settledOf: (events) => settledOf(events, rules, known, windowMs),
   };
 }

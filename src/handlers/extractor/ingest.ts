@@ -3,6 +3,7 @@ import { Match } from "@nats-io/transport-node";
 import { Type } from "typebox";
 import { BusError, isRefusal } from "../../errors.ts";
 import type { Affinity } from "../../runtime/affinity/affinity.ts";
+import { skipped } from "../../runtime/consumer.ts";
 import { defaultEventIdOf, type StoredMessage } from "../../runtime/delivery.ts";
 import { inspectJson } from "../../schema/json.ts";
 import {
@@ -17,14 +18,16 @@ import type { ConcernPart } from "../concern.ts";
 import { canPassOver } from "./batch.ts";
 import { cloudEventIn, fromCloudEvent } from "./cloud-event.ts";
 import type { ExperienceEvent, OkGlance } from "./event.ts";
-import type { Extraction, Report } from "./extraction.ts";
+import type { Report } from "./extraction.ts";
 import type { ExtractorMetrics } from "./metrics.ts";
 import type { ExperiencePublisher } from "./ports.ts";
 import type { Rule } from "./rules/index.ts";
+import { withoutSecrets } from "./secrets.ts";
+import type { StoredEvents } from "./stored.ts";
 import {
-  decodeUnless,
   type EventContext,
   eventFrom,
+  eventReader,
   experienceEventSchema,
   maxEventBytes,
 } from "./wire.ts";
@@ -59,15 +62,14 @@ export function extractor(options: {
   /** `EXPERIENCE_SUBJECT`. */
   readonly subject: string;
   readonly durable: string;
-  readonly decode: MessageDecoder;
+  readonly decode: SkippingDecoder;
   readonly maxFutureMs: number;
-  readonly extraction: Pick<Extraction, "isStored">;
   /** Handles events, here or where their agent belongs, and counts what came of those handled here. */
   readonly handle: Affinity<ExperienceEvent>["handle"];
   readonly publisher: ExperiencePublisher;
   readonly metrics: ExtractorMetrics;
 }): ConcernPart {
-  const { stream, durable, decode, extraction, handle, metrics } = options;
+  const { stream, durable, decode, handle, metrics } = options;
   return {
     endpoints: [
       {
@@ -82,13 +84,11 @@ export function extractor(options: {
         stream,
         durable,
         decode,
-        skip: (event) => extraction.isStored(event),
         onInvalid: () => metrics.events.inc({ outcome: "invalid" }),
         async handle(events: readonly ExperienceEvent[], context) {
-          const { empty, skipped } = context;
           await handle(events, context);
-          metrics.events.inc({ outcome: "sampled_out" }, empty);
-          metrics.events.inc({ outcome: "evidence" }, skipped);
+          metrics.events.inc({ outcome: "sampled_out" }, context.empty);
+          metrics.events.inc({ outcome: "evidence" }, context.skipped);
         },
       },
     ],
@@ -97,6 +97,8 @@ export function extractor(options: {
 
 /** Reads a message; null for an OK event that has no effect. Throws a refusal when it is invalid. */
 export type MessageDecoder = (message: StoredMessage) => ExperienceEvent | null;
+/** The same, but `skipped` for an event all of whose effects are known to be stored. */
+export type SkippingDecoder = (message: StoredMessage) => ExperienceEvent | null | typeof skipped;
 
 /** For other readers of the stream: the extractor makes a dead letter of what is invalid, so here it is null. */
 export function leniently(decode: MessageDecoder): MessageDecoder {
@@ -110,25 +112,42 @@ export function leniently(decode: MessageDecoder): MessageDecoder {
   };
 }
 
-/** A decoder of the messages that `subject` (with wildcards) selects. */
-export function messageDecoder(options: {
+interface Decoding {
+  /** Selects the messages, with wildcards. */
   readonly subject: string;
   readonly maxFutureMs: number;
   readonly rules: readonly Rule[];
   readonly okSamplePercent: number;
   readonly onUnsetTime?: () => void;
-}): MessageDecoder {
-  const { subject, maxFutureMs, rules, okSamplePercent, onUnsetTime } = options;
+}
+
+export function messageDecoder(options: Decoding): MessageDecoder {
+  const decode = skippingDecoder(options);
+  return (message) => {
+    const event = decode(message);
+    return event === skipped ? null : event;
+  };
+}
+
+/** `stored` says which events are skipped; absent: none. */
+export function skippingDecoder(options: Decoding, stored?: StoredEvents): SkippingDecoder {
+  const { subject, maxFutureMs, rules, okSamplePercent } = options;
   const passOver = (glance: OkGlance) => canPassOver(glance, rules, okSamplePercent);
   const bringsOnlyV1 = subject.startsWith("agent.experience.v1.");
+  const reader = eventReader();
+  // What is dropped unread is what a look is for.
+  const isWorthALook = stored !== undefined || okSamplePercent < 100;
   // One context for all messages, each read at once: what it says is rarely asked for.
   let message: StoredMessage;
   let hasOwnId = true;
-  const context: EventContext = {
+  let isLook = false;
+  let isUnset = false;
+  const context = {
     maxFutureMs,
-    onUnsetTime,
-    get storedAt() {
-      return message.storedAt;
+    storedAt: 0,
+    onUnsetTime() {
+      isUnset = true;
+      if (!isLook) options.onUnsetTime?.();
     },
     get defaultAgentId() {
       return message.subject.slice(message.subject.lastIndexOf(".") + 1);
@@ -138,26 +157,54 @@ export function messageDecoder(options: {
       return defaultEventIdOf(message);
     },
   };
-  const asCloudEvent = () => {
+
+  /** Undefined: it has to be read. */
+  function look(payload: Uint8Array): null | typeof skipped | undefined {
+    isLook = true;
+    isUnset = false;
+    const event = reader.glance(payload, context);
+    isLook = false;
+    if (event === null || isUnset) return undefined;
+    if (event.ok && passOver(event)) return null;
+    return stored?.isLikeStored(event) ? skipped : undefined;
+  }
+
+  function readUnless(payload: Uint8Array): ExperienceEvent | null {
+    const event = reader.read(payload, context);
+    return event.ok && passOver(event) ? null : event;
+  }
+
+  function asCloudEvent(): ExperienceEvent | null {
     const { headers } = message;
     const event = cloudEventIn(message.data, (name) => headers?.get(name, Match.IgnoreCase) ?? "");
-    return event === null
-      ? null
-      : decodeUnless(Buffer.from(JSON.stringify(event)), context, passOver);
-  };
+    return event === null ? null : readUnless(Buffer.from(JSON.stringify(event)));
+  }
+
+  function settled(event: ExperienceEvent): ExperienceEvent | typeof skipped {
+    const clean = withoutSecrets(event);
+    if (!stored?.isStored(clean)) return clean;
+    if (clean === event) stored.remember(clean);
+    return skipped;
+  }
+
   return (next) => {
     message = next;
     hasOwnId = true;
+    context.storedAt = next.storedAt;
     if (!bringsOnlyV1) checkVersion(message.subject);
+    const payload = next.data;
     try {
-      const event = decodeUnless(message.data, context, passOver);
+      const seen = isWorthALook ? look(payload) : undefined;
+      if (seen !== undefined) return seen;
+      const event = readUnless(payload);
+      if (event === null) return null;
       // A binary CloudEvent reads like an event without an id.
-      return hasOwnId || event === null ? event : (asCloudEvent() ?? event);
+      return settled(hasOwnId ? event : (asCloudEvent() ?? event));
     } catch (error) {
       // A structured one reads like an event without a result.
       const event = isRefusal(error) && holds(message.data, "specversion") ? asCloudEvent() : null;
       if (event === null) throw error;
-      return event;
+      return settled(event);
     }
   };
 }

@@ -13,7 +13,7 @@ import { eventCodec, eventFormat } from "./event-codec.ts";
 import { explain } from "./explain.ts";
 import { createExtraction, type Extraction } from "./extraction.ts";
 import { openHistory } from "./history.ts";
-import { countReport, extractor, messageDecoder } from "./ingest.ts";
+import { countReport, extractor, messageDecoder, skippingDecoder } from "./ingest.ts";
 import type { ExtractorMetrics } from "./metrics.ts";
 import { experiencePublisher, lessonPublisher } from "./publishers.ts";
 import { rulesFor } from "./rules/index.ts";
@@ -51,7 +51,6 @@ export async function openExtractor(
   const lessons = openLessonStore(database, { publish: settings.lessonPublishEnabled });
   const decoding = { subject, maxFutureMs, rules, okSamplePercent };
   const decodeAgain = messageDecoder(decoding);
-  const decode = messageDecoder({ ...decoding, onUnsetTime: unsetTimeOf(metrics, stream) });
   const history = openHistory({
     ...{ js, jsm, stream, durable, subject },
     decode: tracing ? decodeTraced(tracing, decodeAgain) : decodeAgain,
@@ -65,6 +64,8 @@ export async function openExtractor(
     rules,
     { windowMs, ttlMs: settings.evidenceTtlSeconds * 1_000, maxFutureMs, okSamplePercent, countBy },
   );
+  const onUnsetTime = unsetTimeOf(metrics, stream);
+  const decode = skippingDecoder({ ...decoding, onUnsetTime }, extraction.stored);
   const work = oneByOne<ExperienceEvent>(async (events, isolated) => {
     countReport(await extraction.handle(events, isolated), metrics);
   }, mostTogether);
@@ -78,7 +79,7 @@ export async function openExtractor(
     parts: [
       extractor({
         ...{ stream, subject, durable, maxFutureMs },
-        ...{ decode, extraction, metrics },
+        ...{ decode, metrics },
         publisher: experiencePublisher(openPublications(nc, settings.nats), subject, tracing),
         handle: affinity?.handle ?? ((events, { isolated }) => work.alone(events, isolated)),
       }),

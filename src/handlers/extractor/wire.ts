@@ -3,7 +3,8 @@ import { BusError } from "../../errors.ts";
 import { readerOf } from "../../schema/dialect.ts";
 import { checkedId, eventTime, type MessageContext } from "../../schema/event-context.ts";
 import { parseJsonObject } from "../../schema/json.ts";
-import type { ExperienceEvent, OkGlance } from "./event.ts";
+import { knownShapes } from "../../schema/json-shapes.ts";
+import type { ExperienceEvent } from "./event.ts";
 import { classNamedIn } from "./rules/error-class/message.ts";
 import { withoutSecrets } from "./secrets.ts";
 
@@ -113,14 +114,38 @@ export function eventFrom(value: unknown, context: EventContext): ExperienceEven
   return withoutSecrets(understood(value, context));
 }
 
-/** The same, but null for a valid OK event that `canPassOver` has no use for: nothing of it is kept anywhere. */
-export function decodeUnless(
-  payload: Uint8Array,
-  context: EventContext,
-  canPassOver: (glance: OkGlance) => boolean,
-): ExperienceEvent | null {
-  const event = understood(parsed(payload), context);
-  return event.ok && canPassOver(event) ? null : withoutSecrets(event);
+/** Reads payloads of many producers, those that are like earlier ones without parsing them. */
+export interface EventReader {
+  /**
+   * A look at an event whose shape is known: what it says without its secrets masked, and nothing of it may be kept. Null: it
+   * has to be read. Throws as `read` does.
+   */
+  glance(payload: Uint8Array, context: EventContext): ExperienceEvent | null;
+  /** Decodes one payload as `decodeEvent` does, but for its secrets, which are in it still. */
+  read(payload: Uint8Array, context: EventContext): ExperienceEvent;
+}
+
+type WireEvent = ReturnType<typeof experienceEvents.read>;
+
+export function eventReader(): EventReader {
+  const shapes = knownShapes<WireEvent>(experienceEventSchema);
+  let recognised: Uint8Array | undefined;
+  return {
+    glance(payload, context) {
+      recognised = undefined;
+      const event = payload.length > maxEventBytes ? null : shapes.read(payload);
+      if (event === null) return null;
+      recognised = payload;
+      // What stands in for an id is another matter.
+      return event.event_id === undefined ? null : eventOf(event, context);
+    },
+    read(payload, context) {
+      const value = parsed(payload);
+      const event = understood(value, context);
+      if (recognised !== payload && experienceEvents.isUsual(value)) shapes.learn(payload);
+      return event;
+    },
+  };
 }
 
 function parsed(payload: Uint8Array): unknown {
@@ -133,9 +158,12 @@ function parsed(payload: Uint8Array): unknown {
   return parseJsonObject(payload);
 }
 
-/** The one place where events are made. */
 function understood(value: unknown, context: EventContext): ExperienceEvent {
-  const event = experienceEvents.read(value);
+  return eventOf(experienceEvents.read(value), context);
+}
+
+/** The one place where events are made. */
+function eventOf(event: WireEvent, context: EventContext): ExperienceEvent {
   const { result, llm, policy, tool } = event;
   return {
     eventId: event.event_id ?? checkedId(context.defaultEventId, "Nats-Msg-Id"),

@@ -249,7 +249,14 @@ class World {
       onFatal: (error) => this.#faults.push(error),
     });
     replica.handle = (events, handBack) => affinity.handle(events, { handBack });
-    replica.isStored = (event) => extraction.isStored(event);
+    const { stored } = extraction;
+    // As the decoder does, which remembers those that are stored.
+    replica.isStored = (event) => {
+      if (stored.isLikeStored(event)) return true;
+      if (!stored.isStored(event)) return false;
+      stored.remember(event);
+      return true;
+    };
     replica.receive = affinity.receive;
   }
 

@@ -37,7 +37,10 @@ export interface Rule {
    * be false wherever `signature` is not null.
    */
   readonly passesOver: (glance: OkGlance) => boolean;
-  /** The signature if the event is evidence, else null. */
+  /**
+   * The signature if the event is evidence, else null. It depends on no id, no time, not on who reports or where it ran, and on
+   * durations only as `passesOver` does: events alike in all else have the same.
+   */
   readonly signature: (event: ExperienceEvent) => Signals | null;
   readonly wording: (slots: Slots) => Wording;
 }
