@@ -124,7 +124,7 @@ const attemptSchema = Type.Object({
   table: Type.String(),
   record_id: Type.String(),
   field: Type.String(),
-  outcome: Type.String({ description: "ok, failed or scope-violation" }),
+  outcome: Type.String({ description: "ok, failed, or that the grant does not reach so far" }),
 });
 export const auditReplySchema = Type.Object({
   attempts: Type.Array(attemptSchema, { description: "to decrypt a value, the newest first" }),
