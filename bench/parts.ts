@@ -7,6 +7,7 @@ import { hookPart } from "./hook.ts";
 import { ingestPart } from "./ingest.ts";
 import { memoryPart } from "./memory.ts";
 import { memoryRecallPart } from "./memory-recall.ts";
+import { missionsPart } from "./missions.ts";
 import { mixPart } from "./mix-rate.ts";
 import type { Part } from "./part.ts";
 import { recallPart } from "./recall.ts";
@@ -29,6 +30,7 @@ export const parts: readonly Part[] = [
   costsPart,
   recallPart,
   memoryRecallPart,
+  missionsPart,
   ingestPart,
   hookPart,
   historyPart,

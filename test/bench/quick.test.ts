@@ -35,6 +35,7 @@ it("the benchmark still runs, prints its table and writes its figures", {
   expect(features.delay.p99).toBeGreaterThan(0);
   expect([recall.nats.p99, recall.http.p99].every((ms) => ms > 0)).toBe(true);
   expect(figures["memory-recall"].recalls.answered).toBeGreaterThan(0);
+  expect(figures.missions).toMatchObject({ due: 20, held: { statements: expect.any(Number) } });
   expect(figures.console.pages.length).toBeGreaterThan(3);
   expect(figures.console.open.share).toBeGreaterThan(0);
   expect(figures.ingest.loads).toMatchObject([{ lost: 0 }, { lost: 0 }]);

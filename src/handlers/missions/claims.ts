@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
 import { epochMs } from "../../postgres/columns.ts";
-import { rowsOf } from "../../postgres/rows.ts";
+import { preparedRowsOf } from "../../postgres/rows.ts";
 import {
   agentClaims,
   agentSnapshots,
@@ -92,7 +92,7 @@ const running = (row: SQL) => sql`
 
 /** The database stays its opener's to close. */
 export function openClaims(database: Database): Claims {
-  const rows = rowsOf(database);
+  const rows = preparedRowsOf(database);
   return {
     async due(after, limit) {
       const [found] = await rows<{ missions: DueRow[]; agents: AgentRow[] }>(

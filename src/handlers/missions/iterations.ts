@@ -1,7 +1,7 @@
 import { and, desc, eq, lt, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
 import { epochMs, jsonOf } from "../../postgres/columns.ts";
-import { rowsOf } from "../../postgres/rows.ts";
+import { preparedRowsOf } from "../../postgres/rows.ts";
 import {
   agentTokens,
   missionClaims,
@@ -63,7 +63,7 @@ export interface Iterations {
 
 /** The database stays its opener's to close. */
 export function openIterations(database: Database): Iterations {
-  const rows = rowsOf(database);
+  const rows = preparedRowsOf(database);
   return {
     async commit(claim, iteration, change) {
       const [result] = await rows<{ written: number }>(committing(claim, iteration, change));

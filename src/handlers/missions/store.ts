@@ -1,7 +1,7 @@
 import { and, asc, eq, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
 import { columnNames, epochMs } from "../../postgres/columns.ts";
-import { rowsOf } from "../../postgres/rows.ts";
+import { preparedRowsOf } from "../../postgres/rows.ts";
 import { firstBy } from "../../runtime/grouping.ts";
 import { agentSnapshots, missionSnapshots, recordSnapshots } from "../../schema/tables.ts";
 import { type Change, isoTime, type RecordKey, recordKey } from "./change.ts";
@@ -59,7 +59,7 @@ function keyColumns(kind: Kind): SQL {
 
 /** The database stays its opener's to close. */
 export function openSnapshots(database: Database): Snapshots {
-  const rows = rowsOf(database);
+  const rows = preparedRowsOf(database);
 
   const perKind = async <T extends RecordKey, R>(
     items: readonly T[],
