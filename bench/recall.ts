@@ -1,19 +1,27 @@
 import { readFileSync } from "node:fs";
-import { Agent, request as httpRequest } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import postgres from "postgres";
+import { Pool } from "undici";
 import { endpointSubject } from "../src/subjects.ts";
 import type { Part } from "./part.ts";
+import { cpuSecondsOf, cpuSecondsOfProcess } from "./process-times.ts";
 import { type Rig, startContender, stopContender, until } from "./rig.ts";
 
-/** Of one way to ask. Times are from request to reply, ms. */
+/** Of one way to ask. Times are from the moment at which a request was due to its reply, ms. */
 export interface RecallTimes {
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
-  /** CPU time of the replica for each request, ms. */
+  /** CPU time for each request, ms: of the replica, and of what shares the machine with it. */
   readonly cpu: number;
+  readonly cpuOfOthers: {
+    readonly broker: number;
+    readonly database: number;
+    readonly client: number;
+  };
+  /** Requests without an answer; they count as the slowest. */
+  readonly failed: number;
   /** Share of the replies to runs that were on record. */
   readonly recorded: number;
 }
@@ -24,14 +32,16 @@ export interface RecallFigures {
   readonly seconds: number;
   readonly nats: RecallTimes;
   readonly http: RecallTimes;
-  /** Resident set of the replica at the end, MiB. */
-  readonly rssMiB: number;
+  /** Resident set of the replica, MiB: with all lessons before it is asked, after the one half, and at the end. */
+  readonly rssMiB: readonly [number, number, number];
   /** From the commit of a new lesson until each of two replicas has it, ms. */
   readonly newLesson: number;
 }
 
 const agents = 200;
-const tickMs = 5;
+const tickMs = 1;
+/** Until the code of the replica is compiled. */
+const warmUpSeconds = 5;
 
 /** A replica is asked at a steady rate, half of the time in a run, about 10,000 lessons of 200 agents. */
 export async function measureRecall(
@@ -48,22 +58,27 @@ export async function measureRecall(
   const child = start(port);
   const children = [child];
   const sql = postgres(rig.databaseUrl, { max: 1 });
+  const connections = poolTo(port);
   const overNats = (request: RecallRequest) => recall(rig, request);
-  const overHttp = (request: RecallRequest) => recallOverHttp(port, request);
+  const overHttp = (request: RecallRequest) => recallOverHttp(connections, request);
+  const warmUp = { ...options, seconds: Math.min(options.seconds, warmUpSeconds) };
   try {
     await until(() => answers(overNats));
     await insertLessons(sql, 0, options.lessons);
-    await until(async () => (await overHttp(about(agents - 1))).lessons.length > 0);
-    await ask(overNats, { ...options, seconds: 2 });
+    await until(async () => hasLessons(await overHttp(about(agents - 1))));
+    const before = residentMiB(child.pid);
+    await ask(overNats, warmUp);
     const nats = await cpuOf(child.pid, () => ask(overNats, options));
-    await ask(overHttp, { ...options, seconds: 2 });
+    const between = residentMiB(child.pid);
+    await ask(overHttp, warmUp);
     const http = await cpuOf(child.pid, () => ask(overHttp, options));
-    const rssMiB = residentMiB(child.pid);
+    const rssMiB = [before, between, residentMiB(child.pid)] as const;
     children.push(start(secondPort));
     await until(() => isReady(secondPort));
     const newLesson = await delayOfNewLesson(ports, sql);
     return { ...options, nats, http, rssMiB, newLesson };
   } finally {
+    await connections.close();
     await sql.end();
     await Promise.all(children.map(stopContender));
   }
@@ -90,22 +105,30 @@ function freePort(): Promise<number> {
   });
 }
 
-/** Adds how much CPU time a process took for each request meanwhile. */
+/** Adds how much CPU time each request took meanwhile. */
 async function cpuOf(
   pid: number | undefined,
-  work: () => Promise<Omit<RecallTimes, "cpu"> & { readonly requests: number }>,
+  work: () => Promise<Omit<RecallTimes, "cpu" | "cpuOfOthers"> & { readonly requests: number }>,
 ): Promise<RecallTimes> {
-  const before = cpuMs(pid);
+  const seconds = () => {
+    const { user, system } = process.cpuUsage();
+    return {
+      replica: cpuSecondsOfProcess(pid),
+      broker: cpuSecondsOf("nats-server"),
+      database: cpuSecondsOf("postgres"),
+      client: (user + system) / 1e6,
+    };
+  };
+  const before = seconds();
   const { requests, ...times } = await work();
-  return { ...times, cpu: (cpuMs(pid) - before) / requests };
-}
-
-/** User and system time so far; proc(5) counts it in hundredths of a second. */
-function cpuMs(pid: number | undefined): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) /, "")
-    .split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * 10;
+  const after = seconds();
+  const each = (of: keyof typeof before) => (1_000 * (after[of] - before[of])) / requests;
+  const cpuOfOthers = {
+    broker: each("broker"),
+    database: each("database"),
+    client: each("client"),
+  };
+  return { ...times, cpu: each("replica"), cpuOfOthers };
 }
 
 function residentMiB(pid: number | undefined): number {
@@ -113,42 +136,31 @@ function residentMiB(pid: number | undefined): number {
   return Math.round(Number(kib) / 1024);
 }
 
-interface Reply {
-  readonly lessons: readonly object[];
-  readonly recorded: boolean;
-}
+/** JSON; to parse each would cost the client more than to ask. */
+type Reply = string;
+
+const hasLessons = (reply: Reply) => !reply.includes('"lessons":[]');
+const isRecorded = (reply: Reply) => reply.includes('"recorded":true');
 
 async function recall(rig: Rig, request: RecallRequest): Promise<Reply> {
   const reply = await rig.nc.request(endpointSubject("lessons-recall"), JSON.stringify(request), {
     timeout: 5_000,
   });
-  return reply.json<Reply>();
+  return reply.string();
 }
 
-/** As a proxy before it has. */
-const connections = new Agent({ keepAlive: true, maxSockets: 64 });
+/** As many connections as a proxy before it has. */
+const poolTo = (port: number) => new Pool(`http://127.0.0.1:${port}`, { connections: 64 });
 
-function recallOverHttp(port: number, body: RecallRequest): Promise<Reply> {
-  const url = `http://127.0.0.1:${port}/api/v1/lessons/recall`;
-  return new Promise((resolve, reject) => {
-    const headers = { "Content-Type": "application/json" };
-    const request = httpRequest(
-      url,
-      { method: "POST", agent: connections, headers },
-      (response) => {
-        let text = "";
-        response.setEncoding("utf8");
-        response.on("data", (data) => {
-          text += data;
-        });
-        response.on("end", () =>
-          response.statusCode === 200 ? resolve(JSON.parse(text)) : reject(new Error(text)),
-        );
-      },
-    );
-    request.on("error", reject);
-    request.end(JSON.stringify(body));
+async function recallOverHttp(pool: Pool, request: RecallRequest): Promise<Reply> {
+  const { statusCode, body } = await pool.request({
+    ...{ method: "POST", path: "/api/v1/lessons/recall" },
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(request),
   });
+  const text = await body.text();
+  if (statusCode !== 200) throw new Error(text);
+  return text;
 }
 
 async function isReady(port: number): Promise<boolean> {
@@ -182,34 +194,45 @@ async function insertLessons(sql: postgres.Sql, from: number, count: number): Pr
     FROM generate_series(${from}::int, ${from + count - 1}::int) AS number`;
 }
 
+/**
+ * One request after the other is due at its moment, however long others take: what waits to be sent, here or there, waits as
+ * an agent would.
+ */
 async function ask(
   recallOne: (request: RecallRequest) => Promise<Reply>,
   { perSecond, seconds }: { readonly perSecond: number; readonly seconds: number },
 ) {
-  const times: number[] = [];
+  const requests = perSecond * seconds;
+  const times = new Float64Array(requests);
   let inRuns = 0;
   let recorded = 0;
-  const asked: Promise<void>[] = [];
+  let failed = 0;
+  let answered = 0;
   const startedAt = performance.now();
   const one = async (number: number) => {
     const run = number % 2 === 0 ? undefined : `run-${startedAt}-${Math.floor(number / 4)}`;
-    const sentAt = performance.now();
-    const reply = await recallOne(about(number % agents, run));
-    times.push(performance.now() - sentAt);
-    if (run === undefined) return;
-    inRuns++;
-    if (reply.recorded) recorded++;
+    if (run !== undefined) inRuns++;
+    try {
+      const reply = await recallOne(about(number % agents, run));
+      times[number] = performance.now() - startedAt - (number * 1_000) / perSecond;
+      if (run !== undefined && isRecorded(reply)) recorded++;
+    } catch {
+      // It is counted, and as the slowest.
+      failed++;
+      times[number] = Number.POSITIVE_INFINITY;
+    }
+    answered++;
   };
-  for (let sent = 0; sent < perSecond * seconds; ) {
-    const due = ((performance.now() - startedAt) * perSecond) / 1_000;
-    for (; sent < due; sent++) asked.push(one(sent));
+  for (let sent = 0; sent < requests; ) {
+    const due = Math.min(requests, ((performance.now() - startedAt) * perSecond) / 1_000);
+    for (; sent < due; sent++) void one(sent);
     await wait(tickMs);
   }
-  await Promise.all(asked);
-  times.sort((a, b) => a - b);
-  const at = (share: number) => times[Math.ceil(share * times.length) - 1] ?? Number.NaN;
+  await until(async () => answered === requests);
+  times.sort();
+  const at = (share: number) => times[Math.ceil(share * requests) - 1] ?? Number.NaN;
   const share = inRuns === 0 ? 1 : recorded / inRuns;
-  return { p50: at(0.5), p99: at(0.99), max: at(1), recorded: share, requests: times.length };
+  return { p50: at(0.5), p99: at(0.99), max: at(1), failed, recorded: share, requests };
 }
 
 async function delayOfNewLesson(ports: readonly number[], sql: postgres.Sql): Promise<number> {
@@ -220,12 +243,15 @@ async function delayOfNewLesson(ports: readonly number[], sql: postgres.Sql): Pr
       '{"tool": "pay", "error_class": "timeout"}', '{"threshold": 3, "window_seconds": 1800}', '{}')`;
   const committedAt = performance.now();
   const newcomer = { ...about(0), agent_id: "newcomer" };
-  const knows = async (port: number) => (await recallOverHttp(port, newcomer)).lessons.length > 0;
-  await Promise.all(ports.map((port) => until(() => knows(port))));
-  return performance.now() - committedAt;
+  const pools = ports.map(poolTo);
+  const knows = async (pool: Pool) => hasLessons(await recallOverHttp(pool, newcomer));
+  await Promise.all(pools.map((pool) => until(() => knows(pool))));
+  const delay = performance.now() - committedAt;
+  await Promise.all(pools.map((pool) => pool.close()));
+  return delay;
 }
 
-export const recallPromises = ({ nats, http, newLesson }: RecallFigures) => [
+export const recallPromises = ({ nats, http, newLesson, rssMiB }: RecallFigures) => [
   { promise: "recall over NATS: p99 <= 5 ms", limit: 5, measured: nats.p99, most: true },
   { promise: "recall over HTTP: p99 <= 8 ms", limit: 8, measured: http.p99, most: true },
   {
@@ -234,6 +260,7 @@ export const recallPromises = ({ nats, http, newLesson }: RecallFigures) => [
     measured: newLesson,
     most: true,
   },
+  { promise: "recall: memory <= 512 MiB", limit: 512, measured: rssMiB[2], most: true },
 ];
 
 export const recallPart: Part<RecallFigures> = {
@@ -245,7 +272,7 @@ export const recallPart: Part<RecallFigures> = {
   promises: recallPromises,
   report({ perSecond, lessons, rssMiB, newLesson, nats, http }) {
     return [
-      `Recall at ${perSecond} requests/s, ${lessons} lessons, ${rssMiB} MiB:`,
+      `Recall at ${perSecond} requests/s, ${lessons} lessons, ${rssMiB.join(" then ")} MiB:`,
       `  over NATS: ${timesIn(nats)}`,
       `  over HTTP: ${timesIn(http)}`,
       `  a new lesson on each of two replicas after ${newLesson.toFixed(0)} ms`,
@@ -253,8 +280,14 @@ export const recallPart: Part<RecallFigures> = {
   },
 };
 
-function timesIn({ p50, p99, max, cpu, recorded }: RecallTimes): string {
+function timesIn({ p50, p99, max, cpu, cpuOfOthers, failed, recorded }: RecallTimes): string {
   const [half, most, all] = [p50, p99, max].map((ms) => ms.toFixed(1));
+  const { broker, database, client } = cpuOfOthers;
+  const others = `broker ${broker.toFixed(2)}, PostgreSQL ${database.toFixed(2)}, client ${client.toFixed(2)}`;
   const onRecord = (100 * recorded).toFixed(1);
-  return `p50 ${half} ms, p99 ${most} ms, max ${all} ms; ${cpu.toFixed(2)} ms of CPU a request; ${onRecord} % of the answers to runs on record`;
+  return [
+    `p50 ${half} ms, p99 ${most} ms, max ${all} ms, ${failed} failed`,
+    `${cpu.toFixed(2)} ms of CPU a request (${others})`,
+    `${onRecord} % of the answers to runs on record`,
+  ].join("; ");
 }

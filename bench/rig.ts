@@ -28,7 +28,8 @@ export interface Rig {
 export async function startRig(log: (line: string) => void): Promise<Rig> {
   const dataDir = mkdtempSync(join(tmpdir(), "experience-bus-bench-"));
   const servers = await startServers({ dataDir, env: process.env, log });
-  const nc = await connect({ servers: servers.nats_url });
+  // A stack trace for each request would be the most of what a client costs.
+  const nc = await connect({ servers: servers.nats_url, noAsyncTraces: true });
   return {
     natsUrl: servers.nats_url,
     databaseUrl: servers.database_url,

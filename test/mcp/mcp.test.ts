@@ -1,3 +1,5 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { expect, onTestFinished, test } from "vitest";
@@ -6,7 +8,11 @@ import { startService } from "../../src/service.ts";
 import { readSettings } from "../../src/settings/index.ts";
 import { main } from "../cli/command.ts";
 import { lessonsConcern } from "../client/lessons-concern.ts";
+import { mcpInspector } from "../rig/outside.ts";
 import { openStack, recordingLog, type Stack } from "../rig/service.ts";
+
+const run = promisify(execFile);
+const inspector = await mcpInspector();
 
 /** What a client is connected through. */
 type Wire = ConstructorParameters<typeof Client>[1] & object;
@@ -112,6 +118,31 @@ test("a model recalls, reports and asks over standard input and output, for a te
   await useTools(client);
   expect(asked[0]).toMatchObject({ tenant_id: "acme", agent_id: "scout" });
 });
+
+test.skipIf(inspector === null).each(["http", "stdio"])(
+  "the inspector of the protocol finds nothing wrong over %s",
+  async (transport) => {
+    const { port, stack } = await startWithLesson();
+    const server =
+      transport === "http"
+        ? [`http://127.0.0.1:${port}/mcp`, "--transport", "http"]
+        : [process.execPath, main, "mcp"];
+    const header = ["--header", "Authorization: Bearer sesame"];
+    const inspect = async (...asked: string[]) => {
+      const what = transport === "http" ? [...asked, ...header] : asked;
+      const env = { ...process.env, NATS_URL: stack.broker.url };
+      const { stdout } = await run(process.execPath, [inspector ?? "", ...server, ...what], {
+        env,
+      });
+      return JSON.parse(stdout);
+    };
+    const { tools: listed } = await inspect("--method", "tools/list");
+    expect(listed.map(({ name }: { name: string }) => name).sort()).toEqual(tools);
+    const recall = ["--method", "tools/call", "--tool-name", "recall_lessons"];
+    const called = await inspect(...recall, "--tool-arg", "agent_id=scout");
+    expect(called.structuredContent.block).toBe("search failed in 3 runs");
+  },
+);
 
 test("without a token there are no tools, and the header names the tenant of a token for all", async () => {
   const { port, asked } = await startWithLesson();

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { access, mkdir, rename, rm } from "node:fs/promises";
+import { access, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { findOnPath, runCommand } from "../../src/embedded/command.ts";
 import { cachedBinary } from "../../src/embedded/nats-binary.ts";
@@ -61,6 +61,26 @@ export async function aiSdk7(): Promise<{ readonly main: string; readonly test: 
     await rename(made, folder);
   });
   return found === null ? null : { main: found, test: join(dist, "test", "index.js") };
+}
+
+/** The newest that runs on Node.js 20. */
+const inspector = "1.0.3";
+
+/** The command of the MCP inspector that needs no browser, installed with npm once. */
+export function mcpInspector(): Promise<string | null> {
+  const folder = join(dirname(cachedBinary(process.env, "mcp")), `mcp-inspector-${inspector}`);
+  const program = "node_modules/@modelcontextprotocol/inspector-cli/build/index.js";
+  return obtained("npm", "the MCP inspector", join(folder, program), async () => {
+    const made = `${folder}-${process.pid}`;
+    const install = ["install", "--silent", "--no-audit", "--no-fund", "--prefix", made];
+    await mkdir(made, { recursive: true });
+    const what = `@modelcontextprotocol/inspector-cli@${inspector}`;
+    await runCommand("npm", [...install, what], { timeoutMs: 120_000 });
+    // It looks for its version where it would be as a part of the whole inspector, with its pages.
+    const versions = join(made, "node_modules/@modelcontextprotocol/package.json");
+    await writeFile(versions, JSON.stringify({ name: "inspector", version: inspector }));
+    await rename(made, folder);
+  });
 }
 
 /**

@@ -80,7 +80,9 @@ export function judgeIdentifier(text: string, vocabulary: Vocabulary): Identifie
     .split(".")
     .map(wordsOf);
   if (parts.length > mostDottedParts) return null;
-  if (parts.flat().filter(({ length }) => length === 1).length > 1) return null;
+  if (parts.flat().filter(({ length }) => length === 1).length > 1 || spellsInNumbers(text))
+    return null;
+  if (characterCode.test(text)) return "odd";
   if (!errorEndings.has(parts.flat().at(-1) ?? "") && isOrderName(text, parts.flat(), vocabulary))
     return null;
   if (!parts.every((words) => isPlainName(words, vocabulary)))
@@ -117,10 +119,11 @@ const versionShape = /^(?:[a-z]?\d{1,8}[a-z]{0,2}|\d{1,3}x\d{1,3}b)$/i;
 export function safeName(text: string, vocabulary: Vocabulary): string | null {
   if (text.length > longest || !/^[A-Za-z0-9](?:[A-Za-z0-9_.:/-]*[A-Za-z0-9])?$/.test(text))
     return null;
-  if (text.includes("//")) return null;
+  if (text.includes("//") || hostAddress.test(text)) return null;
   const segments = text.split(/[_.:/-]+/).filter((one) => !/^\d{1,8}$/.test(one));
   const words = segments.flatMap((one) => (versionShape.test(one) ? [] : wordsOf(one)));
   if (segments.some((one) => isScrambled(one, vocabulary))) return null;
+  if (spellsInNumbers(text)) return null;
   if (words.length === 0) return segments.length <= 3 ? text : null;
   if (wellKnown.has(text) || vocabulary.isName(text)) return text;
   if (isOrderName(text, words, vocabulary)) return null;
@@ -165,6 +168,20 @@ function mayBeUnknown(word: string): boolean {
 const wellKnown = new Set(
   "LS ls KillShell exec_command save_memory recall_lessons explain_missing_lesson".split(" "),
 );
+
+/** `10.0.0.7`, where a name of a tool would lead somewhere. */
+const hostAddress = /(?:^|[^0-9.])\d{1,3}(?:\.\d{1,3}){3}(?![0-9.])/;
+/** More numbers than dates and versions together have: `claude-opus-4-1-20250805-v1:0`. */
+const mostNumbers = 5;
+/** `x64`, `u0041`, `0x64`: one character of a text. */
+const characterCode = /^(?:x|0x|u|u00)[0-9a-f]{2}$/i;
+
+/** Whether a text might be spelled here, a character a number. */
+function spellsInNumbers(text: string): boolean {
+  const parts = text.split(/[^A-Za-z0-9]+/);
+  const numbers = parts.filter((part) => /^[a-z]{0,2}\d+[a-z]{0,2}$/i.test(part));
+  return numbers.length > mostNumbers || parts.filter((one) => characterCode.test(one)).length > 1;
+}
 
 /** Letters and digits mixed otherwise than in versions and `name2`: what base64 and leet look like. */
 function isScrambled(segment: string, vocabulary: Vocabulary): boolean {

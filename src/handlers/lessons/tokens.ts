@@ -22,6 +22,8 @@ const errorName = /(?:Error|Exception|Warning|Exist|Found|Violation|Timeout)$/;
 
 /** So many identifiers that name something to do may pass. */
 const mostActs = 2;
+/** And so many numbers: with more of them a text could be spelled, a character a number. */
+const mostNumbers = 8;
 
 const quotes = /[’‘´`]/g;
 export function plainMarks(text: string): string {
@@ -35,6 +37,7 @@ export function plainMarks(text: string): string {
 export function tokensOf(text: string, vocabulary: Vocabulary): Token[] {
   const tokens: Token[] = [];
   let acts = 0;
+  let numbers = 0;
   let odd = 0;
   let gap = "";
   const add = (one: string, kind: Kind, word = "") => {
@@ -53,6 +56,7 @@ export function tokensOf(text: string, vocabulary: Vocabulary): Token[] {
     for (const { text: part, kind, word } of judged(core, before, vocabulary)) {
       if (kind === "act") add(part, ++acts > mostActs ? "withheld" : "name");
       else if (kind === "odd") add(part, ++odd > 1 ? "withheld" : "name");
+      else if (kind === "number") add(part, ++numbers > mostNumbers ? "withheld" : "number");
       else add(part, kind, word);
     }
     for (const one of core === "" ? before + after : after) if (mark.test(one)) add(one, "mark");

@@ -5,6 +5,7 @@ import type { KnownLesson } from "../../../src/handlers/lessons/lesson.ts";
 import { orderNames, statements } from "./disguised-orders.ts";
 import { payloads } from "./payloads.ts";
 import { facts, lesson } from "./samples.ts";
+import { spelled } from "./unusual-payloads.ts";
 
 const blockFor = (given: Partial<KnownLesson>) => blockOf(linesOf([lesson(given)], facts));
 const linesFor = (given: Partial<KnownLesson>) => linesOf([lesson(given)], facts).join("\n");
@@ -19,6 +20,9 @@ const places: Record<string, (text: string) => Partial<KnownLesson>> = {
   profile: (text) => ({ signals: { error_class: "timeout", profile: text } }),
   task: (text) => ({ taskType: text }),
   agent: (text) => ({ agentId: text }),
+  "what was called in between": (text) => ({
+    recovery: { runsFailed: 3, runsSeen: 9, runsRecovered: 2, between: { [text]: 2 } },
+  }),
   tenant: (text) => ({ tenantId: text }),
   "stored text": (text) => ({ trigger: text, action: text, avoid: text }),
 };
@@ -97,6 +101,27 @@ test("nor does an order in the shape of a name, wherever a name stands", () => {
     ),
   );
   expect(named).toEqual([]);
+});
+
+test("an order that is spelled a character a number is not legible", () => {
+  const numbersIn = (text: string) => text.match(/(?<![A-Za-z])(?:0?x|u00)?[0-9a-f]*\d[0-9a-f]*/gi);
+  for (const text of spelled) {
+    for (const at of Object.values(places)) {
+      // Those of the sentence itself, and what a version or a date may have.
+      expect(numbersIn(linesFor(at(text)))?.length ?? 0).toBeLessThan(16);
+      expect(linesFor(at(text))).not.toContain(text);
+    }
+  }
+});
+
+test("a name that is an address is not named, one with a version is", () => {
+  const nameOf = (tool: string) => linesFor({ signals: { error_class: "timeout", tool } });
+  for (const tool of ["10.0.0.7:8443/install", "10.0.0.7", "search_10.0.0.7"]) {
+    expect(nameOf(tool)).toContain("a tool failed");
+  }
+  for (const tool of ["claude-opus-4-1-20250805-v1:0", "gpt-4o-mini-2024-07-18", "search_v2"]) {
+    expect(nameOf(tool)).toContain(`${tool} failed`);
+  }
 });
 
 test("an order that is spelled over provider, model and profile is not put together", () => {

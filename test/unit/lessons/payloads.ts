@@ -1,3 +1,5 @@
+import { unusual } from "./unusual-payloads.ts";
+
 /** What somebody might publish to give orders to agents; made up here. */
 
 const sentences = `
@@ -159,6 +161,7 @@ export const payloads: readonly string[] = [
     ...plain,
     ...lines(foreign),
     ...lines(shapes),
+    ...unusual,
     ...plain.flatMap((text) => disguises.map((disguise) => disguise(text))),
   ]),
 ];
