@@ -32,6 +32,8 @@ export interface HeardMembers extends Members {
 
 /** One that says nothing while so many beats of this replica come back to it counts as gone. */
 const silentBeats = 5;
+/** A beat may take so many turns to come back, where there is much to read. */
+const beatsUnderWay = 2;
 /** Its next one may have crossed the request; the one after has not. */
 const beatsAfterRequest = 2;
 
@@ -83,8 +85,8 @@ export function createMembers(options: {
   function tick(number: number): void {
     const isNew = number > cameBack;
     cameBack = Math.max(cameBack, number);
-    // After a reconnection several come back at once, and nobody else was to be heard meanwhile.
-    if (!isNew || number < said) return;
+    // After a reconnection many come back at once, and no other replica could be heard meanwhile.
+    if (!isNew || number < said - beatsUnderWay) return;
     now += 1;
     const silent = [...others].filter(([, { heardAt }]) => now - heardAt > silentBeats);
     for (const [instance] of silent) lose(instance);

@@ -59,6 +59,18 @@ test("while nothing comes back to a replica, it takes nobody else for gone", asy
   expect(await lost()).toBe(false);
 });
 
+test("what comes back only after the next turn counts, too", () => {
+  const { members, hear, say } = open();
+  hear("c");
+  let underWay = say();
+  for (let i = 0; i < 6; i++) {
+    const next = say();
+    members.heard(underWay);
+    underWay = next;
+  }
+  expect(members.current()).toEqual(["b"]);
+});
+
 test("what is said between two turns makes nobody else look silent", () => {
   const { members, hear, say } = open();
   hear("c");
