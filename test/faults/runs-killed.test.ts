@@ -355,7 +355,7 @@ const runSteps = {
   },
   position: {
     name: "position moved",
-    matches: ({ about }) => about.includes("INSERT INTO stream_positions"),
+    matches: ({ about }) => about.includes('INSERT INTO "stream_positions"'),
   },
 } as const satisfies Record<string, Step>;
 
