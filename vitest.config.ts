@@ -4,18 +4,23 @@ const shared = { environment: "node", retry: 0, testTimeout: 30_000, hookTimeout
 /** On two cores: these tests wait for servers and processes more than they compute. */
 const manyWaiting = { maxWorkers: 3, sequence: { groupOrder: 0 } } as const;
 const faults = { testTimeout: 600_000 } as const;
-/** Fault stories that measure how long something takes, or how much is done meanwhile. */
-const timed = [
-  "clean-stop",
-  "cluster",
-  "features-outage",
-  "features-poison",
-  "outages",
-  "poison",
-  "recall-outage",
-  "rolling-restart",
-  "run-readers",
-  "scaling",
+/** These have one story at a time and measure no times: two of them leave each other enough of two cores. */
+const lone = [
+  "bucket-made-anew",
+  "counts-killed",
+  "effects",
+  "features-broker-killed",
+  "features-mutants",
+  "features-postgres-restarted",
+  "missions-killed",
+  "mutants",
+  "older-version",
+  "owners-come-and-go",
+  "recall-killed",
+  "replay-killed",
+  "review-killed",
+  "run-streams",
+  "windows-killed",
 ].map((name) => `test/faults/${name}.test.ts`);
 
 export default defineConfig({
@@ -45,9 +50,7 @@ export default defineConfig({
           ...shared,
           ...faults,
           name: "faults",
-          include: ["test/faults/**/*.test.ts"],
-          exclude: timed,
-          // Mostly they wait for what is away to come back.
+          include: lone,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
@@ -56,9 +59,10 @@ export default defineConfig({
         test: {
           ...shared,
           ...faults,
-          name: "times",
-          include: timed,
-          // After the others and one by one: more would starve what they measure.
+          name: "crowds",
+          include: ["test/faults/**/*.test.ts"],
+          exclude: lone,
+          // They measure times, or have several stories at once: more would starve them.
           fileParallelism: false,
           sequence: { groupOrder: 2 },
         },
