@@ -1,3 +1,4 @@
+import { eventually } from "../rig/eventually.ts";
 import { figures, get } from "../rig/service.ts";
 import type { ProxiedReplica } from "./supervisor.ts";
 
@@ -10,6 +11,16 @@ export async function handedBy(replicas: readonly ProxiedReplica[]) {
       0,
     );
   return { handedOn: sum("handed_on"), handedBack: sum("handed_back") };
+}
+
+/** Until each of them knows all others: from then on events are handed on. */
+export async function untilAllKnown(replicas: readonly ProxiedReplica[]): Promise<void> {
+  const known = async (replica: ProxiedReplica) =>
+    (await figuresOf(replica))["affinity_members"] ?? 0;
+  await eventually(
+    async () => (await Promise.all(replicas.map(known))).every((some) => some >= replicas.length),
+    45_000,
+  );
 }
 
 /** Every sample of `/metrics` of a replica that serves. */

@@ -11,6 +11,8 @@ import type { ProxiedReplica } from "./supervisor.ts";
 export interface Fault {
   readonly name: string;
   readonly failpoint?: FailpointOptions;
+  /** Called before anything is published. */
+  readonly begin?: (stack: Stack) => Promise<void>;
   /** Called when half of the events are published and some are learned from, while more come. */
   readonly inject?: (stack: Stack) => Promise<void>;
   /** What must have happened for the story to show anything, counted when all is quiet. */
@@ -93,6 +95,7 @@ async function play(
   const quiet = async () => {
     await untilQuiet(broker, quietLimitMs).catch((error) => problems.push(String(error)));
   };
+  await fault.begin?.(stack);
   let duplicates = await publishAll(broker, first);
   await eventually(async () => (await settledMessages(broker)) > 0, quietLimitMs);
   let overAt = performance.now();
