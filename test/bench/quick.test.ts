@@ -9,7 +9,7 @@ const folder = mkdtempSync(join(tmpdir(), "experience-bus-bench-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 it("the benchmark still runs, prints its table and writes its figures", {
-  timeout: 300_000,
+  timeout: 600_000,
 }, async () => {
   const out = join(folder, "figures.json");
   const args = ["--import", "tsx", "bench/main.ts", "--quick", "--out", out];
