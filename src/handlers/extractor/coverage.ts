@@ -100,7 +100,8 @@ const makingUp = { quietMs: 10_000, apartMs: 60_000, meanwhileMs: 5 * 60_000 };
 /**
  * Whether to handle again what the record promises: a replica of a version that has other documents was given events, too,
  * and last wrote evidence at `olderWroteAt`; what it added is not in ours. Quiet, it is likely to be gone. What it was given
- * after it last wrote was settled for it, which it says once a window: hence the second time, one window later.
+ * after it last wrote was settled for it, which it says once a window: hence the second time, one window later. What was read
+ * otherwise does not count: that was what the durable consumer of then had been given.
  */
 export function isOwed(
   coverage: Coverage,
@@ -113,8 +114,8 @@ export function isOwed(
   if (from === noCoverage.from) return false;
   const quietMs = Math.min(makingUp.quietMs, windowMs / 4);
   const quiet = [windowMs, quietMs].find((ms) => now >= olderWroteAt + ms);
-  const readAt = Math.max(at, madeUpAt ?? 0);
-  if (readAt >= olderWroteAt + (quiet ?? 0)) return false;
-  if (quiet === undefined) return now >= readAt + makingUp.meanwhileMs;
-  return madeUpAt === undefined || now >= madeUpAt + Math.min(makingUp.apartMs, windowMs / 2);
+  if (quiet === undefined) return now >= Math.max(at, madeUpAt ?? 0) + makingUp.meanwhileMs;
+  if (madeUpAt === undefined) return true;
+  if (madeUpAt >= olderWroteAt + quiet) return false;
+  return now >= madeUpAt + Math.min(makingUp.apartMs, windowMs / 2);
 }

@@ -40,17 +40,24 @@ export function openHistory(options: {
 }): History {
   const { js, jsm, stream, durable, subject, decode, attempts, maxDeliver, log } = options;
 
-  async function replay(from: number, handle: Handle, careful: boolean): Promise<number> {
+  async function replay(
+    from: number,
+    handle: Handle,
+    careful: boolean,
+    formerSince = Number.POSITIVE_INFINITY,
+  ): Promise<number> {
     const { state, created } = await jsm.streams.info(stream);
-    const { delivered } = await jsm.consumers.info(stream, durable);
+    const info = await jsm.consumers.info(stream, durable);
+    const isYoung = Date.parse(info.created) > formerSince;
+    const upTo = isYoung ? state.last_seq : info.delivered.stream_seq;
     const whole = state.messages === 0 || Date.parse(state.first_ts) >= from;
     const reach = whole ? Number.NEGATIVE_INFINITY : from;
-    if (delivered.stream_seq < state.first_seq) return reach;
+    if (upTo < state.first_seq) return reach;
 
-    const consumer = await openReader(whole ? null : from, state, delivered.stream_seq);
+    const consumer = await openReader(whole ? null : from, state, upTo);
     log.info({ stream, from: whole ? "the beginning" : new Date(from) }, "reading events again");
     const handOver = careful ? handOverCarefully : handOverTogether;
-    const events = await readThrough(consumer, created, delivered.stream_seq, (messages) =>
+    const events = await readThrough(consumer, created, upTo, (messages) =>
       handOver(messages, handle),
     );
     log.info({ stream, events }, "events read again");
@@ -146,7 +153,7 @@ export function openHistory(options: {
     }
   }
 
-  return { replay: (from, handle, careful) => nats(() => replay(from, handle, careful)) };
+  return { replay: (...args) => nats(() => replay(...args)) };
 }
 
 /** A message as one reading of the stream finds it. */

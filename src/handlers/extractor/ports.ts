@@ -24,12 +24,14 @@ export interface History {
    * Hands over, in batches and in stream order, the events stored at or after `from` (epoch ms) that
    * some replica has been given so far. Invalid messages are left out. Resolves to the time from
    * which on all were handed over: `from`, or -Infinity when that is the whole stream. With `careful`
-   * a message that kills the process is found out, and left out in the end.
+   * a message that kills the process is found out, and left out in the end. Where the durable consumer was made later
+   * than `formerSince` (epoch ms; default: whenever), one before it may have been given anything, so all is handed over.
    */
   replay(
     from: number,
     handle: (events: readonly ExperienceEvent[]) => Promise<void>,
     careful: boolean,
+    formerSince?: number,
   ): Promise<number>;
 }
 

@@ -126,9 +126,17 @@ export function createRebuild(
       if (!record?.value.life) return results;
       if (!isOwed(record.value, olderWroteAt, startedAt, settings)) return results;
       const { from, at, life } = record.value;
-      const read = await readAgain(record, from ?? 0, true, async (again) => {
-        results.push(await handle(again));
-      });
+      // Once a message came again from a consumer that was made anew, an older version has nothing more to write of it.
+      const formerSince = startedAt - settings.ttlMs;
+      const read = await readAgain(
+        record,
+        from ?? 0,
+        true,
+        async (again) => {
+          results.push(await handle(again));
+        },
+        formerSince,
+      );
       if (read !== null) await note(record, { from, at, life, madeUpAt: startedAt });
       return results;
     },
@@ -140,6 +148,7 @@ export function createRebuild(
     from: number,
     careful: boolean,
     handle: (events: readonly ExperienceEvent[]) => Promise<void>,
+    formerSince?: number,
   ): Promise<number | null> {
     if (!(await mayRead(record))) return null;
     let toldAt = now();
@@ -152,6 +161,7 @@ export function createRebuild(
         await tell();
       },
       careful,
+      formerSince,
     );
   }
 

@@ -181,6 +181,7 @@ export class ModelStream {
   #delivered = 0;
   /** Which consumer it is: one more each time that it was deleted and made anew. */
   consumer = 0;
+  #consumerMadeAt = Number.NEGATIVE_INFINITY;
   readonly #events: readonly ExperienceEvent[];
   readonly #clock: Clock;
 
@@ -221,6 +222,7 @@ export class ModelStream {
   /** The durable was deleted and made anew: it delivers everything again, and knows of no ack. */
   reset(): void {
     this.consumer++;
+    this.#consumerMadeAt = this.#clock.now;
     this.acked.clear();
     this.#again = [];
     this.#delivered = 0;
@@ -241,8 +243,12 @@ export class ModelStream {
   /** Read again in twos, so that much can happen in between. */
   history(call: Call): History {
     return {
-      replay: async (from, handle) => {
-        const given = await call(() => this.#events.slice(0, this.#delivered));
+      replay: async (from, handle, _, formerSince = Number.POSITIVE_INFINITY) => {
+        const given = await call(() =>
+          this.#consumerMadeAt > formerSince
+            ? this.#events.filter(({ storedAt }) => storedAt <= this.#clock.now)
+            : this.#events.slice(0, this.#delivered),
+        );
         const first = this.#events[0];
         const wanted = given.filter(({ storedAt }) => storedAt >= from);
         for (let i = 0; i < wanted.length; i += 2) {
