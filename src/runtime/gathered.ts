@@ -1,4 +1,5 @@
 import { isRefusal } from "../errors.ts";
+import { handleByHalves } from "./halving.ts";
 
 export interface GatheredOptions {
   /** Batches under way at the same time. */
@@ -25,22 +26,27 @@ export function gathered<T, R>(
   const waiting: Waiting<T, R>[] = [];
   let underWay = 0;
 
+  /** Rejects with a refusal alone: what else happens concerns no other batch. */
   async function settle(batch: readonly Waiting<T, R>[]): Promise<void> {
     try {
       const results = await handle(batch.map(({ item }) => item));
       for (const [i, { resolve }] of batch.entries()) resolve(results[i] as R);
     } catch (error) {
-      if (isRefusal(error) && batch.length > 1) {
-        const middle = Math.ceil(batch.length / 2);
-        await settle(batch.slice(0, middle));
-        await settle(batch.slice(middle));
-      } else for (const { reject } of batch) reject(error);
+      if (isRefusal(error)) throw error;
+      for (const { reject } of batch) reject(error);
     }
   }
 
+  const settleByHalves = (batch: readonly Waiting<T, R>[]) =>
+    handleByHalves(batch, {
+      handle: settle,
+      canRefuse: () => true,
+      refusedAlone: ({ reject }, error) => reject(error),
+    });
+
   async function work(): Promise<void> {
     underWay += 1;
-    while (waiting.length > 0) await settle(waiting.splice(0, mostTogether));
+    while (waiting.length > 0) await settleByHalves(waiting.splice(0, mostTogether));
     underWay -= 1;
   }
 

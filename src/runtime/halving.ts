@@ -10,7 +10,7 @@ export async function handleByHalves<T>(
   steps: {
     readonly handle: (items: readonly T[]) => Promise<void>;
     readonly canRefuse: (items: readonly T[]) => boolean;
-    readonly refusedAlone: (item: T) => Promise<void>;
+    readonly refusedAlone: (item: T, error: Error) => void | Promise<void>;
     readonly onHalved?: (error: Error, items: number) => void;
   },
 ): Promise<void> {
@@ -20,7 +20,7 @@ export async function handleByHalves<T>(
     return await steps.handle(items);
   } catch (error) {
     if (!isRefusal(error) || !steps.canRefuse(items)) throw error;
-    if (items.length === 1) return await steps.refusedAlone(first);
+    if (items.length === 1) return await steps.refusedAlone(first, error);
     steps.onHalved?.(error, items.length);
   }
   const middle = Math.ceil(items.length / 2);

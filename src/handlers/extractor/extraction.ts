@@ -1,6 +1,7 @@
-import { BusError, isRefusal } from "../../errors.ts";
+import { BusError } from "../../errors.ts";
 import { absent, changeDocument } from "../../kv/change.ts";
 import type { Versioned } from "../../kv/document-store.ts";
+import { handleByHalves } from "../../runtime/halving.ts";
 import type { Isolated } from "../../runtime/isolated.ts";
 import { type Batch, type Group, groupEvents, type Outcome } from "./batch.ts";
 import { type CoverageSettings, isExpired } from "./coverage.ts";
@@ -136,43 +137,14 @@ export function createExtraction(
       judged.length > 0,
       async (again, since) => {
         remember(again);
-        return storeWhatIsTaken(await addEvidenceOf(group(again), since));
+        const judgedBefore = await addEvidenceOf(group(again), since);
+        return whatIsTaken(judgedBefore, async (some) => [await storeDue(some)]);
       },
       isolated,
     );
     // What a rebuild has stored meanwhile is not stored, and counted, a second time.
     const effects = await storeDue(rebuilt.length === 0 ? judged : judged.map(judgedAgain));
     return { outcomes, effects: [...rebuilt.flat(), effects] };
-  }
-
-  /**
-   * Of events that are read again. A lesson that PostgreSQL refuses is the fault of its own events and
-   * shows where they are consumed; it must not make dead letters of the events of this batch.
-   */
-  async function storeWhatIsTaken(judged: readonly Judged[]): Promise<Effects[]> {
-    try {
-      return [await storeDue(judged)];
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      if (judged.length === 1) return [];
-      const halves = [judged.slice(0, judged.length / 2), judged.slice(judged.length / 2)];
-      const stored: Effects[] = [];
-      for (const half of halves) stored.push(...(await storeWhatIsTaken(half)));
-      return stored;
-    }
-  }
-
-  /** As `handle`, but for events that PostgreSQL refuses the lessons of: that shows where they are consumed. */
-  async function handleWhatIsTaken(events: readonly ExperienceEvent[]): Promise<Effects[]> {
-    try {
-      return [...(await handle(events)).effects];
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      const half = Math.ceil(events.length / 2);
-      if (half === events.length) return [];
-      const [first, second] = [events.slice(0, half), events.slice(half)];
-      return [...(await handleWhatIsTaken(first)), ...(await handleWhatIsTaken(second))];
-    }
   }
 
   function judgedAgain(one: Judged): Judged {
@@ -292,7 +264,7 @@ export function createExtraction(
     async makeUp(olderWroteAt, signal) {
       const results = await rebuild.makeUp(olderWroteAt, (events) => {
         if (signal.aborted) throw new BusError("unavailable", "stopping");
-        return handleWhatIsTaken(events);
+        return whatIsTaken(events, async (some) => (await handle(some)).effects);
       });
       return results.flat();
     },
@@ -347,4 +319,23 @@ async function settledAll<T>(promises: readonly Promise<T>[]): Promise<T[]> {
     if (result.status === "rejected") throw result.reason;
     return result.value;
   });
+}
+
+/**
+ * The effects of what PostgreSQL does not refuse, where events are read again: a refused lesson is the fault of its own
+ * events and shows where they are consumed; it must not make dead letters of the events beside them.
+ */
+async function whatIsTaken<T>(
+  items: readonly T[],
+  work: (some: readonly T[]) => Promise<readonly Effects[]>,
+): Promise<Effects[]> {
+  const effects: Effects[] = [];
+  await handleByHalves(items, {
+    async handle(some) {
+      effects.push(...(await work(some)));
+    },
+    canRefuse: () => true,
+    refusedAlone: () => undefined,
+  });
+  return effects;
 }
