@@ -1,7 +1,7 @@
 import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import { BusError } from "../errors.ts";
+import { withTimeout } from "../runtime/timeout.ts";
 import { isBrokenConnection, isStartupRefused, translate } from "./errors.ts";
-import { rejectsAfter } from "./limit.ts";
 import { type Held, openPools } from "./pools.ts";
 
 /** What this folder says, pino's way: fields, then the sentence. */
@@ -108,7 +108,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       return await held.pool.run(work);
     };
     try {
-      const result = await rejectsAfter(deadlineMs, () => late, attempt());
+      const result = await withTimeout(attempt(), deadlineMs, () => late);
       done(seconds(), null);
       return result;
     } catch (error) {

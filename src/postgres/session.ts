@@ -1,8 +1,8 @@
 import type postgres from "postgres";
 import { BusError } from "../errors.ts";
+import { withTimeout } from "../runtime/timeout.ts";
 import { type ConnectorOptions, connectorFor, type Verdict } from "./connector.ts";
 import { openClient } from "./driver.ts";
-import { rejectsAfter } from "./limit.ts";
 import type { Address, DatabaseTarget, SessionAttributes } from "./target.ts";
 
 /**
@@ -104,13 +104,10 @@ export async function stateOf(
   const session = openSession(one, { connectMs: limitMs });
   try {
     const late = () => new BusError("unavailable", "it does not answer in time");
-    const [row] = await rejectsAfter(
-      limitMs,
-      late,
-      session.client.unsafe<HostState[]>(`
-        SELECT pg_is_in_recovery() AS "isStandby",
-          current_setting('transaction_read_only') = 'on' AS "isReadOnly"`),
-    );
+    const asked = session.client.unsafe<HostState[]>(`
+      SELECT pg_is_in_recovery() AS "isStandby",
+        current_setting('transaction_read_only') = 'on' AS "isReadOnly"`);
+    const [row] = await withTimeout(asked, limitMs, late);
     return row ?? { isStandby: false, isReadOnly: false };
   } finally {
     session.cut();
