@@ -6,27 +6,29 @@ export const maxBodyBytes = 4 * 1_024 * 1_024;
 /** Slower than this is no client that anybody waits for. */
 const bodyMs = 10_000;
 
-/** As `readStream`, whatever the request says about its length. */
+/** As `readStream`, of a request as browsers' interfaces have it. */
 export async function readBody(
   request: Request,
   most = maxBodyBytes,
   limitMs = bodyMs,
 ): Promise<Uint8Array> {
-  if (Number(request.headers.get("Content-Length") ?? 0) > most) throw tooLarge(most);
-  if (request.body === null) return new Uint8Array();
-  return await readStream(Readable.fromWeb(request.body as ReadableStream), most, limitMs);
+  const { headers, body } = request;
+  const stream = body === null ? Readable.from([]) : Readable.fromWeb(body as ReadableStream);
+  return await readStream(stream, headers.get("Content-Length"), most, limitMs);
 }
 
 /**
- * All that comes. Rejects with `too_large` as soon as there is more than `most` bytes, with `request_timeout` when it has not
- * come in time, and with `bad_request` where it breaks off.
+ * All that comes. Rejects with `too_large` as soon as there is more than `most` bytes, or where `declared`, its
+ * Content-Length, says so; with `request_timeout` when it has not come in time, and with `bad_request` where it breaks off.
  */
-export function readStream(
+export async function readStream(
   stream: Readable,
+  declared: string | null | undefined,
   most = maxBodyBytes,
   limitMs = bodyMs,
 ): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
+  if (Number(declared ?? 0) > most) throw tooLarge(most);
+  return await new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = [];
     let bytes = 0;
     const stop = () => {
@@ -61,5 +63,5 @@ export function readStream(
   });
 }
 
-export const tooLarge = (most: number) =>
+const tooLarge = (most: number) =>
   new BusError("too_large", `the body has more than ${most} bytes`);

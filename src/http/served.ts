@@ -15,7 +15,7 @@ import {
   type ServedEndpoint,
 } from "./api.ts";
 import type { App, Here, HttpSources, On, Served } from "./app.ts";
-import { maxBodyBytes as mostBytes, readStream, tooLarge } from "./body.ts";
+import { readStream } from "./body.ts";
 import { serveMcp } from "./mcp.ts";
 import { headerOf } from "./observe.ts";
 import { openApi } from "./openapi.ts";
@@ -89,13 +89,8 @@ function requestFrom(c: Here, caller: Caller, most?: number): ApiRequest {
     requestId: c.get("requestId"),
     url: c.req.url,
     header: (name) => headerOf(c, name),
-    body: () => bodyOf(c, most),
+    body: () => readStream(c.env.incoming, headerOf(c, "content-length"), most),
   };
-}
-
-async function bodyOf(c: Here, most = mostBytes): Promise<Uint8Array> {
-  if (Number(headerOf(c, "content-length") ?? 0) > most) throw tooLarge(most);
-  return await readStream(c.env.incoming, most);
 }
 
 function addApi(serving: Serving): void {
