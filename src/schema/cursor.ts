@@ -26,6 +26,8 @@ export const momentInPlace = Type.Refine(
 /** Places in a list, as text that means nothing to clients. */
 export interface Cursor<T extends readonly unknown[]> {
   at(...place: T): string;
+  /** Where the list goes on behind a page; null where there is no more. */
+  behind<Row>(page: readonly Row[], isMore: boolean, place: (last: Row) => T): string | null;
   /** Throws `bad_request` for what is no cursor of a reply of ours. */
   placeOf(cursor: string): T;
 }
@@ -33,8 +35,14 @@ export interface Cursor<T extends readonly unknown[]> {
 /** `place`: by what the list is ordered. Whatever fits it reaches PostgreSQL, so it has to be as narrow as the columns. */
 export function cursorOf<S extends TSchema[]>(place: TTuple<S>): Cursor<Static<TTuple<S>>> {
   const compiled = Compile(place);
+  const at = (...values: Static<TTuple<S>>) =>
+    Buffer.from(JSON.stringify(values)).toString("base64url");
   return {
-    at: (...values) => Buffer.from(JSON.stringify(values)).toString("base64url"),
+    at,
+    behind(page, isMore, placeOf) {
+      const last = page.at(-1);
+      return isMore && last !== undefined ? at(...placeOf(last)) : null;
+    },
     placeOf(cursor) {
       const value = parsed(Buffer.from(cursor, "base64url").toString());
       if (compiled.Check(value)) return value;

@@ -36,7 +36,6 @@ export function effectEndpoints(options: {
       store.watermark(),
     ]);
     const page = found.slice(0, limit);
-    const last = found.length > limit ? page.at(-1) : undefined;
     return {
       effects: page.map(wireEffect),
       checks: checks.map(({ check, logE, broken, lessons }) => ({
@@ -45,7 +44,7 @@ export function effectEndpoints(options: {
       counted_until:
         watermark === null ? null : new Date(watermark - horizonSeconds * 1_000).toISOString(),
       horizon_seconds: horizonSeconds,
-      cursor: last === undefined ? null : place.at(last.lessonKey),
+      cursor: place.behind(page, found.length > limit, ({ lessonKey }) => [lessonKey]),
     };
   }
 

@@ -241,12 +241,8 @@ function writing({ ledger, reader, refresh }: LessonEndpoints): ConcernPart["end
       throw new BusError("bad_request", "until: is for silence, pin and expire");
     }
     const { tenant_id: tenantId, lesson_key: lessonKey } = await lessonOf(reader, request);
-    await ledger.decide(
-      { tenantId, lessonKey },
-      {
-        ...{ action, until, by, reason: maskSecrets(reason) },
-      },
-    );
+    const decision = { action, until, by, reason: maskSecrets(reason) };
+    await ledger.decide({ tenantId, lessonKey }, decision);
     // Whoever asks this replica next is answered by it already.
     await refresh();
     return { lesson_key: lessonKey, action };

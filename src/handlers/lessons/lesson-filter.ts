@@ -32,11 +32,15 @@ export function conditionsOf({ tenant, agent, task, type, scope, text, since }: 
   ];
 }
 
-/** An index each finds a part of the trigger and the beginning of a key; no digit of a key comes after g, in any collation. */
+/** Keys that begin with these digits, by the index of keys: no digit of a key comes after g, in any collation. */
+export function keyBegins(digits: string): SQL {
+  const { lessonKey } = agentLessons;
+  return sql`(${lessonKey} >= ${digits} AND ${lessonKey} < ${`${digits}g`})`;
+}
+
+/** An index each finds a part of the trigger and the beginning of a key. */
 function says(text: string): SQL | undefined {
-  const { trigger, lessonKey } = agentLessons;
-  const found = ilike(trigger, `%${text.replaceAll(/[\\%_]/g, "\\$&")}%`);
+  const found = ilike(agentLessons.trigger, `%${text.replaceAll(/[\\%_]/g, "\\$&")}%`);
   const key = text.toLowerCase();
-  if (!/^[0-9a-f]{1,64}$/.test(key)) return found;
-  return or(found, sql`(${lessonKey} >= ${key} AND ${lessonKey} < ${`${key}g`})`);
+  return /^[0-9a-f]{1,64}$/.test(key) ? or(found, keyBegins(key)) : found;
 }

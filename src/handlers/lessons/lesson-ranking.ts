@@ -28,12 +28,14 @@ export async function listByRuns(
   const place = cursor === null ? null : rankedPlace.placeOf(cursor);
   const rows = await rowsOf(database)<Ranked>(ranking(filter, place, limit + 1));
   const page = rows.slice(0, limit);
-  const last = page.at(-1);
-  const isMore = rows.length > limit && last !== undefined;
   return {
     lessons: page.map(({ lesson }) => toLessonRow(lesson)),
     ...(withFigures && { figures: await figuresOf(database, page) }),
-    cursor: isMore ? rankedPlace.at(last.runs, last.learned, last.lesson.lesson_key) : null,
+    cursor: rankedPlace.behind(page, rows.length > limit, (last) => [
+      last.runs,
+      last.learned,
+      last.lesson.lesson_key,
+    ]),
   };
 }
 

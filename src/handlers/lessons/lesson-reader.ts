@@ -6,7 +6,7 @@ import { cursorOf } from "../../schema/cursor.ts";
 import { agentLessons, lessonSightings } from "../../schema/tables.ts";
 import type { LessonRow, SightingEvidence } from "../extractor/lesson.ts";
 import { toLessonRow } from "../extractor/store.ts";
-import { conditionsOf, type LessonFilter } from "./lesson-filter.ts";
+import { conditionsOf, keyBegins, type LessonFilter } from "./lesson-filter.ts";
 import { listByRuns } from "./lesson-ranking.ts";
 
 /** How big one lesson is, in all windows that were counted. */
@@ -90,11 +90,9 @@ export function openLessonReader(database: Database): LessonReader {
           .limit(limit + 1),
       );
       const page = rows.slice(0, limit).map(({ lesson }) => lesson);
-      const last = page.at(-1);
-      const isMore = rows.length > limit && last !== undefined;
       return {
         lessons: page.map(toLessonRow),
-        cursor: isMore ? newestPlace.at(last.ts, last.lesson_id) : null,
+        cursor: newestPlace.behind(page, rows.length > limit, (last) => [last.ts, last.lesson_id]),
       };
     },
 
@@ -105,11 +103,7 @@ export function openLessonReader(database: Database): LessonReader {
         const wanted = "a lesson_id, or a lesson_key or at least its first 8 characters";
         throw new BusError("bad_request", `expected ${wanted}`);
       }
-      // No digit of a key comes after g, in any collation.
-      const named =
-        id === null
-          ? sql`${agentLessons.lessonKey} >= ${text} AND ${agentLessons.lessonKey} < ${`${text}g`}`
-          : eq(agentLessons.lessonId, id);
+      const named = id === null ? keyBegins(text) : eq(agentLessons.lessonId, id);
       const rows = await database.run(async ({ db }) =>
         db
           .select({ lesson: sql<LessonRow>`to_jsonb(${agentLessons})` })

@@ -113,10 +113,9 @@ function reading({ memory, recall }: MemoryEndpoints): ConcernPart["endpoints"] 
     const { limit = 100, cursor } = request;
     const [after] = cursor === undefined ? [null] : entryPlace.placeOf(cursor);
     const entries = await memory.list(filterOf(request), after, limit);
-    const last = entries.length === limit ? entries.at(-1) : undefined;
     return {
       entries: entries.map((entry) => wireMemory(entry, Date.now())),
-      cursor: last === undefined ? null : entryPlace.at(last.entryId),
+      cursor: entryPlace.behind(entries, entries.length === limit, ({ entryId }) => [entryId]),
     };
   }
 
@@ -133,10 +132,9 @@ function reading({ memory, recall }: MemoryEndpoints): ConcernPart["endpoints"] 
     const filter = { tenantId, ...(entryId !== undefined && { entryId }) };
     const [before] = cursor === undefined ? [null] : promotionPlace.placeOf(cursor);
     const found = await memory.audit(filter, before, limit);
-    const last = found.length === limit ? found.at(-1) : undefined;
     return {
       promotions: found.map(wirePromotion),
-      cursor: last === undefined ? null : promotionPlace.at(last.promotionId),
+      cursor: promotionPlace.behind(found, found.length === limit, (last) => [last.promotionId]),
     };
   }
 

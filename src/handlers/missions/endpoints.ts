@@ -110,10 +110,9 @@ function ofMissions({
         const { limit = 100, cursor } = request;
         const [before] = cursor === undefined ? [null] : iterationPlace.placeOf(cursor);
         const found = await iterations.list(keyOf(request), before, limit);
-        const last = found.length === limit ? found.at(-1) : undefined;
         return {
           iterations: found.map(wireIteration),
-          cursor: last === undefined ? null : iterationPlace.at(last.due),
+          cursor: iterationPlace.behind(found, found.length === limit, ({ due }) => [due]),
         };
       },
     }),
@@ -125,12 +124,11 @@ function ofMissions({
         const { limit = 100, cursor } = request;
         const [before] = cursor === undefined ? [null] : attemptPlace.placeOf(cursor);
         const found = await overview.attempts(keyOf(request), before, limit);
-        const last = found.length === limit ? found.at(-1) : undefined;
         return {
           attempts: found.map(({ id: _, iterationId, recordId, ...rest }) => ({
             ...{ iteration_id: iterationId, record_id: recordId, ...rest },
           })),
-          cursor: last === undefined ? null : attemptPlace.at(last.id),
+          cursor: attemptPlace.behind(found, found.length === limit, ({ id }) => [id]),
         };
       },
     }),
@@ -156,8 +154,8 @@ async function page(
   const filter = { tenantId, ...(userId !== undefined && { userId }) };
   const after = cursor === undefined ? null : recordPlace.placeOf(cursor);
   const found = await snapshots.list(table, filter, after, limit);
-  const last = found.length === limit ? found.at(-1) : undefined;
-  return { found, cursor: last === undefined ? null : recordPlace.at(last.userId, last.recordId) };
+  const isMore = found.length === limit;
+  return { found, cursor: recordPlace.behind(found, isMore, (one) => [one.userId, one.recordId]) };
 }
 
 function keyOf({

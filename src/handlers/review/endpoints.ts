@@ -58,10 +58,9 @@ export function reviewEndpoints(reviews: Reviews): ConcernPart["endpoints"] {
       ...(tenantId !== undefined && { tenantId }),
     };
     const found = await reviews.list(filter, before, limit);
-    const last = found.length === limit ? found.at(-1) : undefined;
     return {
       entries: found.map(wireEntry),
-      cursor: last === undefined ? null : place.at(last.updatedAt),
+      cursor: place.behind(found, found.length === limit, ({ updatedAt }) => [updatedAt]),
     };
   }
 

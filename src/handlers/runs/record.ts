@@ -132,8 +132,8 @@ export function runs(options: RunsOptions): ConcernPart {
     const until = timeFrom("until", request.until);
     const filter = { tenantId: tenant_id, agentId: agent_id, status, since, until };
     const found = await store.list(filter, cursor === undefined ? null : placeFrom(cursor), limit);
-    const last = found.length === limit ? found.at(-1) : undefined;
-    const next = last ? place.at(last.startedAt, last.runId) : null;
+    const isMore = found.length === limit;
+    const next = place.behind(found, isMore, ({ startedAt, runId }) => [startedAt, runId]);
     return { runs: found.map(wireRun), cursor: next };
   }
 
