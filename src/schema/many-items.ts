@@ -28,11 +28,19 @@ export function manyItems<S extends TSchema>(
     request: Type.Union([item, Type.Array(item, { maxItems: max })]),
     decode(payload) {
       if (payload.length === 0) throw new BusError("bad_request", "the request is empty");
-      const values = parseJsonItems(payload);
-      if (values.length <= max) return values;
-      throw new BusError("too_large", `${values.length} ${noun} in a request, at most ${max}`);
+      return itemsIn(payload, { max, noun });
     },
   };
+}
+
+/** One item in JSON, or an array of at most `max`. Throws `bad_request` for what is no JSON, `too_large` for more. */
+export function itemsIn(
+  payload: Uint8Array,
+  { max, noun }: { readonly max: number; readonly noun: string },
+): readonly unknown[] {
+  const values = parseJsonItems(payload);
+  if (values.length <= max) return values;
+  throw new BusError("too_large", `${values.length} ${noun} in a request, at most ${max}`);
 }
 
 /** The item as JSON. Throws a refusal for what PostgreSQL cannot hold, and for more than `maxBytes`. */

@@ -1,6 +1,7 @@
 import { BusError } from "../../errors.ts";
 import type { HttpRoute, RouteRequest } from "../../http/route.ts";
-import { inspectJson, parseJsonItems } from "../../schema/json.ts";
+import { inspectJson } from "../../schema/json.ts";
+import { itemsIn } from "../../schema/many-items.ts";
 import { runProtocolNames, runProtocolOf } from "./dialects/agent-runs.ts";
 import { isFields } from "./dialects/fields.ts";
 import { ignored, type Mapped } from "./mapped.ts";
@@ -33,10 +34,7 @@ function mappedIn({ params, url }: RouteRequest, body: Uint8Array): Mapped[] {
   if (protocol === undefined) {
     throw new BusError("not_found", `runs are known of ${runProtocolNames.join(", ")}`);
   }
-  const items = parseJsonItems(body);
-  if (items.length > mostEvents) {
-    throw new BusError("too_large", `${items.length} events in a request, at most ${mostEvents}`);
-  }
+  const items = itemsIn(body, { max: mostEvents, noun: "events" });
   const runId = url.searchParams.get("run_id") || undefined;
   const agentId = url.searchParams.get("agent_id") || undefined;
   const receivedAt = Date.now();
