@@ -1,6 +1,6 @@
 import type { GetReply } from "../../handlers/lessons/wire.ts";
 import type { Action, PageRequest } from "../page.ts";
-import { Confirm, Field, Form } from "../parts/form.tsx";
+import { Confirm, Field, Form, WhoAnswers } from "../parts/form.tsx";
 
 /** What a person decides about a lesson: each with a form that asks who answers for it, and why. */
 
@@ -68,13 +68,7 @@ export function Curation({ request, lesson }: { request: PageRequest; lesson: Ge
           <Confirm label={`${offer.label} …`} id={`decide-${offer.action}`}>
             <Form request={request} action="curate" fields={{ action: offer.action }}>
               <p>{offer.means}</p>
-              <Field
-                label="Who answers for it"
-                name="by"
-                value={request.signedInAs}
-                maxLength={128}
-                required
-              />
+              <WhoAnswers request={request} name="by" />
               <Field label="Reason" name="reason" maxLength={2_000} required />
               {offer.untilLabel && (
                 <Field

@@ -1,7 +1,7 @@
 import { BusError } from "../../errors.ts";
 import type { AuditReply, ListReply, RemoveReply, WireMemory } from "../../handlers/memory/wire.ts";
 import type { Page, PageRequest } from "../page.ts";
-import { Choice, Confirm, Field, Filters, Form } from "../parts/form.tsx";
+import { Choice, Confirm, Field, Filters, Form, WhoAnswers } from "../parts/form.tsx";
 import { Badge, Empty, Pager, Table } from "../parts/list.tsx";
 import { Text } from "../parts/text.tsx";
 import { Time } from "../parts/time.tsx";
@@ -177,13 +177,7 @@ function Decide({ request, entry }: { request: PageRequest; entry: WireMemory })
             value="world"
             choices={{ project: "a project", world: "the world" }}
           />
-          <Field
-            label="Who answers for it"
-            name="reviewer"
-            value={request.signedInAs}
-            maxLength={128}
-            required
-          />
+          <WhoAnswers request={request} name="reviewer" />
           <button class="button primary" type="submit">
             Promote
           </button>

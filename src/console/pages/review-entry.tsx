@@ -1,7 +1,7 @@
 import { needsReviewer, type Stage, stages } from "../../handlers/review/stages.ts";
 import type { GetReply } from "../../handlers/review/wire.ts";
 import type { Action, Page, PageRequest } from "../page.ts";
-import { Confirm, Field, Form } from "../parts/form.tsx";
+import { Confirm, Field, Form, WhoAnswers } from "../parts/form.tsx";
 import { Badge, Facts, Table } from "../parts/list.tsx";
 import { Text } from "../parts/text.tsx";
 import { Time } from "../parts/time.tsx";
@@ -150,13 +150,7 @@ function Steps({ request, entry }: { request: PageRequest; entry: GetReply }) {
             The entry is gone, and its steps stay on record. A lesson that was merged stays, too:
             silence it if it must not be told.
           </p>
-          <Field
-            label="Who answers for it"
-            name="by"
-            value={request.signedInAs}
-            maxLength={128}
-            required
-          />
+          <WhoAnswers request={request} name="by" />
           <Field label="Reason" name="reason" maxLength={2_000} required />
           <button type="submit" class="button primary">
             Remove
@@ -206,15 +200,7 @@ function StepFields(options: { request: PageRequest; entry: GetReply; to: Stage 
           />
         </>
       )}
-      {needsReviewer(to) && (
-        <Field
-          label="Who answers for it"
-          name="reviewer"
-          value={request.signedInAs}
-          maxLength={128}
-          required
-        />
-      )}
+      {needsReviewer(to) && <WhoAnswers request={request} name="reviewer" />}
     </>
   );
 }

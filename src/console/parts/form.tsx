@@ -60,6 +60,16 @@ export function Field(options: {
   );
 }
 
+/** Whose name a decision is on record under. */
+export function WhoAnswers(options: {
+  readonly request: Pick<PageRequest, "signedInAs">;
+  readonly name: "by" | "reviewer";
+}) {
+  const { request, name } = options;
+  const rest = { name, value: request.signedInAs, maxLength: 128, required: true };
+  return <Field label="Who answers for it" {...rest} />;
+}
+
 export function Choice(options: {
   readonly label: string;
   readonly name: string;
