@@ -4,7 +4,7 @@ import { preparedRows, rowsOf } from "../../postgres/rows.ts";
 import { experienceAgentCounts, experienceAgents, experienceCounts } from "../../schema/tables.ts";
 import type { Tally } from "./fold.ts";
 import type { Range } from "./steps.ts";
-import { latencyPlaces, list } from "./store.ts";
+import { type CountTable, latencyPlaces, list } from "./store.ts";
 
 export interface CountFilter {
   readonly tenantId: string;
@@ -83,7 +83,6 @@ export function openCountReader(database: Database): CountReader {
 }
 
 const outcomes = ["ok", "error", "silent", "cancelled", "slow"] as const;
-type CountTable = typeof experienceCounts | typeof experienceAgentCounts;
 
 /** `latency` of many rows, class by class. */
 const latencySums = ({ latency }: CountTable) =>

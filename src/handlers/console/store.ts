@@ -2,7 +2,7 @@ import { type Placeholder, type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 import type { Database } from "../../postgres/client.ts";
 import { columnNames } from "../../postgres/columns.ts";
-import { preparedRows } from "../../postgres/rows.ts";
+import { preparedRows, rowsOf } from "../../postgres/rows.ts";
 import {
   experienceAgentCounts,
   experienceAgents,
@@ -17,6 +17,8 @@ const rebuilding = -1;
 /** So many rows are removed at once. */
 const removedAtOnce = 20_000;
 const longDeadlineMs = 60_000;
+
+export type CountTable = typeof experienceCounts | typeof experienceAgentCounts;
 
 export interface CountStore {
   /**
@@ -41,6 +43,13 @@ export interface CountStore {
 /** The database stays its opener's to close. Every method rejects as `Database.run` does. */
 export function openCountStore(database: Database): CountStore {
   const add = preparedRows<{ moved: boolean }>(database, adding());
+  const rows = rowsOf(database, { deadlineMs: longDeadlineMs });
+
+  /** Some at a time, until less than that was there to remove. */
+  async function removeAll(of: CountTable, stepSeconds: number, days: number): Promise<void> {
+    while ((await rows(someBefore(of, stepSeconds, days))).length === removedAtOnce);
+  }
+
   return {
     ...positions(database),
     async add(name, { from, upTo }, { rows, agentRows, agents }) {
@@ -55,13 +64,9 @@ export function openCountStore(database: Database): CountStore {
       return answer?.moved === true;
     },
 
-    async removeBefore(stepSeconds, days) {
-      await allOf(() => removeSomeBefore(database, stepSeconds, days));
-    },
-
-    async removeAgentStepsBefore(stepSeconds, days) {
-      await allOf(() => removeSomeOfAgents(database, stepSeconds, days));
-    },
+    removeBefore: (stepSeconds, days) => removeAll(experienceCounts, stepSeconds, days),
+    removeAgentStepsBefore: (stepSeconds, days) =>
+      removeAll(experienceAgentCounts, stepSeconds, days),
 
     async removeAgentsBefore(days) {
       await database.run(
@@ -105,7 +110,7 @@ function adding(): SQL {
 
 /** Adds each given row to the one of its key. `keys`: columns, and what of a given row is in them. */
 function addingTo(
-  of: typeof experienceCounts | typeof experienceAgentCounts,
+  of: CountTable,
   given: Placeholder,
   keys: readonly (readonly [PgColumn, SQL])[],
 ): SQL {
@@ -148,33 +153,12 @@ export const latencyPlaces = Array.from({ length: latencyClasses }, (_, i) => sq
 
 export const list = (parts: readonly SQL[]) => sql.join([...parts], sql`, `);
 
-/** Again, until less than `removedAtOnce` was there to remove. */
-async function allOf(removeSome: () => Promise<number>): Promise<void> {
-  while ((await removeSome()) === removedAtOnce);
-}
-
-async function removeSomeBefore(database: Database, stepSeconds: number, days: number) {
-  const rows = await database.run(
-    async ({ sql }) => sql`
-      DELETE FROM experience_counts WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM experience_counts WHERE step_seconds = ${stepSeconds}::int
-        AND starts_at < now() - ${days}::float8 * interval '1 day' LIMIT ${removedAtOnce}))
-      RETURNING 1`,
-    { deadlineMs: longDeadlineMs },
-  );
-  return rows.length;
-}
-
-async function removeSomeOfAgents(database: Database, stepSeconds: number, days: number) {
-  const rows = await database.run(
-    async ({ sql }) => sql`
-      DELETE FROM experience_agent_counts WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM experience_agent_counts WHERE step_seconds = ${stepSeconds}::int
-        AND starts_at < now() - ${days}::float8 * interval '1 day' LIMIT ${removedAtOnce}))
-      RETURNING 1`,
-    { deadlineMs: longDeadlineMs },
-  );
-  return rows.length;
+function someBefore(of: CountTable, stepSeconds: number, days: number): SQL {
+  return sql`
+    DELETE FROM ${of} WHERE ctid = ANY (ARRAY(
+      SELECT ctid FROM ${of} WHERE ${of.stepSeconds} = ${stepSeconds}::int
+      AND ${of.startsAt} < now() - ${days}::float8 * interval '1 day' LIMIT ${removedAtOnce}))
+    RETURNING 1`;
 }
 
 /**
