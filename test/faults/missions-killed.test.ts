@@ -9,12 +9,13 @@ import { groupBy } from "../../src/runtime/grouping.ts";
 import { changeSubject } from "../../src/subjects.ts";
 import type { Broker } from "../rig/broker.ts";
 import { eventually, lasting } from "../rig/eventually.ts";
-import { type Replica, startReplica } from "../rig/replica.ts";
+import { startReplica } from "../rig/replica.ts";
 import { openStack, type Stack } from "../rig/service.ts";
 import { type Build, copyBuild } from "./build.ts";
 import { storedMessages } from "./comparison.ts";
 import { type Random, randomFrom, shuffled } from "./events.ts";
 import { type Publication, publishAll } from "./publications.ts";
+import { startReplaced } from "./replaced.ts";
 import { startUnreliablePlanner } from "./unreliable-planner.ts";
 
 /** 10 is the size that was promised: 20,000 changes of 500 records, 1,000 missions of 50 agents, 30 kills. */
@@ -90,7 +91,6 @@ function missionRecords(): Publication[] {
   return [...agents, ...missions];
 }
 
-/** As many replicas as there are to be, each killed one replaced. */
 function startFleet(stack: Stack) {
   const env = stack.env({
     ...{ EXPERIENCE_CONCERNS: "missions", MISSION_PLANNER: "nats:planner" },
@@ -98,23 +98,7 @@ function startFleet(stack: Stack) {
     ...{ MISSION_PLANNER_TIMEOUT_SECONDS: String(plannerTimeoutSeconds) },
     ...{ MISSION_PARALLEL: "16", EXPERIENCE_ACK_WAIT_SECONDS: "3" },
   });
-  const start = () => startReplica(env, build.main);
-  const replicas: Replica[] = Array.from({ length: sizes.replicas }, start);
-  return {
-    replicas,
-    async kill(index: number) {
-      const old = replicas[index] as Replica;
-      old.kill("SIGKILL");
-      await old.exited;
-      const next = start();
-      replicas[index] = next;
-      await next.ready();
-    },
-    async remove() {
-      for (const one of replicas) one.kill("SIGKILL");
-      await Promise.all(replicas.map(({ exited }) => exited));
-    },
-  };
+  return startReplaced(sizes.replicas, () => startReplica(env, build.main));
 }
 
 /** Everything that is in the stream, as the definition reads it. */

@@ -6,6 +6,7 @@ import { openStack, type Stack } from "../rig/service.ts";
 import { type Answer, ask } from "../rig/traffic.ts";
 import { type Build, copyBuild } from "./build.ts";
 import { type Random, randomFrom } from "./events.ts";
+import { startReplaced } from "./replaced.ts";
 
 /** 10 is the size that was promised: 2,000 entries, 10,000 steps, four replicas. */
 const size = Number(process.env["REVIEW_FAULT_SIZE"] ?? "1");
@@ -24,33 +25,19 @@ afterAll(() => build.remove());
 const path = ["feedback", "case_draft", "skill_draft", "reviewed", "merged"] as const;
 const skill_draft = { id: "s", title: "T", when: "asked", do: "look", avoid: "guess" };
 
-/** The first replica has a clock of its own and lives on; of the others each killed one is replaced. */
+/** The first replica has a clock of its own and lives on. */
 function startFleet(stack: Stack, clock: OwnClock) {
   const env = stack.env({ EXPERIENCE_CONCERNS: "review" });
-  const start = (own: Readonly<Record<string, string>> = {}) =>
-    startReplica({ ...env, ...own }, build.main);
-  const replicas: Replica[] = Array.from({ length: sizes.replicas }, (_, i) =>
-    start(i === 0 ? clock.env : {}),
+  const fleet = startReplaced(sizes.replicas, (index) =>
+    startReplica({ ...env, ...(index === 0 ? clock.env : {}) }, build.main),
   );
   return {
-    ready: () => Promise.all(replicas.map((one) => one.ready())),
-    async kill(index: number) {
-      const old = replicas[index] as Replica;
-      old.kill("SIGKILL");
-      await old.exited;
-      const next = start();
-      replicas[index] = next;
-      await next.ready();
-    },
+    ...fleet,
     /** Of the clock that was set back, as the log of its replica has it when that stops; epoch ms. */
     async lastTime() {
-      const first = replicas[0] as Replica;
+      const first = fleet.replicas[0] as Replica;
       await first.stop();
       return Date.parse(String(first.log.at(-1)?.["time"]));
-    },
-    async remove() {
-      for (const one of replicas) one.kill("SIGKILL");
-      await Promise.all(replicas.map(({ exited }) => exited));
     },
   };
 }
