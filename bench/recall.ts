@@ -32,6 +32,8 @@ export interface RecallFigures {
   readonly seconds: number;
   readonly nats: RecallTimes;
   readonly http: RecallTimes;
+  /** Of a responder that does nothing, asked at the same rate: less is not to be had on this machine at that moment. */
+  readonly floor: { readonly nats: RecallTimes; readonly http: RecallTimes };
   /** Resident set of the replica, MiB: with all lessons before it is asked, after the one half, and at the end. */
   readonly rssMiB: readonly [number, number, number];
   /** From the commit of a new lesson until each of two replicas has it, ms. */
@@ -48,13 +50,13 @@ export async function measureRecall(
   rig: Rig,
   options: { readonly lessons: number; readonly perSecond: number; readonly seconds: number },
 ): Promise<RecallFigures> {
-  const ports = [await freePort(), await freePort()];
+  const ports = [await freePort(), await freePort(), await freePort()];
   const start = (port: number) =>
     startContender("../dist/main.js", {
       ...{ NATS_URL: rig.natsUrl, LEARNER_DATABASE_URL: rig.databaseUrl, HTTP_PORT: String(port) },
       ...{ EXPERIENCE_CONCERNS: "lessons", EXPERIENCE_HTTP_OPEN: "true" },
     });
-  const [port = 0, secondPort = 0] = ports;
+  const [port = 0, secondPort = 0, echoPort = 0] = ports;
   const child = start(port);
   const children = [child];
   const sql = postgres(rig.databaseUrl, { max: 1 });
@@ -72,15 +74,39 @@ export async function measureRecall(
     const between = residentMiB(child.pid);
     await ask(overHttp, warmUp);
     const http = await cpuOf(child.pid, () => ask(overHttp, options));
+    const floor = await measureFloor(rig, echoPort, options);
     const rssMiB = [before, between, residentMiB(child.pid)] as const;
     children.push(start(secondPort));
     await until(() => isReady(secondPort));
-    const newLesson = await delayOfNewLesson(ports, sql);
-    return { ...options, nats, http, rssMiB, newLesson };
+    const newLesson = await delayOfNewLesson([port, secondPort], sql);
+    return { ...options, nats, http, floor, rssMiB, newLesson };
   } finally {
     await connections.close();
     await sql.end();
     await Promise.all(children.map(stopContender));
+  }
+}
+
+async function measureFloor(
+  rig: Rig,
+  port: number,
+  options: { readonly perSecond: number; readonly seconds: number },
+): Promise<RecallFigures["floor"]> {
+  const env = { NATS_URL: rig.natsUrl, HTTP_PORT: String(port) };
+  const child = startContender("./contenders/echo.ts", env);
+  const connections = poolTo(port);
+  const overNats = (request: RecallRequest) => recall(rig, request, "bench.echo");
+  const overHttp = (request: RecallRequest) => recallOverHttp(connections, request);
+  const warmUp = { ...options, seconds: Math.min(options.seconds, warmUpSeconds) };
+  try {
+    await until(() => answers(overHttp));
+    await ask(overNats, warmUp);
+    const nats = await cpuOf(child.pid, () => ask(overNats, options));
+    await ask(overHttp, warmUp);
+    return { nats, http: await cpuOf(child.pid, () => ask(overHttp, options)) };
+  } finally {
+    await connections.close();
+    await stopContender(child);
   }
 }
 
@@ -142,10 +168,12 @@ type Reply = string;
 const hasLessons = (reply: Reply) => !reply.includes('"lessons":[]');
 const isRecorded = (reply: Reply) => reply.includes('"recorded":true');
 
-async function recall(rig: Rig, request: RecallRequest): Promise<Reply> {
-  const reply = await rig.nc.request(endpointSubject("lessons-recall"), JSON.stringify(request), {
-    timeout: 5_000,
-  });
+async function recall(
+  rig: Rig,
+  request: RecallRequest,
+  subject = endpointSubject("lessons-recall"),
+): Promise<Reply> {
+  const reply = await rig.nc.request(subject, JSON.stringify(request), { timeout: 5_000 });
   return reply.string();
 }
 
@@ -270,11 +298,13 @@ export const recallPart: Part<RecallFigures> = {
     return measureRecall(rig, { lessons, perSecond, seconds });
   },
   promises: recallPromises,
-  report({ perSecond, lessons, rssMiB, newLesson, nats, http }) {
+  report({ perSecond, lessons, rssMiB, newLesson, nats, http, floor }) {
     return [
       `Recall at ${perSecond} requests/s, ${lessons} lessons, ${rssMiB.join(" then ")} MiB:`,
       `  over NATS: ${timesIn(nats)}`,
       `  over HTTP: ${timesIn(http)}`,
+      `  a responder that does nothing, over NATS: ${timesIn(floor.nats)}`,
+      `  a responder that does nothing, over HTTP: ${timesIn(floor.http)}`,
       `  a new lesson on each of two replicas after ${newLesson.toFixed(0)} ms`,
     ];
   },
