@@ -1,4 +1,3 @@
-import type { Static } from "typebox";
 import type { experienceEventSchema } from "../handlers/extractor/wire.ts";
 import type {
   outcomeSchema,
@@ -7,6 +6,7 @@ import type {
   recallSchema,
 } from "../handlers/lessons/wire.ts";
 import type { storedEventSchema } from "../handlers/runs/wire.ts";
+import type { Static } from "../schema/typebox.ts";
 
 /** What happened to an agent; `agent_id` and `result` are what makes it worth something. */
 export type ExperienceEvent = Static<typeof experienceEventSchema>;

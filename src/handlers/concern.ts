@@ -1,4 +1,3 @@
-import type { TProperties } from "typebox";
 import type { HttpRoute } from "../http/route.ts";
 import type { Logger } from "../log.ts";
 import type { DesiredState, JetStreamBuilder } from "../nats/desired-state.ts";
@@ -11,6 +10,7 @@ import type { Endpoint } from "../runtime/endpoint.ts";
 import type { Upkeep } from "../runtime/maintenance.ts";
 import type { MetricFactory, Metrics } from "../runtime/metrics.ts";
 import type { Tracing } from "../runtime/tracing.ts";
+import type { TProperties } from "../schema/typebox.ts";
 import type { BaseSettings } from "../settings/base.ts";
 import type { Reader } from "../settings/environment.ts";
 import type { DeadLetterArchive } from "./deadletters/archive.ts";

@@ -1,5 +1,5 @@
-import type { Static, TSchema } from "typebox";
 import { decoderOf, strictDecoderOf } from "../schema/request.ts";
+import type { Static, TSchema } from "../schema/typebox.ts";
 import type { EndpointHandler } from "./concern.ts";
 
 type Answering<S extends TSchema, Reply> = Omit<

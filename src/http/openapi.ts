@@ -1,6 +1,6 @@
-import type { TSchema } from "typebox";
 import { errorStatus } from "../errors.ts";
 import type { Schemas } from "../runtime/catalogue.ts";
+import type { TSchema } from "../schema/typebox.ts";
 import { version } from "../version.ts";
 import { apiPath, type ServedEndpoint } from "./api.ts";
 

@@ -1,5 +1,5 @@
-import type { TSchema } from "typebox";
 import { BusError } from "../errors.ts";
+import type { TSchema } from "../schema/typebox.ts";
 
 type Shape = { readonly type?: string; readonly properties?: Readonly<Record<string, Shape>> };
 

@@ -1,12 +1,11 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { Type } from "typebox";
-import { Compile } from "typebox/compile";
 import { BusError, messageOf } from "../errors.ts";
 import { type Right, rights } from "../handlers/declared-endpoint.ts";
 import type { Logger } from "../log.ts";
 import { firstProblem } from "../schema/event-context.ts";
+import { Compile, Type } from "../schema/typebox.ts";
 import type { Caller } from "./route.ts";
 
 export interface KnownToken extends Caller {

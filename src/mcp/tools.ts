@@ -1,6 +1,6 @@
 import { type CallToolResult, fromJsonSchema, McpServer } from "@modelcontextprotocol/server";
-import { type Static, type TObject, type TSchema, Type } from "typebox";
 import { BusError, isOutage, messageOf } from "../errors.ts";
+import { type Static, type TObject, type TSchema, Type } from "../schema/typebox.ts";
 import { version } from "../version.ts";
 
 /** Asks an endpoint by its name. Rejects with a `BusError` where it refuses or does not answer. */

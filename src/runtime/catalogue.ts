@@ -1,9 +1,9 @@
 import type { ServiceInfo } from "@nats-io/services";
 import { Empty, type NatsConnection } from "@nats-io/transport-node";
-import type { TSchema } from "typebox";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { isUnanswered } from "../nats/unanswered.ts";
+import type { TSchema } from "../schema/typebox.ts";
 import { infoSubject } from "../subjects.ts";
 
 export interface Schemas {

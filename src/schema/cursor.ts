@@ -1,8 +1,7 @@
-import { type Static, type TSchema, type TTuple, Type } from "typebox";
-import { Compile } from "typebox/compile";
 import { BusError } from "../errors.ts";
 import { nullable } from "./request.ts";
 import { latestTime } from "./timestamp.ts";
+import { Compile, type Static, type TSchema, type TTuple, Type } from "./typebox.ts";
 
 /** Of a request for a list. */
 export const cursorSchema = Type.Optional(

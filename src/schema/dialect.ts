@@ -1,7 +1,6 @@
-import { type Static, type TSchema, Type } from "typebox";
-import { Compile } from "typebox/compile";
 import { BusError } from "../errors.ts";
 import { firstProblem } from "./event-context.ts";
+import { Compile, type Static, type TSchema, Type } from "./typebox.ts";
 
 /**
  * How producers write what a schema means. Python and Go write `null` for what is not there, Go the empty text,

@@ -1,4 +1,4 @@
-import type { TSchema } from "typebox";
+import type { TSchema } from "./typebox.ts";
 
 /** What may differ between texts of one shape. */
 export interface Slot {

@@ -1,5 +1,5 @@
-import type { TSchema } from "typebox";
 import { endOfNumber, endOfText, latin1, type Part, type Slot, shapeIn } from "./json-shape.ts";
+import type { TSchema } from "./typebox.ts";
 
 /**
  * Reads JSON texts that differ from an earlier one in nothing but texts and numbers, without parsing them: most messages of one

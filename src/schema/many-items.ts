@@ -1,6 +1,6 @@
-import { type TArray, type TSchema, type TUnion, Type } from "typebox";
 import { BusError, isRefusal } from "../errors.ts";
 import { inspectJson, parseJsonItems } from "./json.ts";
+import { type TArray, type TSchema, type TUnion, Type } from "./typebox.ts";
 
 /** Why one of many was not taken, and which. */
 export interface InvalidItem {

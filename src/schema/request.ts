@@ -1,10 +1,10 @@
-import { type Static, type TSchema, Type } from "typebox";
 import { BusError } from "../errors.ts";
 import { type Problem, readerOf } from "./dialect.ts";
 import { firstProblem } from "./event-context.ts";
 import { parseJsonObject } from "./json.ts";
 import { cleanText, requireCleanText } from "./plain-text.ts";
 import { expectedTime, readTime, unset } from "./timestamp.ts";
+import { type Static, type TSchema, Type } from "./typebox.ts";
 
 export const tenantSchema = Type.Optional(
   Type.String({ minLength: 1, maxLength: 128, description: "default: default" }),

@@ -10,7 +10,7 @@ const doers =
   /\/(run-knowledge-store|otlp-routes|hook-route|run-route|unpack|open|index|store|bucket|history|publishers|archive|endpoints|explain|ingest|apply|record|follow|feed|heartbeats|maintenance|maintenance-store|notifications|lesson-reader|lesson-filter|lesson-ranking|recall|change|step|feedback|extraction|rebuild|learn|recount|figures|metrics|planners|private-key|claims|iterations|runner|work|outbox|overview|lessons|experience|decryption|consume|ledger|evaluate|success-memory|counting|reader|acked|backtest|verify|replicas)\.ts$/;
 
 /** What a pure file may import besides its like: shapes, errors, hashes, schema checks, bounded caches. */
-const allowed = [/^\.{1,2}\//, /^node:crypto$/, /^typebox(\/|$)/, /^lru-cache$/, /^croner$/];
+const allowed = [/^\.{1,2}\//, /^node:crypto$/, /^lru-cache$/, /^croner$/];
 
 const pureFiles = [
   "console",

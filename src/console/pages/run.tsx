@@ -1,6 +1,6 @@
-import type { Static } from "typebox";
 import type { ReceiptsReply } from "../../handlers/lessons/wire.ts";
 import type { eventsReplySchema } from "../../handlers/runs/wire.ts";
+import type { Static } from "../../schema/typebox.ts";
 import { assets } from "../assets.ts";
 import type { Page, PageRequest } from "../page.ts";
 import { Badge, Facts, Table } from "../parts/list.tsx";

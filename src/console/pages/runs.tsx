@@ -1,6 +1,6 @@
-import type { Static } from "typebox";
 import { finalStatuses, statuses } from "../../handlers/runs/status.ts";
 import type { listRunsReplySchema, runSchema } from "../../handlers/runs/wire.ts";
+import type { Static } from "../../schema/typebox.ts";
 import type { Page, PageRequest } from "../page.ts";
 import { Choice, Field, Filters } from "../parts/form.tsx";
 import { Badge, Empty, Pager, Table } from "../parts/list.tsx";

@@ -1,5 +1,5 @@
-import type { Static } from "typebox";
 import type { storedEventSchema } from "../../handlers/runs/wire.ts";
+import type { Static } from "../../schema/typebox.ts";
 import { Text } from "./text.tsx";
 import { Time } from "./time.tsx";
 

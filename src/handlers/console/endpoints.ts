@@ -1,4 +1,4 @@
-import type { Static } from "typebox";
+import type { Static } from "../../schema/typebox.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint, writingEndpoint } from "../endpoint.ts";
 import { fleetHealth, fleetHealthSchema, healthRequestSchema } from "./fleet-health.ts";

@@ -1,5 +1,5 @@
-import { type Static, Type } from "typebox";
 import { nullable } from "../../schema/request.ts";
+import { type Static, Type } from "../../schema/typebox.ts";
 import type { SeenReplica } from "./replicas.ts";
 
 /** Wire shapes of `fleet-health`. */

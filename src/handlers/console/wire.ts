@@ -1,5 +1,5 @@
-import { type Static, Type } from "typebox";
 import { nullable, strict, tenantSchema, timeFrom } from "../../schema/request.ts";
+import { type Static, Type } from "../../schema/typebox.ts";
 import type { Tally } from "./fold.ts";
 import { latencyBounds, latencyQuantile } from "./latency.ts";
 import type { AgentCounts, CountPoint } from "./reader.ts";

@@ -1,9 +1,9 @@
-import { Type } from "typebox";
 import { BusError, isRefusal } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import type { DeadLetterFilter } from "../../runtime/dead-letter.ts";
 import type { KeptLetter } from "../../runtime/dead-letter-message.ts";
 import { cursorOf } from "../../schema/cursor.ts";
+import { Type } from "../../schema/typebox.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint } from "../endpoint.ts";
 import type { DeadLetterArchive } from "./archive.ts";

@@ -1,7 +1,7 @@
-import { type Static, Type } from "typebox";
 import type { DeadLetter, DeadLetterFilter } from "../../runtime/dead-letter.ts";
 import { cursorSchema, nextCursorSchema } from "../../schema/cursor.ts";
 import { timeFrom } from "../../schema/request.ts";
+import { type Static, Type } from "../../schema/typebox.ts";
 
 /** Wire shapes of the `deadletters-…` endpoints. */
 

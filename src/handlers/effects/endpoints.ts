@@ -1,6 +1,6 @@
-import { Type } from "typebox";
 import { BusError } from "../../errors.ts";
 import { cursorOf, idInPlace } from "../../schema/cursor.ts";
+import { Type } from "../../schema/typebox.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint } from "../endpoint.ts";
 import type { Overview } from "./overview.ts";

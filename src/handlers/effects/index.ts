@@ -1,5 +1,5 @@
-import { Type } from "typebox";
 import { publish } from "../../nats/grants.ts";
+import { Type } from "../../schema/typebox.ts";
 import { lessonsStream, effects as names, verdictSubject } from "../../subjects.ts";
 import type { ConcernDeclaration } from "../concern.ts";
 import { type EffectMetrics, effectMetrics } from "./metrics.ts";

@@ -1,6 +1,6 @@
-import { type Static, Type } from "typebox";
 import { cursorSchema, nextCursorSchema } from "../../schema/cursor.ts";
 import { idSchema as id, nullable, tenantSchema } from "../../schema/request.ts";
+import { type Static, Type } from "../../schema/typebox.ts";
 import { epochStates, verdicts } from "../lessons/lesson.ts";
 import {
   type ArmCounts,

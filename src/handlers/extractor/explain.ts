@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "../../schema/typebox.ts";
 import type { ConcernPart } from "../concern.ts";
 import type { ExperienceEvent } from "./event.ts";
 import { dueFrom, isSettled, mostInOneWindow, noEvidence } from "./evidence.ts";

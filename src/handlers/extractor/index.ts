@@ -1,7 +1,7 @@
 import { nanos } from "@nats-io/transport-node";
-import { Type } from "typebox";
 import { orNull } from "../../nats/errors.ts";
 import { publish, reading, subscribe } from "../../nats/grants.ts";
+import { Type } from "../../schema/typebox.ts";
 import {
   bucketStream,
   evidenceBucket,

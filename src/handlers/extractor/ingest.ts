@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { Match } from "@nats-io/transport-node";
-import { Type } from "typebox";
 import { BusError, isRefusal } from "../../errors.ts";
 import type { Affinity } from "../../runtime/affinity/affinity.ts";
 import { skipped } from "../../runtime/consumer.ts";
@@ -13,6 +12,7 @@ import {
   manyItems,
   takeEach,
 } from "../../schema/many-items.ts";
+import { Type } from "../../schema/typebox.ts";
 import { experienceSubject } from "../../subjects.ts";
 import type { ConcernPart } from "../concern.ts";
 import { canPassOver } from "./batch.ts";

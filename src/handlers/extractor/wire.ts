@@ -1,9 +1,9 @@
-import { Type } from "typebox";
 import { BusError } from "../../errors.ts";
 import { readerOf } from "../../schema/dialect.ts";
 import { checkedId, eventTime, type MessageContext } from "../../schema/event-context.ts";
 import { parseJsonObject } from "../../schema/json.ts";
 import { knownShapes } from "../../schema/json-shapes.ts";
+import { Type } from "../../schema/typebox.ts";
 import type { ExperienceEvent } from "./event.ts";
 import { classNamedIn } from "./rules/error-class/message.ts";
 import { withoutSecrets } from "./secrets.ts";

@@ -1,10 +1,10 @@
-import { Type } from "typebox";
 import { BusError, isRefusal } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import { defaultEventIdOf, type StoredMessage } from "../../runtime/delivery.ts";
 import type { Upkeep } from "../../runtime/maintenance.ts";
 import { dealSlices, storeSlices } from "../../runtime/slices.ts";
 import { tenantSchema } from "../../schema/request.ts";
+import { Type } from "../../schema/typebox.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint } from "../endpoint.ts";
 import type { UserEvent } from "./event.ts";

@@ -1,7 +1,7 @@
-import { Type } from "typebox";
 import { messageOf } from "../../errors.ts";
 import { type OpenLetters, openByDurable } from "../../runtime/dead-letter.ts";
 import { withTimeout } from "../../runtime/timeout.ts";
+import { Type } from "../../schema/typebox.ts";
 import type { ConcernPart } from "../concern.ts";
 
 const status = Type.Enum(["ok", "degraded", "down"]);

@@ -1,5 +1,5 @@
-import { type Static, Type } from "typebox";
 import { nullable } from "../../schema/request.ts";
+import { type Static, Type } from "../../schema/typebox.ts";
 
 const tenantSchema = Type.Optional(
   Type.String({ minLength: 1, maxLength: 128, description: "default: all tenants" }),

@@ -1,5 +1,5 @@
-import { Type } from "typebox";
 import { BusError } from "../../errors.ts";
+import { Type } from "../../schema/typebox.ts";
 import { isFields } from "./dialects/fields.ts";
 import { mapHook } from "./dialects/hook.ts";
 import { hookAgents, hookDialectOf } from "./dialects/hooks.ts";

@@ -1,9 +1,9 @@
 import { hash } from "node:crypto";
-import type { Static } from "typebox";
 import { BusError } from "../../errors.ts";
 import { type EncodedReply, encodeReply } from "../../runtime/endpoint.ts";
 import { timeFrom } from "../../schema/request.ts";
 import { maskSecrets } from "../../schema/secrets.ts";
+import type { Static } from "../../schema/typebox.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint, writingEndpoint } from "../endpoint.ts";
 import type { LessonRow } from "../extractor/lesson.ts";

@@ -1,9 +1,8 @@
 import { hash } from "node:crypto";
-import { type Static, Type } from "typebox";
-import { Compile } from "typebox/compile";
 import { BusError } from "../../errors.ts";
 import { firstProblem } from "../../schema/event-context.ts";
 import { parseJsonObject } from "../../schema/json.ts";
+import { Compile, type Static, Type } from "../../schema/typebox.ts";
 import type { Omitted } from "./choice.ts";
 import { type CoinKey, coinOf, isAttached } from "./coin.ts";
 import type { KnownLesson } from "./lesson.ts";

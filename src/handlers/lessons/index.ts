@@ -1,5 +1,5 @@
-import { Type } from "typebox";
 import { call, publish } from "../../nats/grants.ts";
+import { Type } from "../../schema/typebox.ts";
 import { exposures } from "../../subjects.ts";
 import type { ConcernDeclaration } from "../concern.ts";
 import { type LessonMetrics, lessonMetrics } from "./metrics.ts";

@@ -1,9 +1,9 @@
 import { and, type SQL, sql } from "drizzle-orm";
-import { Type } from "typebox";
 import type { Database } from "../../postgres/client.ts";
 import { rowsOf } from "../../postgres/rows.ts";
 import { cursorOf } from "../../schema/cursor.ts";
 import { agentLessons, lessonRanks, runWindows, signatureWindows } from "../../schema/tables.ts";
+import { Type } from "../../schema/typebox.ts";
 import type { LessonRow } from "../extractor/lesson.ts";
 import { toLessonRow } from "../extractor/store.ts";
 import { conditionsOf, type LessonFilter } from "./lesson-filter.ts";

@@ -1,9 +1,9 @@
 import { and, desc, eq, sql } from "drizzle-orm";
-import { Type } from "typebox";
 import { BusError } from "../../errors.ts";
 import type { Database } from "../../postgres/client.ts";
 import { cursorOf } from "../../schema/cursor.ts";
 import { agentLessons, lessonSightings } from "../../schema/tables.ts";
+import { Type } from "../../schema/typebox.ts";
 import type { LessonRow, SightingEvidence } from "../extractor/lesson.ts";
 import { toLessonRow } from "../extractor/store.ts";
 import { conditionsOf, keyBegins, type LessonFilter } from "./lesson-filter.ts";

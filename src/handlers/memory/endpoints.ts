@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { type Static, Type } from "typebox";
 import { BusError } from "../../errors.ts";
 import { cursorOf, idInPlace } from "../../schema/cursor.ts";
+import { type Static, Type } from "../../schema/typebox.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint, writingEndpoint } from "../endpoint.ts";
 import { judge, present, promote } from "./change.ts";

@@ -1,4 +1,4 @@
-import { Type } from "typebox";
+import { Type } from "../../schema/typebox.ts";
 import type { ConcernDeclaration } from "../concern.ts";
 import { type MemoryMetrics, memoryMetrics } from "./metrics.ts";
 

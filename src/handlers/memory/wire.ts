@@ -1,6 +1,6 @@
-import { type Static, Type } from "typebox";
 import { cursorSchema, nextCursorSchema } from "../../schema/cursor.ts";
 import { idSchema as id, nullable, strict, tenantSchema } from "../../schema/request.ts";
+import { type Static, Type } from "../../schema/typebox.ts";
 import type { MemoryEntry, Promotion } from "./entry.ts";
 import { scopes, triggers } from "./promotion.ts";
 import { effectiveStatus, statuses } from "./status.ts";

@@ -1,9 +1,8 @@
-import { Type } from "typebox";
-import { Compile } from "typebox/compile";
 import { BusError } from "../../errors.ts";
 import { checkedId, firstProblem } from "../../schema/event-context.ts";
 import { parseJsonObject } from "../../schema/json.ts";
 import { parseTimestamp } from "../../schema/timestamp.ts";
+import { Compile, Type } from "../../schema/typebox.ts";
 import { type Change, isoTime, operations } from "./change.ts";
 
 /** One JSON object, at most this many bytes. */

@@ -1,6 +1,6 @@
-import { type Static, Type } from "typebox";
 import { BusError } from "../../errors.ts";
 import { cursorOf, idInPlace, timeInPlace } from "../../schema/cursor.ts";
+import { type Static, Type } from "../../schema/typebox.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint, writingEndpoint } from "../endpoint.ts";
 import type { Iterations } from "./iterations.ts";

@@ -1,6 +1,6 @@
 import { nanos } from "@nats-io/transport-node";
-import { Type } from "typebox";
 import { publish } from "../../nats/grants.ts";
+import { Type } from "../../schema/typebox.ts";
 import { changes, endpointSubject } from "../../subjects.ts";
 import type { ConcernDeclaration } from "../concern.ts";
 import { type MissionMetrics, missionMetrics } from "./metrics.ts";

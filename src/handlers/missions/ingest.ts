@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { JetStreamClient } from "@nats-io/jetstream";
-import { Type } from "typebox";
 import { nats } from "../../nats/errors.ts";
 import { defaultEventIdOf, type StoredMessage } from "../../runtime/delivery.ts";
 import { invalidItemsSchema, itemPayload, manyItems, takeEach } from "../../schema/many-items.ts";
+import { Type } from "../../schema/typebox.ts";
 import { changeSubject } from "../../subjects.ts";
 import type { ConcernPart } from "../concern.ts";
 import type { Change } from "./change.ts";

@@ -1,9 +1,8 @@
-import { type Static, Type } from "typebox";
-import { Compile } from "typebox/compile";
 import { BusError } from "../../errors.ts";
 import { firstProblem } from "../../schema/event-context.ts";
 import { parseJsonObject } from "../../schema/json.ts";
 import { strict } from "../../schema/request.ts";
+import { Compile, type Static, Type } from "../../schema/typebox.ts";
 import type { Agent } from "./agent.ts";
 
 /** A longer answer is not read to its end. */

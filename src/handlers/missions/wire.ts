@@ -1,6 +1,6 @@
-import { type Static, Type } from "typebox";
 import { cursorSchema, nextCursorSchema } from "../../schema/cursor.ts";
 import { idSchema as id, nullable, strict, tenantSchema } from "../../schema/request.ts";
+import { type Static, Type } from "../../schema/typebox.ts";
 import { agentFrom } from "./agent.ts";
 import { isoTime } from "./change.ts";
 import { plainText } from "./encrypted.ts";

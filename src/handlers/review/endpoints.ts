@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { type Static, Type } from "typebox";
 import { BusError } from "../../errors.ts";
 import { cursorOf, momentInPlace } from "../../schema/cursor.ts";
 import { maskSecretsIn } from "../../schema/secrets.ts";
+import { type Static, Type } from "../../schema/typebox.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint, writingEndpoint } from "../endpoint.ts";
 import type { Advance } from "./entry.ts";

@@ -1,4 +1,4 @@
-import { Type } from "typebox";
+import { Type } from "../../schema/typebox.ts";
 import { feedback, reviewDurable } from "../../subjects.ts";
 import type { ConcernDeclaration } from "../concern.ts";
 import { type ReviewMetrics, reviewMetrics } from "./metrics.ts";

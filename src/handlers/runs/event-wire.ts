@@ -1,9 +1,9 @@
-import { Type } from "typebox";
 import { BusError } from "../../errors.ts";
 import { fieldOf, readerOf } from "../../schema/dialect.ts";
 import { checkedId, eventTime, type MessageContext } from "../../schema/event-context.ts";
 import { parseJsonObject } from "../../schema/json.ts";
 import { maskSecretsIn, maskSecretsOfId } from "../../schema/secrets.ts";
+import { Type } from "../../schema/typebox.ts";
 import type { RunEvent } from "./event.ts";
 
 /** There is room behind it for the event that ends an abandoned run. */

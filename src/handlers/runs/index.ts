@@ -1,5 +1,5 @@
-import { Type } from "typebox";
 import { publish, subscribe } from "../../nats/grants.ts";
+import { Type } from "../../schema/typebox.ts";
 import { runs as names, runNewsSubject } from "../../subjects.ts";
 import type { ConcernDeclaration } from "../concern.ts";
 import { type RunMetrics, runMetrics } from "./metrics.ts";

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { type Static, Type } from "typebox";
 import { BusError, isRefusal } from "../../errors.ts";
 import type { Place } from "../../runtime/consumer.ts";
 import { defaultEventIdOf, type StoredMessage } from "../../runtime/delivery.ts";
@@ -8,6 +7,7 @@ import { dealSlices, storeSlices } from "../../runtime/slices.ts";
 import { cursorOf, idInPlace, timeInPlace } from "../../schema/cursor.ts";
 import { itemPayload, takeEach } from "../../schema/many-items.ts";
 import { timeFrom } from "../../schema/request.ts";
+import { type Static, Type } from "../../schema/typebox.ts";
 import type { ConcernPart } from "../concern.ts";
 import { endpoint } from "../endpoint.ts";
 import { type Appended, changesBy, distinct, runKey, type StoredRunEvent } from "./append.ts";

@@ -1,7 +1,7 @@
-import { type Static, Type } from "typebox";
 import { cursorSchema, nextCursorSchema } from "../../schema/cursor.ts";
 import { invalidItemsSchema, manyItems } from "../../schema/many-items.ts";
 import { nullable, tenantSchema } from "../../schema/request.ts";
+import { type Static, Type } from "../../schema/typebox.ts";
 import { runEventSchema } from "./event-wire.ts";
 import type { RunRow } from "./ports.ts";
 import { statuses } from "./status.ts";

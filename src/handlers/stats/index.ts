@@ -1,5 +1,5 @@
-import { type TProperties, Type } from "typebox";
 import { type OpenLetters, openByDurable } from "../../runtime/dead-letter.ts";
+import { type TProperties, Type } from "../../schema/typebox.ts";
 import type { ConcernPart, ReadFigures } from "../concern.ts";
 
 const streamSchema = Type.Object({

@@ -1,5 +1,5 @@
-import { Type } from "typebox";
 import { publish, reading } from "../../nats/grants.ts";
+import { Type } from "../../schema/typebox.ts";
 import { lessonsStream, windows as names, verdictSubject } from "../../subjects.ts";
 import type { ConcernDeclaration } from "../concern.ts";
 import { type WindowMetrics, windowMetrics } from "./metrics.ts";

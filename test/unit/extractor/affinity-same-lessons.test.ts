@@ -19,4 +19,4 @@ test("the same property finds a counterexample against a sender that acks before
   const details = await fc.check(holdsFor(ackBeforeOwner), { numRuns: 20_000, seed: 1 });
   expect(details.failed).toBe(true);
   expect(String(details.errorInstance)).toMatch(/missing (lesson|sighting)/);
-}, 120_000);
+}, 300_000);

@@ -13,13 +13,13 @@ function holdsFor(pipeline: Pipeline) {
 
 test("the same events lead to the same lessons when some are given to a version that keeps evidence of its own", async () => {
   await fc.assert(holdsFor({}), { numRuns: 3_000 });
-}, 120_000);
+}, 300_000);
 
 test("the same property finds a counterexample against replicas that do not make up for it", async () => {
   const details = await fc.check(holdsFor({ makesUp: false }), { numRuns: 20_000, seed: 1 });
   expect(details.failed).toBe(true);
   expect(String(details.errorInstance)).toMatch(/missing (lesson|sighting)/);
-}, 120_000);
+}, 300_000);
 
 /**
  * The older version is given the first of two failures, then the durable consumer is deleted and made anew. It has

@@ -22,7 +22,7 @@ function holdsFor(pipeline: Pipeline) {
 
 test("the same events lead to the same lessons and sightings, each published, whatever happens meanwhile", async () => {
   await fc.assert(holdsFor({}), { numRuns: 10_000 });
-}, 120_000);
+}, 300_000);
 
 describe("the same property finds a counterexample against a pipeline that", () => {
   const wrong: Record<string, Pipeline> = {
@@ -36,6 +36,6 @@ describe("the same property finds a counterexample against a pipeline that", () 
       const details = await fc.check(holdsFor(pipeline), { numRuns: 20_000, seed: 1 });
       expect(details.failed).toBe(true);
       expect(String(details.errorInstance)).toMatch(/missing (lesson|sighting)/);
-    }, 120_000);
+    }, 300_000);
   }
 });
