@@ -8,6 +8,15 @@ export function niceCeiling(value: number): number {
   return step * power;
 }
 
+/**
+ * A number from 0 on with one digit after the point: as `toFixed(1)`, but for what is halfway, and several times as fast. A page
+ * of charts has thousands.
+ */
+export function decimal(value: number): string {
+  const tenths = Math.round(10 * value);
+  return `${Math.floor(tenths / 10)}.${tenths % 10}`;
+}
+
 /** `12 %`, `0.4 %`. */
 export function percentText(share: number): string {
   const percent = 100 * share;

@@ -1,4 +1,5 @@
-import { niceCeiling, timeText, timeTicks } from "./scale.ts";
+import { html } from "hono/html";
+import { decimal, niceCeiling, timeText, timeTicks } from "./scale.ts";
 
 /** One or two lines over time. */
 
@@ -90,20 +91,17 @@ export function TimeChart(options: {
             {valueText(value)}
           </text>
         ))}
-        {points.map(({ at, text }) => (
-          <rect
-            class="hover"
-            x={percent(at)}
-            y={top}
-            width={percent(from + stepMs)}
-            height={height}
-          >
-            <title>{text}</title>
-          </rect>
-        ))}
+        {points.map(({ at, text }) =>
+          hoverOf({ x: percent(at), width: percent(from + stepMs), text }),
+        )}
       </svg>
     </figure>
   );
+}
+
+/** A step, where somebody points at it. As text: there are hundreds of them on a page. */
+function hoverOf({ x, width, text }: { x: string; width: string; text: string }) {
+  return html`<rect class="hover" x="${x}" y="${top}" width="${width}" height="${height}"><title>${text}</title></rect>`;
 }
 
 function Legend({ lines }: { readonly lines: readonly string[] }) {
@@ -135,26 +133,33 @@ function runsOf(values: Values): [number, number][][] {
   return runs.filter((run) => run.length > 0);
 }
 
-const pointsOf = (run: readonly [number, number][], y: (value: number) => number) =>
-  run.map(([x, value]) => `${x.toFixed(1)} ${y(value).toFixed(1)}`);
-
 /** A point without neighbours is a dot. */
 function lineOf(values: Values, y: (value: number) => number): string {
-  return runsOf(values)
-    .map((run) => `M${pointsOf(run, y).join("L")}${run.length === 1 ? "h0" : ""}`)
-    .join("");
+  let line = "";
+  let length = 0;
+  const end = () => {
+    if (length === 1) line += "h0";
+    length = 0;
+  };
+  for (const [x, value] of values) {
+    if (value === null) end();
+    else line += `${length++ === 0 ? "M" : "L"}${decimal(x)} ${decimal(y(value))}`;
+  }
+  end();
+  return line;
 }
 
 function areaOf(values: Values, y: (value: number) => number): string {
   return runsOf(values)
     .filter((run) => run.length > 1)
     .map((run) => {
-      const [first] = run;
-      const last = run.at(-1);
-      return `M${first?.[0].toFixed(1)} ${height}L${pointsOf(run, y).join("L")}L${last?.[0].toFixed(1)} ${height}Z`;
+      const [first, last] = [run[0]?.[0] ?? 0, run.at(-1)?.[0] ?? 0];
+      return `M${decimal(first)} ${height}${lineOf(run, y).replace("M", "L")}L${decimal(last)} ${height}Z`;
     })
     .join("");
 }
+
+const spark = { width: 96, tall: 20, size: html`width="96" height="20" viewBox="0 0 96 20"` };
 
 /** A line without words beside what it is about: `values` are from 0 to 1, in equal steps. */
 export function Sparkline(options: {
@@ -162,7 +167,7 @@ export function Sparkline(options: {
   readonly label: string;
 }) {
   const { values, label } = options;
-  const [width, tall] = [96, 20];
+  const { width, tall } = spark;
   const most = Math.max(0.05, ...values.map((value) => value ?? 0));
   const step = width / Math.max(1, values.length);
   const y = (value: number) => tall - 2 - ((tall - 4) * value) / most;
@@ -170,16 +175,5 @@ export function Sparkline(options: {
     values.map((value, i) => [(i + 0.5) * step, value] as const),
     y,
   );
-  return (
-    <svg
-      class="chart spark"
-      width={width}
-      height={tall}
-      viewBox={`0 0 ${width} ${tall}`}
-      role="img"
-      aria-label={label}
-    >
-      <path class="line line-0" d={line} />
-    </svg>
-  );
+  return html`<svg class="chart spark" ${spark.size} role="img" aria-label="${label}"><path class="line line-0" d="${line}"></path></svg>`;
 }

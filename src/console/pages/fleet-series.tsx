@@ -1,3 +1,4 @@
+import { html } from "hono/html";
 import type { SeriesReply } from "../../handlers/console/wire.ts";
 import { msText, percentText } from "../charts/scale.ts";
 import { TimeChart } from "../charts/time-chart.tsx";
@@ -79,21 +80,18 @@ function SeriesTable({ points }: { readonly points: readonly Point[] }) {
           ].map((title) => ({ ...{ title, kind: "number" as const } })),
         ]}
       >
-        {filled.toReversed().map((point) => (
-          <tr>
-            <th scope="row">{when(point.at)}</th>
-            <td class="number">{point.ok}</td>
-            <td class="number">{point.error}</td>
-            <td class="number">{point.silent}</td>
-            <td class="number">{point.cancelled}</td>
-            <td class="number">
-              {point.failure_rate === null ? "–" : percentText(point.failure_rate)}
-            </td>
-            <td class="number">{msOf(point.p50_ms)}</td>
-            <td class="number">{msOf(point.p95_ms)}</td>
-          </tr>
-        ))}
+        {filled.toReversed().map(seriesRow)}
       </Table>
     </details>
   );
+}
+
+/** As text: there are many. */
+function seriesRow({ at, ok, error, silent, cancelled, failure_rate: rate, ...point }: Point) {
+  const share = rate === null ? "–" : percentText(rate);
+  const times = [msOf(point.p50_ms), msOf(point.p95_ms)];
+  const cells = [ok, error, silent, cancelled, share, ...times].map(
+    (value) => html`<td class="number">${value}</td>`,
+  );
+  return html`<tr><th scope="row">${when(at)}</th>${cells}</tr>`;
 }

@@ -1,3 +1,4 @@
+import { html } from "hono/html";
 import { cleanText, visibleParts } from "../../schema/plain-text.ts";
 
 /**
@@ -13,20 +14,14 @@ export function Text(options: {
   const { children, code, fit = "all" } = options;
   const text = children === null || children === undefined ? "" : String(children);
   const parts = visibleParts(text).map(({ text: part, isHidden }) =>
-    isHidden ? (
-      <span class="hidden-character" title="a character that is not seen">
-        {part}
-      </span>
-    ) : (
-      part
-    ),
+    isHidden
+      ? html`<span class="hidden-character" title="a character that is not seen">${part}</span>`
+      : part,
   );
-  const classes = ["text", ...(code ? ["code"] : []), ...(fit === "all" ? [] : [fit])];
-  return (
-    <bdi class={classes.join(" ")} {...(fit !== "all" && { title: cleanText(text) })}>
-      {parts}
-    </bdi>
-  );
+  const classes = `text${code ? " code" : ""}${fit === "all" ? "" : ` ${fit}`}`;
+  return fit === "all"
+    ? html`<bdi class="${classes}">${parts}</bdi>`
+    : html`<bdi class="${classes}" title="${cleanText(text)}">${parts}</bdi>`;
 }
 
 /** Any value as JSON, over several lines. */

@@ -1,3 +1,5 @@
+import { html } from "hono/html";
+
 const units = [
   ["d", 86_400_000],
   ["h", 3_600_000],
@@ -9,11 +11,8 @@ const units = [
 export function Time({ at, now }: { readonly at: string | number; readonly now: number }) {
   const ms = new Date(at).getTime();
   const iso = new Date(ms).toISOString();
-  return (
-    <time datetime={iso} title={`${iso.slice(0, 19).replace("T", " ")} UTC`}>
-      {relative(ms - now)}
-    </time>
-  );
+  const exact = `${iso.slice(0, 19).replace("T", " ")} UTC`;
+  return html`<time datetime="${iso}" title="${exact}">${relative(ms - now)}</time>`;
 }
 
 /** `assets/console.js` says the same while a page is open. */

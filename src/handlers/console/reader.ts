@@ -1,6 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
-import { preparedRows, rowsOf } from "../../postgres/rows.ts";
+import { preparedRows } from "../../postgres/rows.ts";
 import { experienceAgentCounts, experienceAgents, experienceCounts } from "../../schema/tables.ts";
 import type { Tally } from "./fold.ts";
 import type { Range } from "./steps.ts";
@@ -49,8 +49,8 @@ export interface CountReader {
 /** The database stays its opener's to close. Every method rejects as `Database.run` does. */
 export function openCountReader(database: Database): CountReader {
   const series = preparedRows<CountPoint>(database, seriesOf());
-  const agents = preparedRows<AgentCounts>(database, agentsOf());
-  const rows = rowsOf(database);
+  const agents = preparedRows<AgentRow>(database, agentsOf());
+  const known = preparedRows<{ agents: number; firstAt: number | null }>(database, knownOf());
   return {
     async series({ tenantId, agentId, taskType }, { since, until, stepSeconds, countedSeconds }) {
       // Of a whole tenant there are rows of their own, under no agent and no task.
@@ -68,21 +68,37 @@ export function openCountReader(database: Database): CountReader {
 
     async agents(tenantId, { since, until, countedSeconds }, { limit, parts }) {
       const partSeconds = (until - since) / 1_000 / parts;
-      return await agents({ tenantId, since, until, countedSeconds, partSeconds, limit });
+      const rows = await agents({ tenantId, since, until, countedSeconds, partSeconds, limit });
+      return rows.map((row) => ({
+        ...row,
+        latency: numbersIn(row.latency),
+        parts: numbersIn(row.parts),
+        failed: numbersIn(row.failed),
+        done: numbersIn(row.done),
+      }));
     },
 
     async known(tenantId) {
-      const of = experienceAgents;
-      const [row] = await rows<{ agents: number; firstAt: number | null }>(sql`
-        SELECT count(*)::int AS agents,
-          (extract(epoch FROM min(${of.firstAt})) * 1000)::float8 AS "firstAt"
-        FROM ${of} WHERE ${of.tenantId} = ${tenantId}`);
+      const [row] = await known({ tenantId });
       return row ?? { agents: 0, firstAt: null };
     },
   };
 }
 
+/** Arrays are sent as PostgreSQL writes them: to make JSON of them costs it as much as to add up what is in them. */
+type AgentRow = Omit<AgentCounts, ArrayName> & Readonly<Record<ArrayName, string | null>>;
+type ArrayName = (typeof arrayNames)[number];
+const arrayNames = ["latency", "parts", "failed", "done"] as const;
+
+/** `{1,2}`; null: none. */
+function numbersIn(text: string | null): number[] {
+  return text === null ? [] : JSON.parse(`[${text.slice(1, -1)}]`);
+}
+
 const outcomes = ["ok", "error", "silent", "cancelled", "slow"] as const;
+
+/** Where a step starts, seconds: `extract` makes a `numeric` of it, which is slow to count with. */
+const startOf = ({ startsAt }: CountTable) => sql`date_part('epoch', ${startsAt})`;
 
 /** `latency` of many rows, class by class. */
 const latencySums = ({ latency }: CountTable) =>
@@ -100,7 +116,7 @@ function seriesOf(): SQL {
   const agent = sql`${sql.placeholder("agent")}::text`;
   const task = sql`${sql.placeholder("task")}::text`;
   return sql`
-    SELECT floor(extract(epoch FROM ${of.startsAt}) / ${step})::float8 * ${step} * 1000 AS "startsAt",
+    SELECT floor(${startOf(of)} / ${step}) * ${step} * 1000 AS "startsAt",
       ${list(outcomes.map((name) => sql`sum(${of[name]})::float8 AS ${sql.identifier(name)}`))},
       to_jsonb(${latencySums(of)}) AS latency
     FROM ${of}
@@ -110,18 +126,26 @@ function seriesOf(): SQL {
     GROUP BY 1 ORDER BY 1`;
 }
 
+function knownOf(): SQL {
+  const of = experienceAgents;
+  return sql`
+    SELECT count(*)::int AS agents,
+      (extract(epoch FROM min(${of.firstAt})) * 1000)::float8 AS "firstAt"
+    FROM ${of} WHERE ${of.tenantId} = ${sql.placeholder("tenantId")}`;
+}
+
 function agentsOf(): SQL {
   const [of, seen] = [experienceAgentCounts, experienceAgents];
   const since = sql`${sql.placeholder("since")}::float8 / 1000`;
   const part = sql`${sql.placeholder("partSeconds")}::float8`;
   const counted = outcomes.map((name) => sql.identifier(name));
-  const arrays = ["latency", "parts", "failed", "done"].map((name) => sql.identifier(name));
+  const arrays = arrayNames.map((name) => sql.identifier(name));
   return sql`
     WITH counted AS (
       SELECT ${of.agentId} AS agent,
         ${list(outcomes.map((name) => sql`sum(${of[name]}) AS ${sql.identifier(name)}`))},
         ${latencySums(of)} AS latency,
-        array_agg(floor((extract(epoch FROM ${of.startsAt})::float8 - ${since}) / ${part})::int) AS parts,
+        array_agg(floor((${startOf(of)} - ${since}) / ${part})::int) AS parts,
         array_agg(${of.error}) AS failed, array_agg(${of.ok} + ${of.error} + ${of.silent}) AS done
       FROM ${of} WHERE ${isInRange(of)} GROUP BY ${of.agentId}
     ), ranked AS (
@@ -133,7 +157,7 @@ function agentsOf(): SQL {
     )
     SELECT agent_id AS "agentId", (extract(epoch FROM last_at) * 1000)::float8 AS "lastAt",
       ${list(counted.map((name) => sql`coalesce(${name}, 0)::float8 AS ${name}`))},
-      ${list(arrays.map((name) => sql`coalesce(to_jsonb(${name}), '[]') AS ${name}`))}
+      ${list(arrays.map((name) => sql`${name}::text AS ${name}`))}
     FROM ranked
     ORDER BY coalesce(error, 0) + coalesce(silent, 0) DESC, last_at DESC, agent_id`;
 }

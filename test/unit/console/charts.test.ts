@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  decimal,
   msText,
   niceCeiling,
   percentText,
@@ -89,6 +90,18 @@ describe("an axis", () => {
           expect(at).toBeGreaterThanOrEqual(from);
           expect(at).toBeLessThanOrEqual(from + span);
         }
+      }),
+    );
+  });
+
+  it("puts values where they are, to a tenth of a unit", () => {
+    expect([0, -1e-14, 0.04, 1, 62.5, 119.96].map(decimal)).toEqual([
+      ...["0.0", "0.0", "0.0", "1.0", "62.5", "120.0"],
+    ]);
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1e6, noNaN: true }), (value) => {
+        expect(decimal(value)).toMatch(/^\d+\.\d$/);
+        expect(Math.abs(Number(decimal(value)) - value)).toBeLessThanOrEqual(0.05 + 1e-9);
       }),
     );
   });
