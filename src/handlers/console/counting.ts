@@ -26,11 +26,12 @@ export function createCounting(options: {
   readonly counted: (messages: number) => void;
 }) {
   const { store, name, isSlow, restart, counted } = options;
-  let current: { readonly reading: Reading; upTo: number; isOver: boolean } | null = null;
+  /** Of each reading, also of one before the last: a batch with messages of both may come again. */
+  const states = new WeakMap<Reading, { upTo: number; isOver: boolean }>();
 
   async function countOf(reading: Reading, items: readonly Countable[]): Promise<void> {
-    if (current?.reading !== reading) current = { reading, upTo: reading.from, isOver: false };
-    const state = current;
+    const state = states.get(reading) ?? { upTo: reading.from, isOver: false };
+    states.set(reading, state);
     for (;;) {
       const { upTo: from, isOver } = state;
       const fresh = items.filter(({ sequence }) => sequence > from);
