@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { isRefusal } from "../errors.ts";
 import { handleByHalves } from "./halving.ts";
 
@@ -6,6 +7,8 @@ export interface GatheredOptions {
   readonly atOnce: number;
   /** Items of one batch, at most. */
   readonly mostTogether: number;
+  /** A batch waits so long for others that come at about the same time, ms. Default 0: it begins at once. */
+  readonly waitMs?: number;
 }
 
 interface Waiting<T, R> {
@@ -15,13 +18,13 @@ interface Waiting<T, R> {
 }
 
 /**
- * Handles items that come one by one: at once while nothing is under way, together with what has come meanwhile
- * otherwise. `handle` resolves to a result for each, in their order. A batch that is refused is halved until the refused
+ * Handles items that come one by one: at once (or after `waitMs`) while nothing is under way, together with what has come
+ * meanwhile otherwise. `handle` resolves to a result for each, in their order. A batch that is refused is halved until the refused
  * ones are alone: one's refusal is not the others'.
  */
 export function gathered<T, R>(
   handle: (items: readonly T[]) => Promise<readonly R[]>,
-  { atOnce, mostTogether }: GatheredOptions,
+  { atOnce, mostTogether, waitMs = 0 }: GatheredOptions,
 ): (item: T) => Promise<R> {
   const waiting: Waiting<T, R>[] = [];
   let underWay = 0;
@@ -46,7 +49,10 @@ export function gathered<T, R>(
 
   async function work(): Promise<void> {
     underWay += 1;
-    while (waiting.length > 0) await settleByHalves(waiting.splice(0, mostTogether));
+    while (waiting.length > 0) {
+      if (waitMs > 0 && waiting.length < mostTogether) await wait(waitMs);
+      await settleByHalves(waiting.splice(0, mostTogether));
+    }
     underWay -= 1;
   }
 

@@ -3,7 +3,7 @@ import type { Logger } from "../../log.ts";
 import { causeOf } from "../../nats/errors.ts";
 import { experienceSubject } from "../../subjects.ts";
 import { messageIdOf } from "../extractor/identity.ts";
-import type { Claim } from "./claims.ts";
+import type { Claim } from "./claim.ts";
 import { noAgent } from "./iteration.ts";
 import type { Planner, PlannerAnswer } from "./planner.ts";
 

@@ -1,7 +1,8 @@
-import { and, desc, eq, lt, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, lt, sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
-import { epochMs, jsonOf } from "../../postgres/columns.ts";
-import { preparedRowsOf } from "../../postgres/rows.ts";
+import { epochMs } from "../../postgres/columns.ts";
+import { preparedRows, preparedRowsOf } from "../../postgres/rows.ts";
+import { gathered } from "../../runtime/gathered.ts";
 import {
   agentTokens,
   missionClaims,
@@ -10,7 +11,10 @@ import {
   missionSnapshots,
 } from "../../schema/tables.ts";
 import { type Change, isoTime } from "./change.ts";
-import { type Claim, isMission, leaving, spending } from "./claims.ts";
+import type { Claim } from "./claim.ts";
+import { askedRows, isSameMission, valuesOf } from "./claim-rows.ts";
+import { tokenColumns } from "./claiming.ts";
+import { ending } from "./ending.ts";
 import type { Actor, MissionChange, MissionKey } from "./iteration.ts";
 import type { OverallStatus, Plan } from "./plan.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -53,7 +57,7 @@ export interface Iterations {
   commit(claim: Claim, iteration: NewIteration | null, change: MissionChange): Promise<boolean>;
   /** Written longer ago than that, the oldest first. */
   unpublished(olderThanMs: number, limit: number): Promise<OutboxRow[]>;
-  published(eventIds: readonly string[]): Promise<void>;
+  published(eventId: string): Promise<void>;
   /** Newest first; `before` is the due time of the last one seen. */
   list(mission: MissionKey, before: number | null, limit: number): Promise<Iteration[]>;
   counts(): Promise<{ readonly iterations: number; readonly unpublished: number }>;
@@ -61,14 +65,23 @@ export interface Iterations {
   removeTokens(before: Date): Promise<void>;
 }
 
+/** Plans that were started together, and take about as long, end together: the next ones then start together. */
+const atTheSameTime = { atOnce: 1, mostTogether: 64, waitMs: 5 };
+
 /** The database stays its opener's to close. */
 export function openIterations(database: Database): Iterations {
   const rows = preparedRowsOf(database);
+  const write = preparedRows<{ i: number }>(database, committing);
+  const remove = preparedRows(database, removing);
+
+  const commit = gathered(async (wanted: readonly Commit[]) => {
+    const written = await write(valuesOf(wanted.map(commitColumns)));
+    const those = new Set(written.map(({ i }) => i));
+    return wanted.map((_, i) => those.has(i));
+  }, atTheSameTime);
+
   return {
-    async commit(claim, iteration, change) {
-      const [result] = await rows<{ written: number }>(committing(claim, iteration, change));
-      return (result?.written ?? 0) > 0;
-    },
+    commit: (claim, iteration, change) => commit({ claim, iteration, change }),
 
     async unpublished(olderThanMs, limit) {
       const found = await rows<{ event_id: string; change: MissionChange }>(sql`
@@ -78,12 +91,10 @@ export function openIterations(database: Database): Iterations {
       return found.map(({ event_id, change }) => ({ eventId: event_id, change }));
     },
 
-    async published(eventIds) {
-      const ids = JSON.stringify(eventIds);
-      await rows(sql`
-        DELETE FROM ${missionOutbox} WHERE event_id IN
-          (SELECT jsonb_array_elements_text(${ids}::text::jsonb))`);
-    },
+    published: gathered(async (eventIds: readonly string[]) => {
+      await remove(valuesOf(eventIds.map((id) => ({ event_id: id }))));
+      return eventIds.map(() => undefined);
+    }, atTheSameTime),
 
     list: ({ tenantId, userId, missionId }, before, limit) =>
       database.run(async ({ db }) => {
@@ -143,42 +154,73 @@ function after(snapshot: Snapshot, change: MissionChange): Snapshot {
   return fold(snapshot, [of]);
 }
 
-/** Claim and mission are locked first; everything else follows from the row that this gives, or nothing does. */
-function committing(claim: Claim, iteration: NewIteration | null, change: MissionChange): SQL {
-  const { record, fieldMeta, deleted } = after(claim.snapshot, change);
-  const { due_at, agent_id } = missionColumns(claim.missionId, { record, deleted });
-  return sql`
-    WITH locked AS MATERIALIZED (
-      SELECT c.tenant_id, c.user_id, c.mission_id, c.agent_id, c.due_at FROM ${missionClaims} AS c
-      JOIN ${missionSnapshots} AS m ON m.tenant_id = c.tenant_id AND m.user_id = c.user_id
-        AND m.record_id = c.mission_id
-      WHERE ${isMission(sql`c`, claim)} AND c.token = ${claim.token}::bigint
-        AND c.expires_at > clock_timestamp() AND m.version = ${claim.snapshot.version}::bigint
-      FOR UPDATE OF c, m
-    ), ${iteration === null ? sql`done AS (SELECT * FROM locked)` : inserting(claim, iteration)},
-    moved AS (
-      UPDATE ${missionSnapshots} AS m SET record = ${jsonOf(record)}, field_meta = ${jsonOf(fieldMeta)},
-        due_at = ${due_at}::timestamptz, agent_id = ${agent_id}::text, version = m.version + 1,
-        updated_at = clock_timestamp()
-      FROM done WHERE m.tenant_id = done.tenant_id AND m.user_id = done.user_id
-        AND m.record_id = done.mission_id
-    ), outbox AS (
-      INSERT INTO ${missionOutbox} (event_id, change)
-      SELECT ${change.event_id}::text, ${jsonOf(change)} FROM done ON CONFLICT DO NOTHING
-    ), freed AS (
-      UPDATE ${missionClaims} AS c SET expires_at = '-infinity', retry_at = NULL, failures = 0
-      FROM done WHERE ${isMission(sql`c`, claim)}
-    ), ${spending(sql`done`, iteration?.tokens ?? 0)}, ${leaving(sql`done`, claim)}
-    SELECT count(*)::int AS written FROM done`;
+interface Commit {
+  readonly claim: Claim;
+  readonly iteration: NewIteration | null;
+  readonly change: MissionChange;
 }
 
-function inserting(claim: Claim, { plan, overallStatus, tokens, actor }: NewIteration): SQL {
-  return sql`done AS (
+/** What `committing` wants to know of one. */
+function commitColumns({ claim, iteration, change }: Commit, i: number) {
+  const { record, fieldMeta, deleted } = after(claim.snapshot, change);
+  return {
+    ...{ i, ...tokenColumns(claim), version: claim.snapshot.version },
+    ...{ record, field_meta: fieldMeta, ...missionColumns(claim.missionId, { record, deleted }) },
+    ...{ event_id: change.event_id, change },
+    ...(iteration !== null && {
+      ...{ iteration_id: claim.iterationId, summary: iteration.plan.summary, plan: iteration.plan },
+      ...{ overall_status: iteration.overallStatus, actor: iteration.actor },
+      tokens: iteration.tokens,
+    }),
+  };
+}
+
+/**
+ * Claims and missions are locked first, in the order of their keys; everything else about one follows from its row in
+ * `done`, or nothing does. Resolves to which were written.
+ */
+const committing = sql`
+  WITH asked AS MATERIALIZED (${askedRows(sql`i int, tenant_id text, user_id text, mission_id text,
+    token bigint, version bigint, record jsonb, field_meta jsonb, due_at timestamptz, agent_id text,
+    event_id text, change jsonb, iteration_id text, summary text, plan jsonb, overall_status text,
+    actor jsonb, tokens bigint`)}
+  ), locked AS MATERIALIZED (
+    SELECT asked.i, c.tenant_id, c.user_id, c.mission_id, c.agent_id, c.due_at, c.token, asked.tokens,
+      asked.iteration_id
+    FROM asked JOIN ${missionClaims} AS c ON ${isSameMission(sql`c`, sql`asked`)}
+    JOIN ${missionSnapshots} AS m ON m.tenant_id = c.tenant_id AND m.user_id = c.user_id
+      AND m.record_id = c.mission_id
+    WHERE c.token = asked.token AND c.expires_at > clock_timestamp() AND m.version = asked.version
+    ORDER BY c.tenant_id, c.user_id, c.mission_id FOR UPDATE OF c, m
+  ), inserted AS (
     INSERT INTO ${missionIterations} (iteration_id, tenant_id, user_id, mission_id, agent_id, due_at, token,
       summary, plan, overall_status, tokens, actor)
-    SELECT ${claim.iterationId}::text, tenant_id, user_id, mission_id, agent_id, due_at,
-      ${claim.token}::bigint, ${plan.summary}::text, ${jsonOf(plan)}, ${overallStatus}::text,
-      ${tokens}::bigint, ${jsonOf(actor)} FROM locked
-    ON CONFLICT DO NOTHING RETURNING tenant_id, user_id, mission_id, agent_id
-  )`;
-}
+    SELECT iteration_id, locked.tenant_id, locked.user_id, locked.mission_id, locked.agent_id,
+      locked.due_at, locked.token, asked.summary, asked.plan, asked.overall_status, locked.tokens, asked.actor
+    FROM locked JOIN asked USING (i, iteration_id)
+    ON CONFLICT DO NOTHING RETURNING iteration_id
+  ), done AS MATERIALIZED (
+    SELECT * FROM locked WHERE iteration_id IS NULL OR iteration_id IN (SELECT iteration_id FROM inserted)
+  ), moved AS (
+    UPDATE ${missionSnapshots} AS m SET record = asked.record, field_meta = asked.field_meta,
+      due_at = asked.due_at, agent_id = asked.agent_id, version = m.version + 1,
+      updated_at = clock_timestamp()
+    FROM done JOIN asked USING (i) WHERE m.tenant_id = done.tenant_id AND m.user_id = done.user_id
+      AND m.record_id = done.mission_id
+  ), outbox AS (
+    INSERT INTO ${missionOutbox} (event_id, change)
+    SELECT asked.event_id, asked.change FROM done JOIN asked USING (i) ON CONFLICT DO NOTHING
+  ), freed AS (
+    UPDATE ${missionClaims} AS c SET expires_at = '-infinity', retry_at = NULL, failures = 0
+    FROM done WHERE ${isSameMission(sql`c`, sql`done`)}
+  ), ${ending(sql`done`)}
+  SELECT i FROM done`;
+
+/** Two replicas may remove the same ones: in the order of their ids they do not wait in a circle. */
+const removing = sql`
+  WITH asked AS MATERIALIZED (${askedRows(sql`event_id text`)}
+  ), locked AS MATERIALIZED (
+    SELECT o.event_id FROM asked JOIN ${missionOutbox} AS o USING (event_id)
+    ORDER BY o.event_id FOR UPDATE OF o
+  )
+  DELETE FROM ${missionOutbox} WHERE event_id IN (SELECT event_id FROM locked)`;

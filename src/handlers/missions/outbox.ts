@@ -25,7 +25,7 @@ export function openOutbox(
       } catch (error) {
         throw translateOwnWrite(error);
       }
-      await iterations.published([eventId]);
+      await iterations.published(eventId);
     },
   };
 }

@@ -9,7 +9,7 @@ import {
   missionSnapshots,
 } from "../../schema/tables.ts";
 import { isoTime } from "./change.ts";
-import { isMission, runningOf, tokensOf } from "./claims.ts";
+import { isMission, runningOf, tokensOf } from "./claim-rows.ts";
 import type { AgentLoad } from "./gates.ts";
 import type { MissionKey } from "./iteration.ts";
 

@@ -1,7 +1,9 @@
 import { isOutage, isRefusal } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
-import { agentKey, type Claims, type DueMission, type DuePage } from "./claims.ts";
-import { type Decision, decide, decisions } from "./gates.ts";
+import { agentKeyOf, choose, type Loads } from "./choosing.ts";
+import type { Claim, DueMission, Refused } from "./claim.ts";
+import type { Claims, DuePage } from "./claims.ts";
+import { type Decision, decisions } from "./gates.ts";
 import type { MissionMetrics } from "./metrics.ts";
 import type { Work } from "./work.ts";
 
@@ -120,7 +122,8 @@ function openPlans({ onFatal }: Pick<RunnerOptions, "onFatal">, stop: AbortSigna
         .catch(onFatal)
         .finally(() => {
           running.delete(one);
-          if (mission.agentId !== null) freed.add(agentKey(mission, mission.agentId));
+          const key = agentKeyOf(mission);
+          if (key !== null) freed.add(key);
         });
       running.add(one);
     },
@@ -161,18 +164,24 @@ async function runTick(
     counts.decisions[decision] += 1;
     metrics.agentDecisions.inc({ decision });
   };
-  const loads = new Map<string, Load>();
+  const loads: Loads = new Map();
   let waiting: DueMission[] = [];
 
-  /** True: it waits for its agent. */
-  const consider = async (mission: DueMission): Promise<boolean> => {
-    while (plans.size >= options.parallel && !isOver()) await plans.one(signal);
-    if (isOver()) return false;
-    const outcome = await start(mission, loads, options, plans);
-    if (outcome === "started" || outcome === "ran") counts.started += 1;
-    if (outcome === "skipped-concurrency") return true;
-    if (outcome !== "started" && outcome !== "gone") count(outcome);
-    return false;
+  /** Adds to `waiting` those that wait for their agent. Resolves to what is left when the tick is over. */
+  const consider = async (missions: readonly DueMission[]): Promise<readonly DueMission[]> => {
+    let left = missions;
+    while (left.length > 0) {
+      while (plans.size >= options.parallel && !isOver()) await plans.one(signal);
+      if (isOver()) break;
+      const { outcomes, rest } = await startSome(left, loads, options, plans);
+      for (const [mission, outcome] of outcomes) {
+        if (outcome === "started" || outcome === "ran") counts.started += 1;
+        if (outcome === "skipped-concurrency") waiting.push(mission);
+        else if (outcome !== "started" && outcome !== "gone") count(outcome);
+      }
+      left = rest;
+    }
+    return left;
   };
 
   let page: DuePage;
@@ -182,25 +191,18 @@ async function runTick(
     counts.due += page.missions.length;
     for (const [key, known] of page.agents) loads.set(key, { ...known });
     after = page.missions.at(-1) ?? null;
-    for (const mission of fromSomewhere(page.missions)) {
-      if (isOver()) break;
-      if (await consider(mission)) waiting.push(mission);
-    }
+    await consider(fromSomewhere(page.missions));
   } while (page.missions.length === pageSize && !isOver());
 
-  const again = async (freed: Set<string>): Promise<void> => {
-    const still: DueMission[] = [];
-    for (const mission of waiting) {
-      const key = mission.agentId === null ? "" : agentKey(mission, mission.agentId);
+  for (;;) {
+    for (const key of plans.agentsFreed()) {
       const load = loads.get(key);
       // How many run on other replicas is not known: the claim will tell.
-      if (freed.delete(key) && load) loads.set(key, { ...load, running: 0 });
-      if (isOver() || !isRoom(loads.get(key)) || (await consider(mission))) still.push(mission);
+      if (load) loads.set(key, { ...load, running: 0 });
     }
-    waiting = still;
-  };
-  for (;;) {
-    await again(plans.agentsFreed());
+    const again = waiting;
+    waiting = [];
+    waiting.push(...(await consider(again)));
     if (waiting.length === 0 || plans.size === 0 || isOver()) break;
     await plans.one(signal);
   }
@@ -213,35 +215,46 @@ function fromSomewhere<T>(list: readonly T[]): T[] {
   return [...list.slice(at), ...list.slice(0, at)];
 }
 
-type Load = NonNullable<ReturnType<DuePage["agents"]["get"]>>;
-
-const isRoom = (load: Load | undefined) =>
-  load === undefined || load.running < load.agent.maxConcurrentMissions;
-
 /** `started`: a mission without an agent, about which nothing is decided; `gone`: it is another replica's. */
-async function start(
-  mission: DueMission,
-  loads: Map<string, Load>,
+type Outcome = Decision | "started" | "gone";
+
+/** Decides about the first of these missions, and claims together those that may run, as many as there is room for. */
+async function startSome(
+  missions: readonly DueMission[],
+  loads: Loads,
   options: RunnerOptions,
   plans: Plans,
-): Promise<Decision | "started" | "gone"> {
-  const { claims, work, holder, claimSeconds } = options;
-  const key = mission.agentId === null ? null : agentKey(mission, mission.agentId);
-  const known = key === null ? null : (loads.get(key) ?? null);
-  if (key !== null) {
-    const decision = decide(known?.agent ?? null, known ?? { running: 0, tokens: 0 });
-    if (decision !== "ran") return decision;
-  }
+): Promise<{
+  readonly outcomes: readonly (readonly [DueMission, Outcome])[];
+  readonly rest: readonly DueMission[];
+}> {
+  const { claims, work, holder, claimSeconds, parallel } = options;
+  const { heldBack, wanted, rest } = choose(missions, loads, parallel - plans.size);
+  if (wanted.length === 0) return { outcomes: heldBack, rest };
   const claimedAt = performance.now();
-  const claim = await claims.claim(mission, known, { holder, claimSeconds });
-  if (claim === "gone") return "gone";
-  if (claim === "budget") return "skipped-budget";
-  if (claim === "concurrency") {
-    if (known && key) loads.set(key, { ...known, running: known.agent.maxConcurrentMissions });
-    return "skipped-concurrency";
-  }
-  if (known && key) loads.set(key, { ...known, running: known.running + 1 });
-  plans.start(mission, (signal) => work(claim, claimedAt, signal));
-  if (claim.isDone) return "gone";
-  return key === null ? "started" : "ran";
+  const claimed = await claims.claim(wanted, { holder, claimSeconds });
+  const outcomes = wanted.map(({ mission }, i) => {
+    const claim = claimed[i] ?? "gone";
+    note(mission, claim, loads);
+    if (typeof claim === "string") return [mission, refusals[claim]] as const;
+    plans.start(mission, (signal) => work(claim, claimedAt, signal));
+    if (claim.isDone) return [mission, "gone"] as const;
+    return [mission, mission.agentId === null ? "started" : "ran"] as const;
+  });
+  return { outcomes: [...heldBack, ...outcomes], rest };
+}
+
+const refusals = {
+  gone: "gone",
+  budget: "skipped-budget",
+  concurrency: "skipped-concurrency",
+} as const satisfies Record<Refused, Outcome>;
+
+/** What a claim tells of its agent. */
+function note(mission: DueMission, claim: Claim | Refused, loads: Loads): void {
+  const key = agentKeyOf(mission);
+  const load = key === null ? undefined : loads.get(key);
+  if (!key || !load || claim === "gone" || claim === "budget") return;
+  const running = claim === "concurrency" ? load.agent.maxConcurrentMissions : load.running + 1;
+  loads.set(key, { ...load, running });
 }

@@ -19,6 +19,22 @@ test("what comes alone is handled at once; what comes meanwhile, together", asyn
   expect(batches).toEqual([[1], [2, 3, 4], [5]]);
 });
 
+test("a batch that waits takes what comes meanwhile, and no longer than it is full", async () => {
+  const batches: number[][] = [];
+  const ask = gathered(
+    async (items: readonly number[]) => {
+      batches.push([...items]);
+      return items;
+    },
+    { atOnce: 1, mostTogether: 3, waitMs: 1 },
+  );
+  await Promise.all([1, 2, 3, 4, 5, 6].map(ask));
+  expect(batches).toEqual([
+    [1, 2, 3],
+    [4, 5, 6],
+  ]);
+});
+
 test("each gets its own result or error, however they come together, and never more at once than allowed", async () => {
   const run = fc.record({
     items: fc.array(fc.record({ id: fc.nat(), isBad: fc.boolean() }), { maxLength: 40 }),
