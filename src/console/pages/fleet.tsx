@@ -1,4 +1,5 @@
-import { html } from "hono/html";
+import { html, raw } from "hono/html";
+import type { Child } from "hono/jsx";
 import type { FleetHealth } from "../../handlers/console/fleet-health.ts";
 import type { AgentsReply, SeriesReply } from "../../handlers/console/wire.ts";
 import { msText, percentText } from "../charts/scale.ts";
@@ -19,19 +20,19 @@ export const fleetPage: Page = {
   ...{ path: "/", section: "/", entry: "Fleet", range: "24h", isLive: true },
   async show(request) {
     const health = request.find<FleetHealth>("fleet-health");
-    const [service, [fleet, series]] = await Promise.all([health, counted(request)]);
+    const [service, { fleet, charts }] = await Promise.all([health, counted(request)]);
     return {
       title: "Fleet",
       body: (
         <>
           {service && <Service {...{ request, health: service }} />}
-          {series === null || fleet === null ? (
+          {charts === null || fleet === null ? (
             <NotCounted />
           ) : fleet.agents.length === 0 ? (
             <FirstSteps request={request} />
           ) : (
             <>
-              <FleetSeries series={series} />
+              {charts}
               <Agents {...{ request, fleet }} />
             </>
           )}
@@ -41,17 +42,27 @@ export const fleetPage: Page = {
   },
 };
 
-type Counted = readonly [AgentsReply | null, SeriesReply | null];
+interface Counted {
+  readonly fleet: AgentsReply | null;
+  readonly charts: Child | null;
+}
 
 /** Both at once; but all of the time begins with the first event. */
 async function counted({ find, since, now, query }: PageRequest): Promise<Counted> {
   const limit = query.get("agents") === "all" ? mostAgents : fewAgents;
   const agents = (from: number) =>
     find<AgentsReply>("counts-agents", { since: from, until: now, limit });
-  const series = (from: number) => find<SeriesReply>("counts-series", { since: from, until: now });
-  if (since !== null) return await Promise.all([agents(since), series(since)]);
+  const charts = async (from: number) => {
+    const series = await find<SeriesReply>("counts-series", { since: from, until: now });
+    // Made while the agents are still being counted.
+    return series && raw(String(FleetSeries({ series })));
+  };
+  if (since !== null) {
+    const [fleet, drawn] = await Promise.all([agents(since), charts(since)]);
+    return { fleet, charts: drawn };
+  }
   const fleet = await agents(0);
-  return [fleet, await series(Date.parse(fleet?.first_at ?? "1970-01-01"))];
+  return { fleet, charts: await charts(Date.parse(fleet?.first_at ?? "1970-01-01")) };
 }
 
 function NotCounted() {

@@ -14,6 +14,7 @@ import type { ConsoleMetrics } from "./metrics.ts";
 import { openCountReader } from "./reader.ts";
 import { openReplicas } from "./replicas.ts";
 import type { AllConsoleSettings } from "./settings.ts";
+import { shareReads } from "./shared-reads.ts";
 import { agentStepsSeconds, day, hour, stepsSeconds } from "./steps.ts";
 import { type CountStore, openCountStore } from "./store.ts";
 
@@ -47,7 +48,7 @@ export async function openConsole(context: Context): Promise<RunningConcern> {
     parts: [
       {
         endpoints: consoleEndpoints({
-          reader: openCountReader(database),
+          reader: shareReads(openCountReader(database)),
           replicas: openReplicas(opened.nc),
           async rebuild() {
             const { created, state } = await jsm.streams.info(stream);
