@@ -16,13 +16,14 @@ import type { FieldWrite } from "./snapshot.ts";
 /**
  * One statement: missions as they were seen, claimed, and for each a place among what its agent runs. The agent's row is
  * locked while its claims are counted, so all replicas together never pass the limit. Rows are locked in the order of
- * their keys, missions before agents: replicas wait for each other and never in a circle.
+ * their keys, missions before agents: replicas wait for each other and never in a circle. A claim that has changed since
+ * the mission was read here is left alone: its plan may just have been written.
  */
 export const claiming = sql`
   WITH asked AS MATERIALIZED (${askedRows(sql`i int, tenant_id text, user_id text, mission_id text,
     due_at timestamptz, iteration_id text, agent_id text, agent_version bigint, most bigint, budget float8`)}
   ), found AS MATERIALIZED (
-    SELECT asked.i, asked.budget, asked.most, m.tenant_id, m.user_id, m.record_id AS mission_id, m.agent_id,
+    SELECT asked.i, asked.budget, asked.most, c.token AS token_before, c.expires_at AS expired_at, m.tenant_id, m.user_id, m.record_id AS mission_id, m.agent_id,
       m.due_at, m.record, m.field_meta, m.deleted, m.version, a.record AS agent_record,
       a.deleted AS agent_deleted, CASE WHEN asked.budget IS NULL THEN 0::float8
         ELSE ${tokensOf(sql`m.tenant_id`, sql`m.user_id`, sql`m.agent_id`)} END AS tokens,
@@ -31,6 +32,7 @@ export const claiming = sql`
       AND m.user_id = asked.user_id AND m.record_id = asked.mission_id
     LEFT JOIN ${agentSnapshots} AS a ON a.tenant_id = m.tenant_id AND a.user_id = m.user_id
       AND a.record_id = m.agent_id
+    LEFT JOIN ${missionClaims} AS c ON ${isSameMission(sql`c`, sql`asked`)}
     WHERE m.due_at = asked.due_at AND m.agent_id IS NOT DISTINCT FROM asked.agent_id
       AND a.version IS NOT DISTINCT FROM asked.agent_version
   ), claimed AS (
@@ -43,7 +45,8 @@ export const claiming = sql`
       holder = EXCLUDED.holder, agent_id = EXCLUDED.agent_id, due_at = EXCLUDED.due_at,
       expires_at = EXCLUDED.expires_at, retry_at = NULL,
       failures = CASE WHEN c.due_at = EXCLUDED.due_at THEN c.failures ELSE 0 END
-    WHERE ${isFree(sql`c`)}
+    WHERE ${isFree(sql`c`)} AND EXISTS (SELECT 1 FROM found WHERE ${isSameMission(sql`found`, sql`c`)}
+      AND token_before = c.token AND expired_at = c.expires_at)
     RETURNING c.tenant_id, c.user_id, c.mission_id, c.agent_id, c.token, c.failures, c.expires_at
   ), entering AS (
     SELECT c.tenant_id, c.user_id, c.agent_id, c.mission_id, found.most, jsonb_build_object('token', c.token,

@@ -6,6 +6,7 @@ import { missionChange, systemActor } from "../../../src/handlers/missions/itera
 import { type NewIteration, openIterations } from "../../../src/handlers/missions/iterations.ts";
 import { type Database, openDatabase, silentLog } from "../../../src/postgres/client.ts";
 import { freshDatabase, type TestDatabase } from "../../rig/database.ts";
+import { eventually } from "../../rig/eventually.ts";
 
 let own: TestDatabase;
 const open: Database[] = [];
@@ -149,10 +150,10 @@ test("of plans that are written together one whose claim was lost, and one that 
   await addMissions("a", ["good", "late", "lost", "refused", "rewritten", "skipped"]);
   const claims = await claimAll(frozen);
   await expire("late", "lost");
-  const [taken] = (await claimAll(other)).filter(({ missionId }) => missionId === "lost");
+  const lost = (await wantedOf(other)).filter(({ mission }) => mission.missionId === "lost");
+  const [taken] = await other.claim(lost, other.by);
   expect(taken).toMatchObject({ missionId: "lost", token: 2 });
   await own.sql`UPDATE mission_snapshots SET version = 2 WHERE record_id = 'rewritten'`;
-  await expire("late");
   const results = await Promise.allSettled(
     claims.map((claim) => {
       if (claim.missionId === "skipped") return frozen.commit(claim, null);
@@ -176,8 +177,8 @@ test("of plans that are written together one whose claim was lost, and one that 
   const [outbox] = await own.sql`SELECT count(*)::int AS n FROM mission_outbox`;
   expect(outbox).toEqual({ n: 2 });
   // Only who has its claim gives back its place.
-  expect(await runningOf("a")).toEqual(["late 2", "lost 2", "refused 1", "rewritten 1"]);
-  if (taken === undefined) throw new Error("no claim");
+  expect(await runningOf("a")).toEqual(["lost 2", "refused 1", "rewritten 1"]);
+  if (taken === undefined || typeof taken === "string") throw new Error("no claim");
   expect(await other.commit(taken, "of the second")).toBe(true);
   expect(await iterations()).toEqual(["good 1 of the first", "lost 2 of the second"]);
   const [tokens] = await own.sql`SELECT sum(tokens)::int AS n FROM agent_tokens`;
@@ -202,6 +203,27 @@ test("what comes at the same time is one statement each: claims, plans, and clai
   await Promise.all(rest.map((claim) => replica.fail(claim, failure)));
   expect(statements).toBeLessThanOrEqual(4);
   expect(await runningOf("a")).toEqual([]);
+});
+
+test("a mission whose plan is being written is not claimed by who has seen it before", async () => {
+  const [first, second] = [connect("r-1"), connect("r-2")];
+  await addAgent("a", { max_concurrent_missions: 9 });
+  await addMissions("a", ["m-1", "m-2"]);
+  const seen = await wantedOf(second);
+  expect(ids(await claimAll(first))).toEqual(["m-1", "m-2"]);
+  const holder = await own.sql.reserve();
+  await holder`BEGIN`;
+  await holder`UPDATE mission_claims SET expires_at = '-infinity' WHERE mission_id = 'm-1'`;
+  const outcomes = second.claim(seen, second.by);
+  await eventually(async () => {
+    const [row] = await own.sql`
+      SELECT count(*)::int AS n FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    return row?.["n"] === 1;
+  });
+  await holder`COMMIT`;
+  holder.release();
+  expect(await outcomes).toEqual(["gone", "gone"]);
 });
 
 test("of claims that end together without a result, only those that stand end", async () => {
@@ -255,7 +277,8 @@ test("replicas that claim, write and fail the same missions at once never wait i
       const claims = outcomes.filter((one) => typeof one !== "string");
       const ends = claims.map(async (claim, i) => {
         if (i % 4 === number) return await replica.fail(claim, failure);
-        if (await replica.commit(claim, "x")) written += 1;
+        expect(await replica.commit(claim, "x")).toBe(true);
+        written += 1;
       });
       await Promise.all(ends);
     }
