@@ -8,6 +8,8 @@ export interface OwnClock {
   readonly env: Readonly<Record<string, string>>;
   /** Hours before the machine's clock, from now on, also for processes that run. */
   setBack(hours: number): void;
+  /** The same, after it. */
+  setAhead(hours: number): void;
 }
 
 /** By libfaketime where there is one, which the whole process sees; else `Date` alone is another. */
@@ -24,6 +26,7 @@ export function ownClock(): OwnClock {
   return {
     env: library === null ? ofDate(folder, file) : ofLibrary(library, file),
     setBack: (hours) => write(`-${hours}h`),
+    setAhead: (hours) => write(`+${hours}h`),
   };
 }
 
@@ -51,7 +54,8 @@ function ofLibrary(library: string, file: string): Record<string, string> {
 const shiftedDate = `
 import { readFileSync } from "node:fs";
 const Real = Date;
-const now = () => Real.now() - (Number(/^-(\\d+)h/.exec(readFileSync(process.env.CLOCK_FILE, "utf8"))?.[1] ?? 0) * 3_600_000);
+const hours = () => Number(/^([+-]\\d+)h/.exec(readFileSync(process.env.CLOCK_FILE, "utf8"))?.[1] ?? 0);
+const now = () => Real.now() + hours() * 3_600_000;
 globalThis.Date = class extends Real {
   constructor(...given) {
     if (given.length === 0) super(now());
