@@ -32,6 +32,8 @@ export default defineConfig({
           ...shared,
           ...manyWaiting,
           name: "unit",
+          // They wait for nothing but the processor, which others may have.
+          testTimeout: 120_000,
           include: ["test/{deploy,unit}/**/*.test.ts"],
         },
       },
