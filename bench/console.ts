@@ -39,7 +39,10 @@ const paths = [
 ];
 const tasks = 3;
 
-/** Pages of a fleet that has been at work for long, asked for one after the other on this machine. */
+/**
+ * Pages of a fleet that has been at work for long, asked for one after the other on this machine, without a pause: what a
+ * replica reads once for all who ask within half a second, it reads for one in many requests of a page.
+ */
 export async function measureConsole(
   rig: Rig,
   options: {
