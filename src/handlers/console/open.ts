@@ -48,7 +48,7 @@ export async function openConsole(context: Context): Promise<RunningConcern> {
     parts: [
       {
         endpoints: consoleEndpoints({
-          reader: shareReads(openCountReader(database)),
+          reader: shareReads(openCountReader(database), () => performance.now()),
           replicas: openReplicas(opened.nc),
           async rebuild() {
             const { created, state } = await jsm.streams.info(stream);

@@ -11,10 +11,7 @@ interface Kept {
 }
 
 /** A reader that reads the same at most once in `keptMs`. What fails is asked again. `now` is monotonic, ms. */
-export function shareReads(
-  reader: CountReader,
-  now: () => number = () => performance.now(),
-): CountReader {
+export function shareReads(reader: CountReader, now: () => number): CountReader {
   const kept = new Map<string, Kept>();
 
   function forgetOld(): void {
