@@ -7,6 +7,7 @@ import {
   type JsMsg,
 } from "@nats-io/jetstream";
 import { nanos, nuid } from "@nats-io/transport-node";
+import { type Said, saidIn } from "./reply.ts";
 
 /** A batch that stays short, since messages have been removed meanwhile, waits no longer. */
 const expiresMs = 1_000;
@@ -44,13 +45,19 @@ export async function* readBatches(
   }
 }
 
+/** What its reply subject says of a message. */
+export function saidOf(message: JsMsg): Said {
+  return saidIn((message as JsMsg & { readonly reply: string }).reply);
+}
+
 async function readBatch(consumer: Consumer, upTo: number, batch: number) {
   const found: JsMsg[] = [];
   let last = false;
   const messages = await consumer.fetch({ max_messages: batch, expires: expiresMs });
   for await (const message of messages) {
-    last = message.seq >= upTo || message.info.pending === 0;
-    if (message.seq <= upTo) found.push(message);
+    const { sequence, pending } = saidOf(message);
+    last = sequence >= upTo || pending === 0;
+    if (sequence <= upTo) found.push(message);
     if (last) break;
   }
   // A batch that came short: what was there may have been removed meanwhile.

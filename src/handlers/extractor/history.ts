@@ -11,7 +11,7 @@ import { isRefusal } from "../../errors.ts";
 import type { AttemptsLog, Identified } from "../../kv/attempts.ts";
 import type { Logger } from "../../log.ts";
 import { nats } from "../../nats/errors.ts";
-import { readBatches, readerConfig } from "../../nats/reader.ts";
+import { readBatches, readerConfig, saidOf } from "../../nats/reader.ts";
 import { headersOf, identityOf, type StoredMessage } from "../../runtime/delivery.ts";
 import type { ExperienceEvent } from "./event.ts";
 import type { History } from "./ports.ts";
@@ -158,22 +158,12 @@ export function openHistory(options: {
 
 /** A message as one reading of the stream finds it. */
 export function storedMessage(message: JsMsg, streamCreated: string): StoredMessage {
+  const { sequence, storedAt } = saidOf(message);
   return {
     subject: message.subject,
     data: message.data,
     headers: headersOf(message),
-    identity: identityOf(streamCreated, message.seq),
-    storedAt: storedAt(message),
+    identity: identityOf(streamCreated, sequence),
+    storedAt,
   };
-}
-
-/**
- * Epoch ms, as the consumer reads it: the client takes the nanoseconds for a number, which cannot hold
- * them, and so is a millisecond late now and then. They are the last but one of nine tokens of the
- * reply subject, or the tenth of those that name a domain (ADR-15).
- */
-function storedAt(message: JsMsg): number {
-  const { reply } = message as JsMsg & { readonly reply: string };
-  const tokens = reply.split(".");
-  return Number(tokens[tokens.length === 9 ? 7 : 9]?.slice(0, -6));
 }
