@@ -23,20 +23,26 @@ export function readerConfig(): Partial<ConsumerConfig> {
   };
 }
 
+/** Batches that may grow have up to so many bytes, as far as the size of what came last tells. */
+const bytesInBatch = 4 * 1_024 * 1_024;
+
 /**
  * What an ephemeral reader finds from its start on to sequence `upTo`, in batches; some may be empty. The next batch is on
- * its way while the caller works on one.
+ * its way while the caller works on one. `batch`: messages of the first one; they grow to `most` where messages are small.
  */
 export async function* readBatches(
   consumer: Consumer,
   upTo: number,
   batch: number,
+  most = batch,
 ): AsyncGenerator<readonly JsMsg[]> {
   let next = readBatch(consumer, upTo, batch);
   for (;;) {
     const { found, last } = await next;
     if (!last) {
-      next = readBatch(consumer, upTo, batch);
+      const bytes = found.reduce((sum, { data }) => sum + data.length, 0);
+      const fit = Math.floor((bytesInBatch * found.length) / Math.max(1, bytes));
+      next = readBatch(consumer, upTo, Math.min(most, Math.max(batch, fit)));
       // Whoever goes on reading is told of it then; whoever has stopped has no use for it.
       next.catch(() => undefined);
     }
@@ -72,6 +78,7 @@ export async function* readSince(
   stream: string,
   range: { readonly subject: string; readonly since: number; readonly upTo: number },
   batch = 500,
+  most = batch,
 ): AsyncGenerator<readonly JsMsg[]> {
   const config: Partial<ConsumerConfig> = {
     ...readerConfig(),
@@ -82,7 +89,7 @@ export async function* readSince(
   const { name, num_pending } = await jsm.consumers.add(stream, config);
   if (num_pending === 0) return;
   // It goes by itself, being idle: see `openReader` of the extractor's history.
-  yield* readBatches(await js.consumers.get(stream, name), range.upTo, batch);
+  yield* readBatches(await js.consumers.get(stream, name), range.upTo, batch, most);
 }
 
 /** The messages on these subjects with sequences from `from` to `upTo`, in batches. */

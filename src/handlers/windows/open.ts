@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { orNull } from "../../nats/errors.ts";
 import { readSince } from "../../nats/reader.ts";
 import type { Positions } from "../../postgres/positions.ts";
@@ -24,6 +25,10 @@ import { openWideStore, openWindowStore, type WindowStore } from "./store.ts";
 const dayMs = 86_400_000;
 /** While so much waits to be read, windows would only have to be counted again. */
 const mostBehind = 10_000;
+/** A request for messages costs about as much as reading some hundred. */
+const readAtOnce = 4_000;
+/** Some milliseconds' worth; then others of the process get their turn. */
+const decodedAtOnce = 500;
 
 const rankedAtOnce = 500;
 
@@ -128,8 +133,12 @@ async function* eventsSince(
   const { created, state } = await jsm.streams.info(stream);
   if (state.messages === 0) return;
   const range = { subject, since: Math.max(0, since), upTo: state.last_seq };
-  for await (const messages of readSince(js, jsm, stream, range)) {
-    yield messages.flatMap((message) => decode(storedMessage(message, created)) ?? []);
+  for await (const messages of readSince(js, jsm, stream, range, decodedAtOnce, readAtOnce)) {
+    for (let i = 0; i < messages.length; i += decodedAtOnce) {
+      const some = messages.slice(i, i + decodedAtOnce);
+      yield some.flatMap((message) => decode(storedMessage(message, created)) ?? []);
+      await turn();
+    }
   }
 }
 
