@@ -16,6 +16,7 @@ import { lessonPublisher } from "../extractor/publishers.ts";
 import { type Rule, rulesFor } from "../extractor/rules/index.ts";
 import { openLessonStore } from "../extractor/store.ts";
 import { openSoleReader } from "../sole-reader.ts";
+import { createCatchingUp } from "./catching-up.ts";
 import { createLearning } from "./learn.ts";
 import type { WindowMetrics } from "./metrics.ts";
 import { recount } from "./recount.ts";
@@ -23,14 +24,11 @@ import { type AllWindowSettings, timesOf } from "./settings.ts";
 import { openWideStore, openWindowStore, type WindowStore } from "./store.ts";
 
 const dayMs = 86_400_000;
-/** While so much waits to be read, windows would only have to be counted again. */
-const mostBehind = 10_000;
+const rankedAtOnce = 500;
 /** A request for messages costs about as much as reading some hundred. */
 const readAtOnce = 4_000;
 /** Some milliseconds' worth; then others of the process get their turn. */
 const decodedAtOnce = 500;
-
-const rankedAtOnce = 500;
 
 type Context = ConcernContext<AllWindowSettings, WindowMetrics>;
 
@@ -46,6 +44,7 @@ export async function openWindows(context: Context): Promise<RunningConcern> {
     names.durable,
   );
   const windows = openWindowStore(database, times);
+  const isCatchingUp = createCatchingUp();
   const decode = leniently(messageDecoder({ subject, maxFutureMs, rules, okSamplePercent: 100 }));
   return {
     parts: [
@@ -67,7 +66,7 @@ export async function openWindows(context: Context): Promise<RunningConcern> {
         ...{ store: windows, rules, log },
         settings: { ...times, countBy, maxFutureMs },
         read: (since) => eventsSince({ js, jsm }, { stream, subject, since }, decode),
-        isDue: async () => lease.isHeld && (await behind(jsm, namesOf(durable))) < mostBehind,
+        isDue: async () => lease.isHeld && !isCatchingUp(await behind(jsm, namesOf(durable))),
         counted: (count) => metrics.windowsCounted.inc(count),
       }),
       ranking(windows, () => lease.isHeld),

@@ -53,8 +53,9 @@ export function recount(options: RecountOptions): Upkeep {
     everyMs: Math.min(longestPauseMs, settings.windowMs / 4),
     async run(signal) {
       // Whoever is behind counts as soon as it no longer is, and not at the next turn.
-      while (!signal.aborted && !(await isDue())) await pause(askedAgainMs, signal);
-      while (!signal.aborted && (await isDue()) && (await recountSome(options)) > 0);
+      do {
+        while (!signal.aborted && !(await isDue())) await pause(askedAgainMs, signal);
+      } while (!signal.aborted && (await recountSome(options)) > 0);
     },
   };
 }
