@@ -120,7 +120,8 @@ function wantedOf(
 ): HeldRun["entries"] {
   const wanted: HeldRun["entries"] = [];
   for (let i = 0; i < entries.length; i += 3) {
-    if (isWanted(entries[i + 1] as number)) wanted.push(...entries.slice(i, i + 3));
+    const [eventId, ts, kind] = [entries[i], entries[i + 1] as number, entries[i + 2]];
+    if (isWanted(ts)) wanted.push(eventId as string, ts, kind as Kind);
   }
   return wanted;
 }
