@@ -26,7 +26,7 @@ import { openWideStore, openWindowStore, type WindowStore } from "./store.ts";
 const dayMs = 86_400_000;
 const rankedAtOnce = 500;
 /** A request for messages costs about as much as reading some hundred. */
-const readAtOnce = 4_000;
+const readAtOnce = 1_000;
 /** Some milliseconds' worth; then others of the process get their turn. */
 const decodedAtOnce = 500;
 
