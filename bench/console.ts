@@ -39,10 +39,10 @@ const paths = [
 ];
 const tasks = 3;
 
-/**
- * Pages of a fleet that has been at work for long, asked for one after the other on this machine, without a pause: what a
- * replica reads once for all who ask within half a second, it reads for one in many requests of a page.
- */
+/** Longer than a replica tells others what it has read for one. */
+const apartMs = 600;
+
+/** Pages of a fleet that has been at work for long, asked for one after the other on this machine. */
 export async function measureConsole(
   rig: Rig,
   options: {
@@ -65,8 +65,7 @@ export async function measureConsole(
   try {
     await until(() => isReady(origin));
     await fill(sql, options);
-    const pages: PageTimes[] = [];
-    for (const path of paths) pages.push(await timesOf(origin, path, options.rounds));
+    const pages = await timesOf(origin, options.rounds);
     const open = await costOfOpenPages(origin, options.openMs);
     return { ...options, pages, open };
   } finally {
@@ -150,28 +149,43 @@ async function fillWindows(sql: postgres.Sql): Promise<void> {
     FROM agent_lessons, generate_series(1, 2) AS back`;
 }
 
-async function timesOf(origin: string, path: string, rounds: number): Promise<PageTimes> {
-  const first: number[] = [];
-  const complete: number[] = [];
-  let bytes = 0;
+/** Each page in turn, and again when nothing that was read for it is still told to others. */
+async function timesOf(origin: string, rounds: number): Promise<PageTimes[]> {
+  const times = paths.map((path) => ({
+    path,
+    first: [] as number[],
+    complete: [] as number[],
+    kilobytes: 0,
+  }));
   // The first few fill caches of the database, and of this process.
   for (let round = -3; round < rounds; round++) {
-    const startedAt = performance.now();
-    const response = await fetch(`${origin}${path}`);
-    const firstByteAt = performance.now();
-    const text = await response.text();
-    if (response.status !== 200) throw new Error(`${path}: ${response.status} ${text}`);
-    if (round < 0) continue;
-    first.push(firstByteAt - startedAt);
-    complete.push(performance.now() - startedAt);
-    bytes = Buffer.byteLength(text);
+    const turn = wait(apartMs);
+    for (const page of times) {
+      const { firstByte, complete, bytes } = await timeOf(`${origin}${page.path}`);
+      if (round < 0) continue;
+      page.first.push(firstByte);
+      page.complete.push(complete);
+      page.kilobytes = bytes / 1_000;
+    }
+    await turn;
   }
-  first.sort((a, b) => a - b);
+  return times.map(({ path, first, complete, kilobytes }) => {
+    first.sort((a, b) => a - b);
+    const firstByte = first[Math.ceil(0.95 * first.length) - 1] ?? Number.NaN;
+    return { path, firstByte, complete: Math.max(...complete), kilobytes };
+  });
+}
+
+async function timeOf(url: string) {
+  const startedAt = performance.now();
+  const response = await fetch(url);
+  const firstByteAt = performance.now();
+  const text = await response.text();
+  if (response.status !== 200) throw new Error(`${url}: ${response.status} ${text}`);
   return {
-    path,
-    firstByte: first[Math.ceil(0.95 * first.length) - 1] ?? Number.NaN,
-    complete: Math.max(...complete),
-    kilobytes: bytes / 1_000,
+    firstByte: firstByteAt - startedAt,
+    complete: performance.now() - startedAt,
+    bytes: Buffer.byteLength(text),
   };
 }
 
