@@ -39,8 +39,8 @@ export interface Statements {
 }
 
 export interface Statement<Row extends object> extends PromiseLike<Row[]> {
-  /** So many rows at a time, all of one snapshot; iterate over it within the `work` of `run`. */
-  cursor(rows: number): AsyncIterable<Row[]>;
+  /** See `eachPage`. */
+  cursor(rows: number, take: (page: Row[]) => Promise<void>): PromiseLike<unknown>;
 }
 
 export interface Database {

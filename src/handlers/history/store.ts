@@ -1,4 +1,5 @@
 import type { Database } from "../../postgres/client.ts";
+import { eachPage } from "../../postgres/pages.ts";
 import { createRoot, type Root } from "./root.ts";
 
 /** Rows at a time. */
@@ -85,13 +86,13 @@ export function openLearnedTables(database: Database, deadlineMs: number): Learn
                   SELECT 1, lesson_key, trim_scale(extract(epoch FROM window_start) * 1000)::text, window_start
                   FROM agent_lessons JOIN lesson_sightings USING (lesson_key) WHERE tenant_id = ${tenantId}
                 ) AS learned ORDER BY what, key COLLATE "C", at`;
-          for await (const rows of statement.cursor(page)) {
+          await eachPage(statement, page, (rows) => {
             for (const { what, key, start } of rows) {
               if (what === 0) root.lesson(key);
               else if (what === 1) root.sighting(key, start);
               else reviewed += 1;
             }
-          }
+          });
         },
         { deadlineMs },
       );
@@ -124,11 +125,11 @@ export function openLearnedTables(database: Database, deadlineMs: number): Learn
               FROM lesson_sightings
             ) AS learned ORDER BY kind, key COLLATE "C", at`;
           let isFirst = true;
-          for await (const rows of statement.cursor(page)) {
+          await eachPage(statement, page, async (rows) => {
             if (isFirst) await begun();
             isFirst = false;
             for (const row of rows) take(row);
-          }
+          });
         },
         { deadlineMs },
       );
