@@ -8,35 +8,31 @@ export interface Said {
   readonly pending: number;
 }
 
-const dot = 46;
-const zero = 48;
-const nanosDigits = 6;
+/** Behind the names of stream and consumer, in this order. */
+const fields = { deliveries: 0, sequence: 1, consumerSequence: 2, time: 3, pending: 4 } as const;
 
 /**
- * ADR-15: `$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<deliveries>.<stream sequence>.<consumer sequence>.<time,
- * ns>.<pending>[.<token>]`, with all that is in brackets or with none of it. The client's own reading of it costs several times
- * as much, and takes the nanoseconds for a number, which cannot hold them.
+ * One field of a reply subject, of which those begin at `start`. ADR-15: `$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.
+ * <deliveries>.<stream sequence>.<consumer sequence>.<time, ns>.<pending>[.<token>]`, with all that is in brackets or with
+ * none of it. The client's own reading of it costs several times as much, and takes the nanoseconds for a number, which cannot
+ * hold them: the last six digits go while they are text, so this is ms.
  */
+export function fieldOf(reply: string, start: number, field: keyof typeof fields): number {
+  let from = start;
+  for (let i = 0; i < fields[field]; i++) from = reply.indexOf(".", from) + 1;
+  const end = reply.indexOf(".", from);
+  const text = reply.slice(from, end === -1 ? reply.length : end);
+  return Number(field === "time" ? text.slice(0, -6) : text);
+}
+
 export function saidIn(reply: string): Said {
   const ends: number[] = [];
   for (let at = reply.indexOf("."); at >= 0; at = reply.indexOf(".", at + 1)) ends.push(at);
   // Nine tokens, or at least eleven.
-  const first = ends.length === 8 ? 5 : 7;
-  const from = (token: number) => (ends[token - 1] ?? reply.length) + 1;
+  const start = (ends[ends.length === 8 ? 3 : 5] ?? reply.length) + 1;
   return {
-    sequence: numberFrom(reply, from(first), reply.length),
-    storedAt: numberFrom(reply, from(first + 2), from(first + 3) - 1 - nanosDigits),
-    pending: numberFrom(reply, from(first + 3), reply.length),
+    sequence: fieldOf(reply, start, "sequence"),
+    storedAt: fieldOf(reply, start, "time"),
+    pending: fieldOf(reply, start, "pending"),
   };
-}
-
-/** Up to the next dot, or to that place. */
-function numberFrom(text: string, from: number, to: number): number {
-  let number = 0;
-  for (let at = from; at < to; at++) {
-    const code = text.charCodeAt(at);
-    if (code === dot) break;
-    number = number * 10 + code - zero;
-  }
-  return number;
 }

@@ -1,4 +1,5 @@
 import type { Msg, MsgHdrs } from "@nats-io/transport-node";
+import { fieldOf } from "../nats/reply.ts";
 import type { PublishSmall } from "../nats/small-messages.ts";
 
 /** Where the names begin in a reply subject of a server without a domain: after `$JS.ACK`. */
@@ -69,10 +70,8 @@ export function identityOf(streamCreated: string, sequence: number): string {
 }
 
 /**
- * One delivered JetStream message and its acknowledgement. What the reply subject says is read only
- * where it is needed (ADR-15: `$JS.ACK.[<domain>.<account>.]<stream>.<durable>.<deliveries>.<stream
- * sequence>.<consumer sequence>.<time, ns>.<pending>`). The client's own wrapper costs several times
- * as much, and there are hundreds of these in each batch.
+ * One delivered JetStream message and its acknowledgement. What the reply subject says is read only where it is needed (see
+ * `fieldOf`): there are hundreds of these in each batch.
  */
 export class Delivery implements StoredMessage {
   #message: Msg | undefined;
@@ -103,21 +102,20 @@ export class Delivery implements StoredMessage {
   }
   /** How often JetStream has delivered it by now; 1 the first time. */
   get deliveries(): number {
-    return Number(this.#field(0));
+    return this.#field("deliveries");
   }
   get sequence(): number {
-    return Number(this.#field(1));
+    return this.#field("sequence");
   }
   /** How many deliveries its consumer had made by then, this one included. */
   get consumerSequence(): number {
-    return Number(this.#field(2));
+    return this.#field("consumerSequence");
   }
   get isSuspect(): boolean {
     return this.#source.suspects > 0 && this.consumerSequence <= this.#source.suspects;
   }
   get storedAt(): number {
-    // Nanoseconds do not fit a number, so the last six digits go while it is text.
-    return Number(this.#field(3).slice(0, -6));
+    return this.#field("time");
   }
   get identity(): string {
     return identityOf(this.#source.streamCreated, this.sequence);
@@ -156,13 +154,10 @@ export class Delivery implements StoredMessage {
     this.#source.answer(this.#reply, answer);
   }
 
-  /** The `index`-th field after the durable's name. */
-  #field(index: number): string {
-    const reply = this.#reply;
+  #field(name: Parameters<typeof fieldOf>[2]): number {
     const { names } = this.#source;
+    const reply = this.#reply;
     const at = reply.startsWith(names, usualStart) ? usualStart : reply.indexOf(names);
-    let start = at + names.length;
-    for (let i = 0; i < index; i++) start = reply.indexOf(".", start) + 1;
-    return reply.slice(start, reply.indexOf(".", start));
+    return fieldOf(reply, at + names.length, name);
   }
 }
