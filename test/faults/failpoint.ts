@@ -15,6 +15,8 @@ export interface FailpointOptions {
   readonly moment: Moment;
   /** At which matching request of all replicas it triggers; each number counts from the trigger before. */
   readonly at: readonly number[];
+  /** Requests count only from `arm` on. */
+  readonly unarmed?: boolean;
   /** Happens instead of the SIGKILL, to the replica that takes the step or to all; a request held `before` goes on after it. */
   readonly inject?: (stack: Stack, replica: ProxiedReplica) => Promise<void>;
 }
@@ -25,12 +27,13 @@ export interface Failpoint {
   interceptor(kill: () => void, replica: () => ProxiedReplica): Interceptor;
   readonly triggered: number;
   readonly seen: number;
+  arm(): void;
   /** Waits for the injections under way; rejects as they do. */
   settled(): Promise<void>;
 }
 
 export function setFailpoint(
-  { step, moment, at }: FailpointOptions,
+  { step, moment, at, unarmed = false }: FailpointOptions,
   inject?: (replica: ProxiedReplica) => Promise<void>,
 ): Failpoint {
   const injections: Promise<void>[] = [];
@@ -38,6 +41,7 @@ export function setFailpoint(
   let left = gaps.shift() ?? Number.POSITIVE_INFINITY;
   let seen = 0;
   let triggered = 0;
+  let isArmed = !unarmed;
 
   function trigger(kill: () => void, replica: () => ProxiedReplica): boolean | Promise<boolean> {
     triggered += 1;
@@ -60,7 +64,7 @@ export function setFailpoint(
       let last: Message | null = null;
       return {
         admitRequest(message) {
-          if (!step.matches(message)) return true;
+          if (!isArmed || !step.matches(message)) return true;
           seen += 1;
           // At 0 a request is on its way whose end will trigger.
           if (left === 0 || --left > 0) return true;
@@ -84,6 +88,9 @@ export function setFailpoint(
     },
     get seen() {
       return seen;
+    },
+    arm() {
+      isArmed = true;
     },
     async settled() {
       await Promise.all(injections);

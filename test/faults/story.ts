@@ -10,6 +10,7 @@ import type { ProxiedReplica } from "./supervisor.ts";
 /** What goes wrong in a story. */
 export interface Fault {
   readonly name: string;
+  /** One that is `unarmed` is armed when the first half is learned from, so that nothing of it is read again later. */
   readonly failpoint?: FailpointOptions;
   /** Called before anything is published. */
   readonly begin?: (stack: Stack) => Promise<void>;
@@ -98,6 +99,10 @@ async function play(
   await fault.begin?.(stack);
   let duplicates = await publishAll(broker, first);
   await eventually(async () => (await settledMessages(broker)) > 0, quietLimitMs);
+  if (fault.failpoint?.unarmed) {
+    await quiet();
+    failpoint?.arm();
+  }
   let overAt = performance.now();
   const inject = async () => {
     await fault.inject?.(stack);
