@@ -31,7 +31,11 @@ export async function measureDelay(
   const durable = `bench-${name}`;
   const { subject } = await fillStream(rig, stream, []);
   const child = startExtractor(rig, { stream, subject, durable });
-  await until(async () => (await rig.jsm.consumers.list(stream).next()).length > 0);
+  // The durable is there before the database is migrated: what is published meanwhile would show how long a start takes.
+  await until(async () => {
+    const [consumer] = await rig.jsm.consumers.list(stream).next();
+    return (consumer?.num_waiting ?? 0) > 0;
+  });
   const storedAt = await publishSteadily(rig, { subject, name, stream, eventsPerSecond, seconds });
   await until(async () => {
     const info = await rig.jsm.consumers.info(stream, durable);
@@ -109,9 +113,7 @@ export const delayPart: Part<Delay> = {
   name: "delay",
   measure: ({ rig, quick }) =>
     measureDelay(rig, { eventsPerSecond: 1_000, seconds: quick ? 2 : 30 }),
-  promises: ({ p99 }) => [
-    { promise: "p99 delay <= 100 ms", limit: 100, measured: p99, most: true },
-  ],
+  promises: ({ p99 }) => [{ promise: "p99 delay <= 20 ms", limit: 20, measured: p99, most: true }],
   report({ p50, p99, max, lessons, eventsPerSecond }) {
     const ms = [p50, p99, max].map((value) => value.toFixed(0));
     return [
