@@ -3,7 +3,7 @@ import { jetstream } from "@nats-io/jetstream";
 import postgres from "postgres";
 import { encode } from "./events.ts";
 import type { Part } from "./part.ts";
-import { fillStream, type Rig, startExtractor, stopContender, until } from "./rig.ts";
+import { fillStream, type Rig, startExtractor, stopContender, until, untilPulled } from "./rig.ts";
 
 export interface Delay {
   readonly lessons: number;
@@ -31,11 +31,7 @@ export async function measureDelay(
   const durable = `bench-${name}`;
   const { subject } = await fillStream(rig, stream, []);
   const child = startExtractor(rig, { stream, subject, durable });
-  // The durable is there before the database is migrated: what is published meanwhile would show how long a start takes.
-  await until(async () => {
-    const [consumer] = await rig.jsm.consumers.list(stream).next();
-    return (consumer?.num_waiting ?? 0) > 0;
-  });
+  await untilPulled(rig, stream);
   const storedAt = await publishSteadily(rig, { subject, name, stream, eventsPerSecond, seconds });
   await until(async () => {
     const info = await rig.jsm.consumers.info(stream, durable);

@@ -9,7 +9,15 @@ import {
 } from "./against-ceiling.ts";
 import { databaseLimit } from "./database-limit.ts";
 import type { Part } from "./part.ts";
-import { fillStream, median, type Rig, startContender, stopContender, until } from "./rig.ts";
+import {
+  fillStream,
+  median,
+  type Rig,
+  startContender,
+  stopContender,
+  until,
+  untilPulled,
+} from "./rig.ts";
 import { signalOf, signalsOf } from "./row-events.ts";
 import { freePort } from "./service-metrics.ts";
 
@@ -93,7 +101,7 @@ async function steadyDelay(rig: Rig, perSecond: number, seconds: number, sql: po
   await fillStream(rig, stream, []);
   const child = startFeatures(rig, "bench-steady");
   const durable = signals.durable("bench-steady");
-  await until(async () => (await rig.jsm.consumers.list(stream).next()).length > 0);
+  await untilPulled(rig, stream);
   const total = perSecond * seconds;
   const startedAt = performance.now();
   for (let sent = 0; sent < total; ) {

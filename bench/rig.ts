@@ -145,3 +145,14 @@ export function median(values: readonly number[]): number {
   const [low, high] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[middle]];
   return ((low ?? Number.NaN) + (high ?? Number.NaN)) / 2;
 }
+
+/**
+ * Resolves when somebody pulls from the stream: its durable is there while the database is still being migrated, and what is
+ * published by then would show how long a start takes.
+ */
+export async function untilPulled({ jsm }: Rig, stream: string): Promise<void> {
+  await until(async () => {
+    const consumers = await jsm.consumers.list(stream).next();
+    return consumers.some(({ num_waiting }) => num_waiting > 0);
+  });
+}

@@ -1,5 +1,5 @@
 import postgres from "postgres";
-import { runs } from "../src/subjects.ts";
+import { attemptsBucket, bucketStream, runs } from "../src/subjects.ts";
 import {
   type AgainstBoth,
   againstBoth,
@@ -39,7 +39,7 @@ export async function measureRuns(
         return { child: startService(rig, port), durable: runs.durable, port };
       },
       database: () => databaseLimit(rig, { part: "runs", messages, keys: options.runs }),
-      finish: () => check(sql, messages),
+      finish: () => checkAndClear(rig, sql, messages),
     });
     return { messages, runs: options.runs, ...against };
   } finally {
@@ -65,8 +65,8 @@ function startService({ natsUrl, databaseUrl }: Rig, port: number) {
   });
 }
 
-/** Every event is there, and no run has a gap. */
-async function check(sql: postgres.Sql, messages: number): Promise<void> {
+/** Every event is there, and no run has a gap. The next round begins as if there had been none. */
+async function checkAndClear(rig: Rig, sql: postgres.Sql, messages: number): Promise<void> {
   const [found] = await sql<{ events: number; gaps: number }[]>`
     SELECT sum(counted.events)::int AS events,
       count(*) FILTER (WHERE counted.events <> run.last_cursor)::int AS gaps
@@ -77,6 +77,8 @@ async function check(sql: postgres.Sql, messages: number): Promise<void> {
     throw new Error(`${JSON.stringify(found)} of ${messages} events`);
   }
   await sql`TRUNCATE agent_runs, agent_events, stream_positions`;
+  // A reader that opens at the same position again and again suspects that what comes first kills it, and goes slowly.
+  await rig.jsm.streams.purge(bucketStream(attemptsBucket(runs.durable)));
 }
 
 export const runsPart: Part<RunFigures> = {
