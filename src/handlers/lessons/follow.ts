@@ -35,7 +35,7 @@ export function followLessons(options: {
   let farBackAt = performance.now();
   let freshAt = performance.now();
   /** Changes that memory has, of those that may be read again. */
-  let known: ReadonlySet<string> = new Set();
+  let known = new Set<string>();
   let failures = 0;
   let running: Promise<void> | null = null;
   let next: Promise<void> | null = null;
@@ -55,9 +55,9 @@ export function followLessons(options: {
     for await (const lessons of found) for (const lesson of lessons) memory.put(lesson);
     // After the others: one may have been read just before it was erased.
     for (const lessonKey of await tables.erased(since)) memory.forget(lessonKey);
-    const read = changes.map(({ change }) => change);
     // Whoever looks far back sees all that may be read again.
-    known = new Set(isFarBack ? read : [...known, ...read]);
+    if (isFarBack) known = new Set();
+    for (const { change } of changes) known.add(change);
     readAt = now;
     if (isFarBack) farBackAt = startedAt;
     freshAt = startedAt;
