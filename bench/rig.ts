@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import {
   type ConsumerInfo,
   type JetStreamManager,
@@ -99,6 +100,15 @@ export function startExtractor(
     EXPERIENCE_CONCERNS: "extractor",
     ...env,
   });
+}
+
+/** What a contender that needs nobody to watch it says of itself: so many a second. */
+export async function rateSaidBy(program: string, env: Record<string, string>): Promise<number> {
+  const file = fileURLToPath(new URL(program, import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", file], {
+    env: { PATH: process.env["PATH"] ?? "", NODE_ENV: "production", ...env },
+  });
+  return Number(stdout);
 }
 
 export async function stopContender(child: ChildProcess): Promise<void> {

@@ -14,7 +14,7 @@ const rounds = { rounds: [expect.anything()] };
 
 /** What each part has measured at least, in its quick form. */
 const figuresOf: Record<string, unknown> = {
-  throughput: ["a", "b", "c", "d", "e"].map((name) => ({ name, rates: [positive] })),
+  throughput: ["a", "b", "c", "d", "e", "f"].map((name) => ({ name, rates: [positive] })),
   mix: { rounds: [{ puts: positive }] },
   scaling: [rounds, rounds, rounds, rounds],
   delay: { lessons: positive },
