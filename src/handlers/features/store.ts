@@ -1,8 +1,20 @@
-import { count } from "drizzle-orm";
+import { count, getTableName, type SQL, sql } from "drizzle-orm";
+import { alias } from "drizzle-orm/pg-core";
 import postgres from "postgres";
 import type { Database } from "../../postgres/client.ts";
+import {
+  areAlike,
+  columnNames,
+  type Given,
+  givenRows,
+  type JsonRow,
+  jsonRow,
+  namesIn,
+  takenFrom,
+} from "../../postgres/columns.ts";
+import { preparedRows, preparedStatement } from "../../postgres/rows.ts";
 import { firstBy } from "../../runtime/grouping.ts";
-import { userFeatures } from "../../schema/tables.ts";
+import { featureEvents, userFeatures } from "../../schema/tables.ts";
 import type { UserEvent } from "./event.ts";
 import { contentOf, userKey } from "./fold.ts";
 import type { FeatureChange, FeatureRow, FeatureStore, UserKey } from "./ports.ts";
@@ -18,28 +30,20 @@ export interface Features extends FeatureStore {
 
 /** The database stays its opener's to close. */
 export function openFeatures(database: Database): Features {
+  const readTogether = preparedRows<{ rows: StoredUser[]; applied: FoundProof[] }>(
+    database,
+    reading(),
+  );
+  const findUsers = preparedRows<{ row: StoredUser }>(database, finding());
+  const writeTogether = preparedStatement<{ updated: number[]; inserted: number[] }>(writing());
+  const removeOld = preparedRows(database, removing());
+
   return {
     async read(events) {
-      const usersJson = usersOf(firstBy(events, userKey));
-      const idsJson = JSON.stringify(events.map(toProof));
-      const [found] = await database.run(
-        // LATERAL with LIMIT is one index lookup for each, whatever the planner thinks of the tables.
-        async ({ sql }) => sql<{ rows: StoredRow[]; applied: FoundProof[] }>`
-          SELECT
-            (SELECT coalesce(jsonb_agg(to_jsonb(stored)), '[]')
-              FROM jsonb_to_recordset(${usersJson}::text::jsonb) AS asked (tenant_id text, user_id text)
-              CROSS JOIN LATERAL (SELECT * FROM user_features AS one
-                WHERE one.tenant_id = asked.tenant_id AND one.user_id = asked.user_id LIMIT 1) AS stored
-            ) AS rows,
-            (SELECT coalesce(jsonb_agg(jsonb_build_array(asked.i, proof.content <> asked.content)), '[]')
-              FROM ROWS FROM (jsonb_to_recordset(${idsJson}::text::jsonb)
-                AS (tenant_id text, user_id text, event_id text, content text))
-                WITH ORDINALITY AS asked (tenant_id, user_id, event_id, content, i)
-              CROSS JOIN LATERAL (SELECT one.content FROM feature_events AS one
-                WHERE one.tenant_id = asked.tenant_id AND one.user_id IN (asked.user_id, '')
-                  AND one.event_id = asked.event_id LIMIT 1) AS proof
-            ) AS applied`,
-      );
+      const [found] = await readTogether({
+        users: usersOf(firstBy(events, userKey)),
+        proofs: JSON.stringify(events.map(toProof)),
+      });
       if (found === undefined) throw new Error("reading features returned no row");
       const eventsWhere = (holds: (proof: FoundProof) => boolean) =>
         new Set(found.applied.filter(holds).flatMap(([i]) => events[i - 1] ?? []));
@@ -51,13 +55,17 @@ export function openFeatures(database: Database): Features {
     },
 
     async write(changes) {
-      const rowsJson = JSON.stringify(changes.map(toColumns));
-      const proofsJson = JSON.stringify(
-        changes.flatMap(({ events }, i) => events.map((event) => ({ i, ...toProof(event) }))),
-      );
-      const written = await database.run(async ({ sql }) => {
+      const given = {
+        changes: JSON.stringify(changes.map(toGiven)),
+        proofs: JSON.stringify(
+          changes.flatMap(({ events }, i) => events.map((event) => ({ i, ...toProof(event) }))),
+        ),
+      };
+      const written = await database.run(async (statements) => {
         try {
-          return await writeTogether(sql, rowsJson, proofsJson);
+          const [result] = await writeTogether(statements, given);
+          if (result === undefined) throw new Error("writing features returned no row");
+          return [...result.updated, ...result.inserted];
         } catch (error) {
           // Another replica has just applied one of the events: nothing of ours is written.
           if (isAppliedAlready(error)) return [];
@@ -68,13 +76,7 @@ export function openFeatures(database: Database): Features {
     },
 
     async find(users) {
-      const rows = await database.run(
-        async ({ sql }) => sql<{ row: StoredRow }>`
-          SELECT to_jsonb(stored) AS row
-          FROM jsonb_to_recordset(${usersOf(users)}::text::jsonb) AS asked (tenant_id text, user_id text)
-          CROSS JOIN LATERAL (SELECT * FROM user_features AS one
-            WHERE one.tenant_id = asked.tenant_id AND one.user_id = asked.user_id LIMIT 1) AS stored`,
-      );
+      const rows = await findUsers({ users: usersOf(users) });
       return rows.map(({ row }) => toRow(row));
     },
 
@@ -86,21 +88,59 @@ export function openFeatures(database: Database): Features {
     },
 
     async removeProofs(before, most) {
-      const removed = await database.run(
-        async ({ sql }) => sql`
-          WITH old AS (
-            SELECT tenant_id, user_id, event_id FROM feature_events
-            WHERE applied_at < ${before.toISOString()}::timestamptz
-            ORDER BY applied_at LIMIT ${most} FOR UPDATE SKIP LOCKED
-          )
-          DELETE FROM feature_events USING old
-          WHERE feature_events.tenant_id = old.tenant_id AND feature_events.user_id = old.user_id
-            AND feature_events.event_id = old.event_id
-          RETURNING 1`,
-      );
-      return removed.length;
+      return (await removeOld({ before: before.toISOString(), most })).length;
     },
   };
+}
+
+const user = { tenantId: userFeatures.tenantId, userId: userFeatures.userId };
+const userNames = [user.tenantId, user.userId] as const;
+
+/** What is told of a user's row that is to be written, beside its place among the changes. */
+const change = {
+  i: sql`int`,
+  before: sql`bigint`,
+  ...user,
+  features: userFeatures.features,
+  version: userFeatures.version,
+  lastEventAt: userFeatures.lastEventAt,
+};
+
+const proof = {
+  tenantId: featureEvents.tenantId,
+  userId: featureEvents.userId,
+  eventId: featureEvents.eventId,
+  content: featureEvents.content,
+};
+const proofNames = [proof.tenantId, proof.userId, proof.eventId] as const;
+
+const isUser = (row: string, other: string) => areAlike(row, other, ...userNames);
+
+/** LATERAL with LIMIT is one index lookup for each, whatever the planner thinks of the tables. */
+const askedUsers = () => sql`
+  ${givenRows(sql.placeholder("users"), user)} AS asked
+  CROSS JOIN LATERAL (
+    SELECT * FROM ${userFeatures} AS one WHERE ${isUser("one", "asked")} LIMIT 1) AS stored`;
+
+const storedUser = () => jsonRow(alias(userFeatures, "stored"));
+
+function finding(): SQL {
+  return sql`SELECT ${storedUser()} AS row FROM ${askedUsers()}`;
+}
+
+function reading(): SQL {
+  const one = alias(featureEvents, "one");
+  const of = (property: keyof typeof proof) => namesIn("asked", proof[property]);
+  return sql`
+    SELECT
+      (SELECT coalesce(json_agg(${storedUser()}), '[]') FROM ${askedUsers()}) AS rows,
+      (SELECT coalesce(json_agg(
+          json_build_array(asked.i, ${namesIn("known", proof.content)} <> ${of("content")})), '[]')
+        FROM ${givenRows(sql.placeholder("proofs"), proof, "i")} AS asked
+        CROSS JOIN LATERAL (
+          SELECT ${one.content} FROM ${featureEvents} AS one WHERE ${one.tenantId} = ${of("tenantId")}
+            AND ${one.userId} IN (${of("userId")}, '') AND ${one.eventId} = ${of("eventId")} LIMIT 1) AS known
+      ) AS applied`;
 }
 
 /**
@@ -108,49 +148,54 @@ export function openFeatures(database: Database): Features {
  * of their keys, and the proofs after them, so that two replicas wait for each other and never in a
  * circle; the columns of the last SELECT are evaluated from left to right.
  */
-async function writeTogether(
-  sql: Parameters<Parameters<Database["run"]>[0]>[0]["sql"],
-  rowsJson: string,
-  proofsJson: string,
-): Promise<readonly number[]> {
-  const [result] = await sql<{ updated: number[]; inserted: number[]; proofs: number }>`
-    WITH asked AS MATERIALIZED (
-      SELECT * FROM jsonb_to_recordset(${rowsJson}::text::jsonb) AS asked (i int, tenant_id text,
-        user_id text, features jsonb, before bigint, after bigint, last_event_at timestamptz)
-    ), locked AS MATERIALIZED (
-      SELECT asked.i, stored.tenant_id, stored.user_id
-      FROM asked JOIN user_features AS stored
-        ON stored.tenant_id = asked.tenant_id AND stored.user_id = asked.user_id
-      WHERE stored.version = asked.before
-      ORDER BY stored.tenant_id, stored.user_id FOR UPDATE OF stored
+function writing(): SQL {
+  const { features, version, lastEventAt, updatedAt } = userFeatures;
+  const key = columnNames(...userNames);
+  const stored = namesIn("stored", ...userNames);
+  const columns = columnNames(...userNames, features, version, lastEventAt);
+  const proofColumns = columnNames(...proofNames, proof.content);
+  return sql`
+    WITH asked AS MATERIALIZED ${givenRows(sql.placeholder("changes"), change)}, locked AS MATERIALIZED (
+      SELECT asked.i, ${stored}
+      FROM asked JOIN ${userFeatures} AS stored ON ${isUser("stored", "asked")}
+      WHERE ${namesIn("stored", version)} = asked.before
+      ORDER BY ${stored} FOR UPDATE OF stored
     ), updated AS (
-      UPDATE user_features AS stored
-      SET features = asked.features, version = asked.after, last_event_at = asked.last_event_at,
-        updated_at = now()
+      UPDATE ${userFeatures} AS stored
+      SET ${takenFrom("asked", features, version, lastEventAt)}, ${columnNames(updatedAt)} = now()
       FROM asked JOIN locked USING (i)
-      WHERE stored.tenant_id = locked.tenant_id AND stored.user_id = locked.user_id
+      WHERE ${isUser("stored", "locked")}
       RETURNING asked.i
     ), inserted AS (
-      INSERT INTO user_features (tenant_id, user_id, features, version, last_event_at)
-      SELECT tenant_id, user_id, features, after, last_event_at FROM asked
-      WHERE before = 0 ORDER BY tenant_id, user_id
-      ON CONFLICT DO NOTHING RETURNING tenant_id, user_id
+      INSERT INTO ${userFeatures} (${columns})
+      SELECT ${columns} FROM asked WHERE before = 0 ORDER BY ${key}
+      ON CONFLICT DO NOTHING RETURNING ${key}
     ), made AS (
-      SELECT asked.i FROM inserted JOIN asked USING (tenant_id, user_id)
+      SELECT asked.i FROM inserted JOIN asked USING (${key})
     ), proofs AS (
-      INSERT INTO feature_events (tenant_id, user_id, event_id, content)
-      SELECT tenant_id, user_id, event_id, content
-      FROM jsonb_to_recordset(${proofsJson}::text::jsonb)
-        AS proof (i int, tenant_id text, user_id text, event_id text, content text)
+      INSERT INTO ${featureEvents} (${proofColumns})
+      SELECT ${proofColumns} FROM ${givenRows(sql.placeholder("proofs"), { i: sql`int`, ...proof })} AS told
       WHERE i IN (SELECT i FROM updated UNION ALL SELECT i FROM made)
-      ORDER BY tenant_id, user_id, event_id RETURNING 1
+      ORDER BY ${columnNames(...proofNames)} RETURNING 1
     )
     SELECT
       (SELECT coalesce(jsonb_agg(i), '[]') FROM updated) AS updated,
       (SELECT coalesce(jsonb_agg(i), '[]') FROM made) AS inserted,
       (SELECT count(*)::int FROM proofs) AS proofs`;
-  if (result === undefined) throw new Error("writing features returned no row");
-  return [...result.updated, ...result.inserted];
+}
+
+function removing(): SQL {
+  const names = columnNames(...proofNames);
+  const appliedAt = columnNames(featureEvents.appliedAt);
+  return sql`
+    WITH old AS (
+      SELECT ${names} FROM ${featureEvents}
+      WHERE ${appliedAt} < ${sql.placeholder("before")}::timestamptz
+      ORDER BY ${appliedAt} LIMIT ${sql.placeholder("most")} FOR UPDATE SKIP LOCKED
+    )
+    DELETE FROM ${featureEvents} AS known USING old
+    WHERE ${areAlike("known", "old", ...proofNames)}
+    RETURNING 1`;
 }
 
 function isAppliedAlready(error: unknown): boolean {
@@ -158,53 +203,41 @@ function isAppliedAlready(error: unknown): boolean {
   return (
     error instanceof PostgresError &&
     error.code === "23505" &&
-    error.table_name === "feature_events"
+    error.table_name === getTableName(featureEvents)
   );
 }
 
 function usersOf(users: readonly UserKey[]): string {
   return JSON.stringify(
-    users.map(({ tenantId, userId }) => ({ tenant_id: tenantId, user_id: userId })),
+    users.map(({ tenantId, userId }): Given<typeof user> => ({ tenantId, userId })),
   );
 }
 
-function toProof(event: UserEvent) {
+function toProof(event: UserEvent): Given<typeof proof> {
   const { tenantId, userId, eventId } = event;
-  return { tenant_id: tenantId, user_id: userId, event_id: eventId, content: contentOf(event) };
+  return { tenantId, userId, eventId, content: contentOf(event) };
 }
 
 /** The place of an event asked for, from 1; whether its content differs: null where the proof does not say. */
 type FoundProof = readonly [i: number, differs: boolean | null];
 
-function toColumns({ tenantId, userId, before, after }: FeatureChange, i: number) {
+function toGiven(
+  { tenantId, userId, before, after }: FeatureChange,
+  i: number,
+): Given<typeof change> {
+  const { features, version, lastEventAt } = after;
   return {
-    i,
-    tenant_id: tenantId,
-    user_id: userId,
-    features: after.features,
-    before,
-    after: after.version,
-    last_event_at: new Date(after.lastEventAt).toISOString(),
+    ...{ i, before, tenantId, userId, features, version },
+    lastEventAt: new Date(lastEventAt).toISOString(),
   };
 }
 
-/** A row as `to_jsonb` gives it. */
-interface StoredRow {
-  readonly tenant_id: string;
-  readonly user_id: string;
-  readonly features: Record<string, object>;
-  readonly version: number;
-  readonly updated_at: string;
-  readonly last_event_at: string;
-}
+type StoredUser = JsonRow<typeof userFeatures>;
 
-function toRow(stored: StoredRow): FeatureRow {
+function toRow(stored: StoredUser): FeatureRow {
   return {
-    tenantId: stored.tenant_id,
-    userId: stored.user_id,
-    features: stored.features,
-    version: stored.version,
-    updatedAt: Date.parse(stored.updated_at),
-    lastEventAt: Date.parse(stored.last_event_at),
+    ...stored,
+    updatedAt: Date.parse(stored.updatedAt),
+    lastEventAt: Date.parse(stored.lastEventAt),
   };
 }
