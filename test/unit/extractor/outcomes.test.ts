@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { ExperienceEvent } from "../../../src/handlers/extractor/event.ts";
-import { createExtraction } from "../../../src/handlers/extractor/extraction.ts";
+import { createExtraction, outcomesOf } from "../../../src/handlers/extractor/extraction.ts";
 import { createSuccessMemory } from "../../../src/handlers/extractor/success-memory.ts";
 import { plainEvent } from "./events.ts";
 import { bucketView, type Call, ModelBucket, ModelTables } from "./model.ts";
@@ -54,4 +54,14 @@ test("an id that comes again at another time is a conflict", async () => {
   await extraction.handle([event]);
   const other = { ...event, ts: event.ts + 1, storedAt: event.storedAt + 1 };
   expect((await extraction.handle([other, other])).outcomes).toEqual(["conflict", "duplicate"]);
+});
+
+test("only a duplicate that is a message handled before counts as evidence", () => {
+  const [first, second] = failures as [ExperienceEvent, ExperienceEvent];
+  const batch = {
+    events: [first, second, first],
+    outcomes: ["duplicate" as const, "duplicate" as const, "conflict" as const],
+  };
+  const handled = { has: (event: ExperienceEvent | undefined) => event === first };
+  expect(outcomesOf(batch, handled)).toEqual(["evidence", "duplicate", "conflict"]);
 });
