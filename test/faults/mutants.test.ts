@@ -15,7 +15,7 @@ const env = { EXPERIENCE_FETCH_BATCH: "2" };
 
 const effects = "await outages.retryUntilAvailable(() => handle(values, context));";
 const publication =
-  "await settledAll(rows.map((row) => publisher.publish(row, causes.get(row.lesson_key))));";
+  "await allSettled(rows.map((row) => publisher.publish(row, causes.get(row.lesson_key))));";
 
 /** Builds with a known fault, each with a story that must not end well. */
 const mutants: readonly {
@@ -39,9 +39,9 @@ const mutants: readonly {
   {
     name: "documents are marked before the lessons are stored",
     change: {
-      file: "handlers/extractor/extraction.js",
+      file: "handlers/extractor/store-due.js",
       from: "const stored = await lessons.store(",
-      to: "await settledAll(due.map(markStored)); const stored = await lessons.store(",
+      to: "await allSettled(due.map((one) => markStored(one, ports, windowMs))); const stored = await lessons.store(",
     },
     fault: killedBefore(steps.insert),
     finds: /missing lesson/,
@@ -49,7 +49,7 @@ const mutants: readonly {
   {
     name: "publications are confirmed before they are made",
     change: {
-      file: "handlers/extractor/extraction.js",
+      file: "handlers/extractor/store-due.js",
       from: publication,
       to: `await lessons.confirmPublished(rows.map((row) => row.lesson_key)); ${publication}`,
     },
