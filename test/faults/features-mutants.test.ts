@@ -43,8 +43,8 @@ const mutants: readonly {
     name: "rows are written over without comparing versions",
     change: {
       file: "handlers/features/store.js",
-      from: "WHERE stored.version = asked.before",
-      to: "WHERE true",
+      from: "= asked.before",
+      to: "IS NOT NULL",
     },
     finds: /features .* instead of /,
   },

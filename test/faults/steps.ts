@@ -15,6 +15,12 @@ const publishes = (subject: string) => {
 const answers = (word: string) => (message: Message) =>
   message.about.startsWith("PUB $JS.ACK.") && message.body.toString("latin1").startsWith(word);
 
+/** A statement that has this in it, however its names are quoted. */
+const executes =
+  (text: string) =>
+  ({ about }: Message) =>
+    about.replaceAll('"', "").includes(text);
+
 /** The order of effects, and what invalid messages bring about. */
 export const steps = {
   evidence: {
@@ -27,12 +33,12 @@ export const steps = {
   },
   insert: {
     name: "lesson inserted",
-    matches: ({ about }) => about.includes("INSERT INTO agent_lessons"),
+    matches: executes("INSERT INTO agent_lessons"),
   },
   publish: { name: "lesson published", matches: publishes("agent.lesson.v1") },
   confirm: {
     name: "publication confirmed",
-    matches: ({ about }) => about.includes("DELETE FROM lesson_outbox"),
+    matches: executes("DELETE FROM lesson_outbox"),
   },
   mark: {
     name: "document marked",
@@ -50,11 +56,11 @@ export const steps = {
   ack: { name: "message acked", matches: answers("+ACK") },
   features: {
     name: "features read",
-    matches: ({ about }) => about.includes("jsonb_agg(to_jsonb(stored))"),
+    matches: executes("FROM feature_events AS one"),
   },
   featureWrite: {
     name: "features written",
-    matches: ({ about }) => about.includes("INSERT INTO feature_events"),
+    matches: executes("INSERT INTO feature_events"),
   },
   deadLetter: { name: "dead letter written", matches: publishes("dead.") },
   term: { name: "message terminated", matches: answers("+TERM") },
