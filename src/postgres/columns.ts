@@ -40,6 +40,14 @@ export function epochTime(column: PgColumn): Converted {
   return { column, type: sql`float8`, value: (ms) => sql`to_timestamp(${ms} / 1000)` };
 }
 
+/** In their order, without what is no column. */
+export function columnsOf(fields: GivenFields): PgColumn[] {
+  return Object.values(fields).flatMap((of) => {
+    if (is(of, SQL)) return [];
+    return ["column" in of ? of.column : of];
+  });
+}
+
 /** A row to be given, for JSON. */
 export type Given<Fields extends GivenFields> = Readonly<Record<keyof Fields, unknown>>;
 

@@ -5,6 +5,7 @@ import type { Database } from "../../postgres/client.ts";
 import {
   areAlike,
   columnNames,
+  columnsOf,
   type Given,
   givenRows,
   type JsonRow,
@@ -94,25 +95,24 @@ export function openFeatures(database: Database): Features {
 }
 
 const user = { tenantId: userFeatures.tenantId, userId: userFeatures.userId };
-const userNames = [user.tenantId, user.userId] as const;
+const userNames = columnsOf(user);
 
-/** What is told of a user's row that is to be written, beside its place among the changes. */
-const change = {
-  i: sql`int`,
-  before: sql`bigint`,
-  ...user,
+const folded = {
   features: userFeatures.features,
   version: userFeatures.version,
   lastEventAt: userFeatures.lastEventAt,
 };
 
-const proof = {
+/** A user's row that is to be written, with its place among the changes. */
+const change = { i: sql`int`, before: sql`bigint`, ...user, ...folded };
+
+const proofKey = {
   tenantId: featureEvents.tenantId,
   userId: featureEvents.userId,
   eventId: featureEvents.eventId,
-  content: featureEvents.content,
 };
-const proofNames = [proof.tenantId, proof.userId, proof.eventId] as const;
+const proofNames = columnsOf(proofKey);
+const proof = { ...proofKey, content: featureEvents.content };
 
 const isUser = (row: string, other: string) => areAlike(row, other, ...userNames);
 
@@ -149,11 +149,11 @@ function reading(): SQL {
  * circle; the columns of the last SELECT are evaluated from left to right.
  */
 function writing(): SQL {
-  const { features, version, lastEventAt, updatedAt } = userFeatures;
+  const { version, updatedAt } = userFeatures;
   const key = columnNames(...userNames);
   const stored = namesIn("stored", ...userNames);
-  const columns = columnNames(...userNames, features, version, lastEventAt);
-  const proofColumns = columnNames(...proofNames, proof.content);
+  const columns = columnNames(...columnsOf(change));
+  const proofColumns = columnNames(...columnsOf(proof));
   return sql`
     WITH asked AS MATERIALIZED ${givenRows(sql.placeholder("changes"), change)}, locked AS MATERIALIZED (
       SELECT asked.i, ${stored}
@@ -162,7 +162,7 @@ function writing(): SQL {
       ORDER BY ${stored} FOR UPDATE OF stored
     ), updated AS (
       UPDATE ${userFeatures} AS stored
-      SET ${takenFrom("asked", features, version, lastEventAt)}, ${columnNames(updatedAt)} = now()
+      SET ${takenFrom("asked", ...columnsOf(folded))}, ${columnNames(updatedAt)} = now()
       FROM asked JOIN locked USING (i)
       WHERE ${isUser("stored", "locked")}
       RETURNING asked.i

@@ -1,8 +1,9 @@
 import { isOutage } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import type { RunKey, RunNews } from "./ports.ts";
+import type { RunEventRow } from "./reads.ts";
 import { finalTypes } from "./status.ts";
-import type { RunEventRow, Runs } from "./store.ts";
+import type { Runs } from "./store.ts";
 import { wireRunEvent } from "./wire.ts";
 
 /** An event as it goes to readers. */

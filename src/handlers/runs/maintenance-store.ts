@@ -1,4 +1,9 @@
+import { type SQL, sql } from "drizzle-orm";
+import { alias } from "drizzle-orm/pg-core";
 import type { Database } from "../../postgres/client.ts";
+import { areAlike, columnNames, namesIn } from "../../postgres/columns.ts";
+import { preparedRows } from "../../postgres/rows.ts";
+import { agentEvents, agentRuns } from "../../schema/tables.ts";
 import type { RunKey } from "./ports.ts";
 
 /** What ends abandoned runs, and removes old ones. Any number of replicas may do it at once. */
@@ -17,63 +22,79 @@ export interface RunsUpkeep {
 
 /** The database stays its opener's to close. */
 export function openRunsUpkeep(database: Database): RunsUpkeep {
+  const reap = preparedRows<RunKey>(database, reaping());
+  const remove = preparedRows<{ rows: number }>(database, removing());
   return {
-    async reap(staleSeconds, most) {
-      const error = JSON.stringify({
-        message: `no heartbeat for more than ${staleSeconds} s`,
-        source: "reaper",
-      });
-      const rows = await database.run(
-        // The lock looks at the row as it is by then, so that a fresh heartbeat takes it out.
-        async ({ sql }) => sql<{ tenant_id: string; run_id: string }>`
-          WITH stale AS MATERIALIZED (
-            SELECT tenant_id, run_id FROM agent_runs
-            WHERE completed_at IS NULL
-              AND heartbeat_at < now() - ${staleSeconds}::float8 * interval '1 second'
-            LIMIT ${most} FOR UPDATE SKIP LOCKED
-          ), ended AS (
-            UPDATE agent_runs AS run
-            SET status = 'failed', completed_at = now(), updated_at = now(),
-              error = ${error}::text::jsonb, last_cursor = last_cursor + 1, version = version + 1
-            FROM stale WHERE run.tenant_id = stale.tenant_id AND run.run_id = stale.run_id
-            RETURNING run.tenant_id, run.run_id, run.last_cursor, run.error
-          ), told AS (
-            INSERT INTO agent_events (tenant_id, run_id, cursor, event_type, payload, created_at, event_id)
-            SELECT tenant_id, run_id, last_cursor, 'run_failed', jsonb_build_object('error', error), now(),
-              'reaper:' || gen_random_uuid()
-            FROM ended
-          )
-          SELECT tenant_id, run_id FROM ended`,
-      );
-      return rows.map((row) => ({ tenantId: row.tenant_id, runId: row.run_id }));
-    },
+    reap: (staleSeconds, most) =>
+      reap({
+        ...{ staleSeconds, most },
+        error: JSON.stringify({
+          message: `no heartbeat for more than ${staleSeconds} s`,
+          source: "reaper",
+        }),
+      }),
 
     async removeEnded(before, most) {
-      const [removed] = await database.run(
-        async ({ sql }) => sql<{ events: number; runs: number }>`
-          WITH old AS MATERIALIZED (
-            SELECT tenant_id, run_id FROM agent_runs
-            WHERE completed_at < ${before.toISOString()}::timestamptz
-              AND updated_at < ${before.toISOString()}::timestamptz
-            ORDER BY completed_at LIMIT 100 FOR UPDATE SKIP LOCKED
-          ), doomed AS MATERIALIZED (
-            SELECT event.tenant_id, event.run_id, event.cursor
-            FROM old JOIN agent_events AS event USING (tenant_id, run_id) LIMIT ${most}
-          ), events AS (
-            DELETE FROM agent_events AS event USING doomed
-            WHERE event.tenant_id = doomed.tenant_id AND event.run_id = doomed.run_id
-              AND event.cursor = doomed.cursor
-            RETURNING 1
-          ), runs AS (
-            DELETE FROM agent_runs AS run USING old
-            WHERE run.tenant_id = old.tenant_id AND run.run_id = old.run_id
-              AND NOT EXISTS (SELECT FROM agent_events AS event
-                WHERE event.tenant_id = old.tenant_id AND event.run_id = old.run_id)
-            RETURNING 1
-          )
-          SELECT (SELECT count(*)::int FROM events) AS events, (SELECT count(*)::int FROM runs) AS runs`,
-      );
-      return (removed?.events ?? 0) + (removed?.runs ?? 0);
+      const [removed] = await remove({ before: before.toISOString(), most });
+      return removed?.rows ?? 0;
     },
   };
+}
+
+const key = [agentRuns.tenantId, agentRuns.runId] as const;
+const isRun = (row: string, other: string) => areAlike(row, other, ...key);
+
+/** The lock looks at the row as it is by then, so that a fresh heartbeat takes it out. */
+function reaping(): SQL {
+  const of = agentRuns;
+  const [run, ended] = [alias(of, "run"), alias(of, "ended")];
+  const set = sql`${columnNames(of.status)} = 'failed', ${columnNames(of.completedAt)} = now(),
+    ${columnNames(of.updatedAt)} = now(), ${columnNames(of.error)} = ${sql.placeholder("error")}::text::jsonb,
+    ${columnNames(of.lastCursor)} = ${run.lastCursor} + 1, ${columnNames(of.version)} = ${run.version} + 1`;
+  const columns = columnNames(
+    ...[agentEvents.tenantId, agentEvents.runId, agentEvents.cursor, agentEvents.eventType],
+    ...[agentEvents.payload, agentEvents.createdAt, agentEvents.eventId],
+  );
+  return sql`
+    WITH stale AS MATERIALIZED (
+      SELECT ${columnNames(...key)} FROM ${of}
+      WHERE ${of.completedAt} IS NULL
+        AND ${of.heartbeatAt} < now() - ${sql.placeholder("staleSeconds")}::float8 * interval '1 second'
+      LIMIT ${sql.placeholder("most")} FOR UPDATE SKIP LOCKED
+    ), ended AS (
+      UPDATE ${of} AS run SET ${set} FROM stale WHERE ${isRun("run", "stale")}
+      RETURNING ${run.tenantId}, ${run.runId}, ${run.lastCursor}, ${run.error}
+    ), told AS (
+      INSERT INTO ${agentEvents} (${columns})
+      SELECT ${ended.tenantId}, ${ended.runId}, ${ended.lastCursor}, 'run_failed',
+        jsonb_build_object('error', ${ended.error}), now(), 'reaper:' || gen_random_uuid()
+      FROM ended
+    )
+    SELECT ${ended.tenantId} AS "tenantId", ${ended.runId} AS "runId" FROM ended`;
+}
+
+function removing(): SQL {
+  const of = agentRuns;
+  const event = alias(agentEvents, "event");
+  const place = [event.tenantId, event.runId, event.cursor] as const;
+  const before = sql`${sql.placeholder("before")}::timestamptz`;
+  return sql`
+    WITH old AS MATERIALIZED (
+      SELECT ${columnNames(...key)} FROM ${of}
+      WHERE ${of.completedAt} < ${before} AND ${of.updatedAt} < ${before}
+      ORDER BY ${of.completedAt} LIMIT 100 FOR UPDATE SKIP LOCKED
+    ), doomed AS MATERIALIZED (
+      SELECT ${namesIn("event", ...place)}
+      FROM old JOIN ${agentEvents} AS event USING (${columnNames(...key)}) LIMIT ${sql.placeholder("most")}
+    ), events AS (
+      DELETE FROM ${agentEvents} AS event USING doomed
+      WHERE ${areAlike("event", "doomed", ...place)}
+      RETURNING 1
+    ), runs AS (
+      DELETE FROM ${of} AS run USING old
+      WHERE ${isRun("run", "old")} AND NOT EXISTS (
+        SELECT FROM ${agentEvents} AS event WHERE ${isRun("event", "old")})
+      RETURNING 1
+    )
+    SELECT (SELECT count(*)::int FROM events) + (SELECT count(*)::int FROM runs) AS rows`;
 }

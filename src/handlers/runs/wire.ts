@@ -4,8 +4,8 @@ import { nullable, tenantSchema } from "../../schema/request.ts";
 import { type Static, Type } from "../../schema/typebox.ts";
 import { runEventSchema } from "./event-wire.ts";
 import type { RunRow } from "./ports.ts";
+import type { RunEventRow } from "./reads.ts";
 import { statuses } from "./status.ts";
-import type { RunEventRow } from "./store.ts";
 
 /** Wire shapes of the `runs-…` endpoints. */
 

@@ -4,13 +4,9 @@ import { changesBy } from "../../../src/handlers/runs/append.ts";
 import type { RunEvent } from "../../../src/handlers/runs/event.ts";
 import { openRunsUpkeep, type RunsUpkeep } from "../../../src/handlers/runs/maintenance-store.ts";
 import type { RunKey } from "../../../src/handlers/runs/ports.ts";
+import type { RunFilter, RunPlace } from "../../../src/handlers/runs/reads.ts";
 import { appendEvents } from "../../../src/handlers/runs/record.ts";
-import {
-  openRuns,
-  type RunFilter,
-  type RunPlace,
-  type Runs,
-} from "../../../src/handlers/runs/store.ts";
+import { openRuns, type Runs } from "../../../src/handlers/runs/store.ts";
 import { type Database, openDatabase, silentLog } from "../../../src/postgres/client.ts";
 import { type Leases, openLeases } from "../../../src/postgres/leases.ts";
 import { freshDatabase, type TestDatabase } from "../../rig/database.ts";

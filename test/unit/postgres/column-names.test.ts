@@ -32,8 +32,6 @@ const spelled: readonly string[] = [
   "handlers/missions/store.ts",
   "handlers/review/run-knowledge-store.ts",
   "handlers/review/store.ts",
-  "handlers/runs/maintenance-store.ts",
-  "handlers/runs/store.ts",
   "handlers/windows/figures.ts",
   "handlers/windows/store.ts",
 ];
