@@ -10,8 +10,8 @@ import {
 } from "../extractor/lesson.ts";
 import type { LessonPublisher, LessonStore } from "../extractor/ports.ts";
 import type { Rule } from "../extractor/rules/index.ts";
-import type { Versioned, WideEvidence, WideStore } from "./store.ts";
 import { type WideGroup, type WideSettings, wideGroups } from "./wide.ts";
+import type { Versioned, WideEvidence, WideStore } from "./wide-store.ts";
 import { createWorked, type WorkedMemory } from "./worked.ts";
 
 /** What a batch led to. */

@@ -21,7 +21,8 @@ import { createLearning } from "./learn.ts";
 import type { WindowMetrics } from "./metrics.ts";
 import { recount } from "./recount.ts";
 import { type AllWindowSettings, timesOf } from "./settings.ts";
-import { openWideStore, openWindowStore, type WindowStore } from "./store.ts";
+import { openWindowStore, type WindowStore } from "./store.ts";
+import { openWideStore } from "./wide-store.ts";
 
 const dayMs = 86_400_000;
 const rankedAtOnce = 500;

@@ -33,7 +33,6 @@ const spelled: readonly string[] = [
   "handlers/review/run-knowledge-store.ts",
   "handlers/review/store.ts",
   "handlers/windows/figures.ts",
-  "handlers/windows/store.ts",
 ];
 
 const tables = Object.values(schema).filter((one) => is(one, PgTable));

@@ -6,7 +6,7 @@ import type { LessonRow } from "../../../src/handlers/extractor/lesson.ts";
 import { rulesFor } from "../../../src/handlers/extractor/rules/index.ts";
 import { createSuccessMemory } from "../../../src/handlers/extractor/success-memory.ts";
 import { createLearning } from "../../../src/handlers/windows/learn.ts";
-import type { Versioned, WideEvidence } from "../../../src/handlers/windows/store.ts";
+import type { Versioned, WideEvidence } from "../../../src/handlers/windows/wide-store.ts";
 import { plainEvent } from "../extractor/events.ts";
 import { bucketView, ModelBucket, ModelTables } from "../extractor/model.ts";
 

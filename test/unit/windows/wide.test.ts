@@ -5,7 +5,7 @@ import { isWide, type Lesson, type LessonRow } from "../../../src/handlers/extra
 import { rulesFor } from "../../../src/handlers/extractor/rules/index.ts";
 import { createLearning } from "../../../src/handlers/windows/learn.ts";
 import { wideReference } from "../../../src/handlers/windows/reference.ts";
-import type { Versioned, WideEvidence } from "../../../src/handlers/windows/store.ts";
+import type { Versioned, WideEvidence } from "../../../src/handlers/windows/wide-store.ts";
 import { plainEvent } from "../extractor/events.ts";
 
 const rules = rulesFor({
