@@ -1,7 +1,11 @@
-import { count } from "drizzle-orm";
+import { count, type SQL, sql } from "drizzle-orm";
+import { alias } from "drizzle-orm/pg-core";
 import type { Database } from "../../postgres/client.ts";
+import { columnNames, columnsOf, type Given, givenRows, jsonRow } from "../../postgres/columns.ts";
+import { preparedRows } from "../../postgres/rows.ts";
 import { agentLessons, lessonOutbox, lessonSightings } from "../../schema/tables.ts";
-import type { Lesson, LessonRow, SightingRow } from "./lesson.ts";
+import type { LessonRow } from "./lesson.ts";
+import { type StoredLesson, toLessonRow } from "./lesson-row.ts";
 import type { LessonStore, StoredLessons } from "./ports.ts";
 
 /** The lesson tables: the port of the core, and what endpoints read. */
@@ -21,33 +25,43 @@ export interface LessonStoreOptions {
 
 /** The database stays its opener's to close. */
 export function openLessonStore(database: Database, { publish }: LessonStoreOptions): Lessons {
+  const insert = preparedRows<{ inserted: StoredLesson[]; sightings: number }>(
+    database,
+    inserting(),
+  );
+  const find = preparedRows<{ lesson: StoredLesson; unpublished: boolean }>(database, reading());
+  const confirm = preparedRows(database, confirming());
+
+  async function read(lessonKeys: readonly string[]) {
+    const rows = await find({ keys: JSON.stringify(lessonKeys) });
+    return rows.map(({ lesson, unpublished }) => ({ row: toLessonRow(lesson), unpublished }));
+  }
+
   return {
     async store(lessons, sightings) {
       if (lessons.length === 0 && sightings.length === 0) return nothing;
-      const { inserted, sightings: sighted } = await insert(database, lessons, sightings, publish);
+      const [result] = await insert({
+        publish,
+        lessons: JSON.stringify(lessons satisfies readonly Given<typeof lessonFields>[]),
+        sightings: JSON.stringify(sightings satisfies readonly Given<typeof sightingFields>[]),
+      });
+      if (result === undefined) throw new Error("the insert of lessons returned no row");
+      const inserted = result.inserted.map(toLessonRow);
       const unpublished = new Set(publish ? inserted.map((row) => row.lesson_key) : []);
       const missing = new Set(lessons.map((lesson) => lesson.lessonKey));
       for (const row of inserted) missing.delete(row.lesson_key);
-      const found = missing.size === 0 ? [] : await read(database, [...missing]);
+      const found = missing.size === 0 ? [] : await read([...missing]);
       for (const { row, unpublished: waits } of found) if (waits) unpublished.add(row.lesson_key);
+      const { sightings: sighted } = result;
       return { inserted, existing: found.map(({ row }) => row), unpublished, sightings: sighted };
     },
 
     async confirmPublished(lessonKeys) {
-      if (lessonKeys.length === 0) return;
-      await database.run(async ({ sql }) => {
-        // Locked in order, so that two replicas that confirm the same lessons cannot deadlock.
-        await sql`
-          DELETE FROM lesson_outbox WHERE lesson_key IN (
-            SELECT lesson_key FROM lesson_outbox
-            WHERE lesson_key = ANY (ARRAY(
-              SELECT jsonb_array_elements_text(${JSON.stringify(lessonKeys)}::text::jsonb)))
-            ORDER BY lesson_key FOR UPDATE)`;
-      });
+      if (lessonKeys.length > 0) await confirm({ keys: JSON.stringify(lessonKeys) });
     },
 
     async findLesson(lessonKey) {
-      const [found] = await read(database, [lessonKey]);
+      const [found] = await read([lessonKey]);
       return found?.row ?? null;
     },
 
@@ -71,119 +85,83 @@ const nothing: StoredLessons = {
   sightings: 0,
 };
 
+const lessonFields = {
+  lessonKey: agentLessons.lessonKey,
+  tenantId: agentLessons.tenantId,
+  scope: agentLessons.scope,
+  agentId: agentLessons.agentId,
+  taskType: agentLessons.taskType,
+  lessonType: agentLessons.lessonType,
+  trigger: agentLessons.trigger,
+  action: agentLessons.action,
+  avoid: agentLessons.avoid,
+  signals: agentLessons.signals,
+  evidence: agentLessons.evidence,
+  raw: agentLessons.raw,
+  expiresAt: agentLessons.expiresAt,
+};
+
+const sightingFields = {
+  lessonKey: lessonSightings.lessonKey,
+  windowStart: lessonSightings.windowStart,
+  evidence: lessonSightings.evidence,
+};
+
 /**
  * All writes as one statement: atomic, one round trip, and no limit on bind parameters since each
  * list is one JSON document. Rows go in by key order, so that two replicas with overlapping lessons
  * wait for each other instead of deadlocking; the lessons before the sightings, because the columns
  * of the last SELECT are evaluated from left to right.
  */
-async function insert(
-  database: Database,
-  lessons: readonly Lesson[],
-  sightings: readonly SightingRow[],
-  publish: boolean,
-): Promise<{ inserted: LessonRow[]; sightings: number }> {
-  const lessonsJson = JSON.stringify(lessons.map(toColumns));
-  const sightingsJson = JSON.stringify(sightings.map(toSightingColumns));
-  const [result] = await database.run(
-    async ({ sql }) => sql<{ inserted: StoredLesson[]; sightings: number }>`
-      WITH inserted AS (
-        INSERT INTO agent_lessons (lesson_key, tenant_id, scope, agent_id, task_type, lesson_type,
-          trigger, action, avoid, signals, evidence, raw, expires_at)
-        SELECT * FROM jsonb_to_recordset(${lessonsJson}::text::jsonb) AS asked (lesson_key text,
-          tenant_id text, scope text, agent_id text, task_type text, lesson_type text, trigger text,
-          action text, avoid text, signals jsonb, evidence jsonb, raw jsonb, expires_at timestamptz)
-        ORDER BY lesson_key
-        ON CONFLICT (lesson_key) DO NOTHING RETURNING *
-      ), outbox AS (
-        INSERT INTO lesson_outbox (lesson_key)
-        SELECT lesson_key FROM inserted WHERE ${publish}::boolean
-        ON CONFLICT DO NOTHING
-      ), sighted AS (
-        INSERT INTO lesson_sightings (lesson_key, window_start, evidence)
-        SELECT * FROM jsonb_to_recordset(${sightingsJson}::text::jsonb)
-          AS asked (lesson_key text, window_start timestamptz, evidence jsonb)
-        ORDER BY lesson_key, window_start
-        ON CONFLICT DO NOTHING RETURNING 1
-      )
-      SELECT
-        (SELECT coalesce(jsonb_agg(to_jsonb(inserted) ORDER BY lesson_key), '[]') FROM inserted) AS inserted,
-        (SELECT count(*)::int FROM sighted) AS sightings`,
-  );
-  if (result === undefined) throw new Error("the insert of lessons returned no row");
-  return { inserted: result.inserted.map(toLessonRow), sightings: result.sightings };
+function inserting(): SQL {
+  const inserted = alias(agentLessons, "inserted");
+  const columns = columnNames(...columnsOf(lessonFields));
+  const sightingColumns = columnNames(...columnsOf(sightingFields));
+  const key = columnNames(agentLessons.lessonKey);
+  const sightingKey = columnNames(lessonSightings.lessonKey, lessonSightings.windowStart);
+  return sql`
+    WITH inserted AS (
+      INSERT INTO ${agentLessons} (${columns})
+      SELECT ${columns} FROM ${givenRows(sql.placeholder("lessons"), lessonFields)} AS asked
+      ORDER BY ${key}
+      ON CONFLICT (${key}) DO NOTHING RETURNING *
+    ), outbox AS (
+      INSERT INTO ${lessonOutbox} (${columnNames(lessonOutbox.lessonKey)})
+      SELECT ${inserted.lessonKey} FROM inserted WHERE ${sql.placeholder("publish")}::boolean
+      ON CONFLICT DO NOTHING
+    ), sighted AS (
+      INSERT INTO ${lessonSightings} (${sightingColumns})
+      SELECT ${sightingColumns} FROM ${givenRows(sql.placeholder("sightings"), sightingFields)} AS asked
+      ORDER BY ${sightingKey}
+      ON CONFLICT DO NOTHING RETURNING 1
+    )
+    SELECT
+      (SELECT coalesce(json_agg(${jsonRow(inserted)} ORDER BY ${inserted.lessonKey}), '[]') FROM inserted) AS inserted,
+      (SELECT count(*)::int FROM sighted) AS sightings`;
 }
+
+/** ARRAY(…) and not IN (SELECT …), which PostgreSQL takes for a join and may answer by reading the whole table. */
+const isAsked = (column: typeof agentLessons.lessonKey | typeof lessonOutbox.lessonKey) => sql`
+  ${column} = ANY (ARRAY(SELECT jsonb_array_elements_text(${sql.placeholder("keys")}::text::jsonb)))`;
 
 /**
  * A statement of its own, after the insert: a row that another replica committed meanwhile conflicts
- * with the insert, yet is not in its snapshot. ARRAY(…) and not IN (SELECT …), which PostgreSQL takes
- * for a join and may answer by reading the whole table.
+ * with the insert, yet is not in its snapshot.
  */
-async function read(
-  database: Database,
-  lessonKeys: readonly string[],
-): Promise<{ row: LessonRow; unpublished: boolean }[]> {
-  const rows = await database.run(
-    async ({ sql }) => sql<{ lesson: StoredLesson; unpublished: boolean }>`
-      SELECT to_jsonb(lesson) AS lesson, waiting.lesson_key IS NOT NULL AS unpublished
-      FROM agent_lessons AS lesson LEFT JOIN lesson_outbox AS waiting USING (lesson_key)
-      WHERE lesson_key = ANY (ARRAY(
-        SELECT jsonb_array_elements_text(${JSON.stringify(lessonKeys)}::text::jsonb)))
-      ORDER BY lesson_key`,
-  );
-  return rows.map(({ lesson, unpublished }) => ({ row: toLessonRow(lesson), unpublished }));
+function reading(): SQL {
+  const { lessonKey } = agentLessons;
+  const waiting = lessonOutbox.lessonKey;
+  return sql`
+    SELECT ${jsonRow(agentLessons)} AS lesson, ${waiting} IS NOT NULL AS unpublished
+    FROM ${agentLessons} LEFT JOIN ${lessonOutbox} ON ${waiting} = ${lessonKey}
+    WHERE ${isAsked(lessonKey)} ORDER BY ${lessonKey}`;
 }
 
-/** A row as `to_jsonb` gives it: the columns as published, but timestamps in PostgreSQL's precision. */
-type StoredLesson = LessonRow;
-
-/** The one place where a stored lesson becomes its wire shape. */
-export function toLessonRow(stored: StoredLesson): LessonRow {
-  return {
-    lesson_id: stored.lesson_id,
-    lesson_key: stored.lesson_key,
-    ts: toIso(stored.ts),
-    tenant_id: stored.tenant_id,
-    scope: stored.scope,
-    agent_id: stored.agent_id,
-    task_type: stored.task_type,
-    lesson_type: stored.lesson_type,
-    trigger: stored.trigger,
-    action: stored.action,
-    avoid: stored.avoid,
-    signals: stored.signals,
-    evidence: stored.evidence,
-    raw: stored.raw,
-    expires_at: stored.expires_at === null ? null : toIso(stored.expires_at),
-  };
-}
-
-function toIso(timestamp: string): string {
-  return new Date(timestamp).toISOString();
-}
-
-function toColumns(lesson: Lesson) {
-  return {
-    lesson_key: lesson.lessonKey,
-    tenant_id: lesson.tenantId,
-    scope: lesson.scope,
-    agent_id: lesson.agentId,
-    task_type: lesson.taskType,
-    lesson_type: lesson.lessonType,
-    trigger: lesson.trigger,
-    action: lesson.action,
-    avoid: lesson.avoid,
-    signals: lesson.signals,
-    evidence: lesson.evidence,
-    raw: lesson.raw,
-    expires_at: lesson.expiresAt,
-  };
-}
-
-function toSightingColumns(sighting: SightingRow) {
-  return {
-    lesson_key: sighting.lessonKey,
-    window_start: sighting.windowStart,
-    evidence: sighting.evidence,
-  };
+/** Locked in order, so that two replicas that confirm the same lessons cannot deadlock. */
+function confirming(): SQL {
+  const { lessonKey } = lessonOutbox;
+  return sql`
+    DELETE FROM ${lessonOutbox} WHERE ${lessonKey} IN (
+      SELECT ${lessonKey} FROM ${lessonOutbox} WHERE ${isAsked(lessonKey)}
+      ORDER BY ${lessonKey} FOR UPDATE)`;
 }

@@ -1,11 +1,11 @@
 import { and, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
+import { jsonRow } from "../../postgres/columns.ts";
 import { rowsOf } from "../../postgres/rows.ts";
 import { cursorOf } from "../../schema/cursor.ts";
 import { agentLessons, lessonRanks, runWindows, signatureWindows } from "../../schema/tables.ts";
 import { Type } from "../../schema/typebox.ts";
-import type { LessonRow } from "../extractor/lesson.ts";
-import { toLessonRow } from "../extractor/store.ts";
+import { type StoredLesson, toLessonRow } from "../extractor/lesson-row.ts";
 import { conditionsOf, type LessonFilter } from "./lesson-filter.ts";
 import type { LessonFigures, LessonPage } from "./lesson-reader.ts";
 
@@ -34,13 +34,13 @@ export async function listByRuns(
     cursor: rankedPlace.behind(page, rows.length > limit, (last) => [
       last.runs,
       last.learned,
-      last.lesson.lesson_key,
+      last.lesson.lessonKey,
     ]),
   };
 }
 
 interface Ranked {
-  readonly lesson: LessonRow;
+  readonly lesson: StoredLesson;
   readonly learned: string;
   readonly runs: number;
 }
@@ -61,7 +61,7 @@ function ranking(filter: LessonFilter, place: Place | null, limit: number): SQL 
   const ofTenant =
     tenant === undefined ? sql`rank.tenant_id IS NOT NULL` : sql`rank.tenant_id = ${tenant}`;
   const part = (from: SQL, runs: SQL, isOf: SQL) => sql`(
-    SELECT to_jsonb(${agentLessons}) AS lesson, rank.learned_at, rank.lesson_key, ${runs} AS runs
+    SELECT ${jsonRow(agentLessons)} AS lesson, rank.learned_at, rank.lesson_key, ${runs} AS runs
     FROM ${lessonRanks} AS rank JOIN ${agentLessons} ON ${agentLessons.lessonKey} = rank.lesson_key ${from}
     WHERE ${isOf} AND ${ofTenant} AND ${lesson} AND ${place === null ? sql`true` : after(place, runs)}
     ORDER BY ${runs} DESC, rank.learned_at DESC, rank.lesson_key DESC LIMIT ${limit})`;
@@ -96,7 +96,7 @@ type Counted = Omit<LessonFigures, "first_at" | "last_at"> & {
 
 /** Of these lessons alone, in their order: each takes all its windows and those of its agent and task. */
 async function figuresOf(database: Database, page: readonly Ranked[]): Promise<LessonFigures[]> {
-  const keys = page.map(({ lesson }) => lesson.lesson_key);
+  const keys = page.map(({ lesson }) => lesson.lessonKey);
   const rows = await rowsOf(database)<Counted>(counting(keys));
   const counted = new Map(rows.map((row) => [row.lesson_key, row]));
   return page.map(({ lesson, runs }): LessonFigures => {
@@ -105,7 +105,7 @@ async function figuresOf(database: Database, page: readonly Ranked[]): Promise<L
       last_at,
       lesson_key: _,
       ...counts
-    } = counted.get(lesson.lesson_key) ?? nothing;
+    } = counted.get(lesson.lessonKey) ?? nothing;
     return {
       ...counts,
       runs_failed: runs,

@@ -1,11 +1,12 @@
 import { and, desc, eq, sql } from "drizzle-orm";
 import { BusError } from "../../errors.ts";
 import type { Database } from "../../postgres/client.ts";
+import { jsonRow } from "../../postgres/columns.ts";
 import { cursorOf } from "../../schema/cursor.ts";
 import { agentLessons, lessonSightings } from "../../schema/tables.ts";
 import { Type } from "../../schema/typebox.ts";
 import type { LessonRow, SightingEvidence } from "../extractor/lesson.ts";
-import { toLessonRow } from "../extractor/store.ts";
+import { type StoredLesson, toLessonRow } from "../extractor/lesson-row.ts";
 import { conditionsOf, keyBegins, type LessonFilter } from "./lesson-filter.ts";
 import { listByRuns } from "./lesson-ranking.ts";
 
@@ -55,6 +56,8 @@ export interface LessonReader {
   sightings(lessonKey: string): Promise<readonly SightingWire[]>;
 }
 
+const storedLesson = sql<StoredLesson>`${jsonRow(agentLessons)}`;
+
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const keyPrefix = /^[0-9a-f]{8,64}$/;
 
@@ -83,7 +86,7 @@ export function openLessonReader(database: Database): LessonReader {
       const from = cursor === null ? null : newestPlace.placeOf(cursor);
       const rows = await database.run(async ({ db }) =>
         db
-          .select({ lesson: sql<LessonRow>`to_jsonb(${agentLessons})` })
+          .select({ lesson: storedLesson })
           .from(agentLessons)
           .where(and(...conditionsOf(filter), from === null ? undefined : before(from)))
           .orderBy(desc(agentLessons.ts), desc(agentLessons.lessonId))
@@ -92,7 +95,7 @@ export function openLessonReader(database: Database): LessonReader {
       const page = rows.slice(0, limit).map(({ lesson }) => lesson);
       return {
         lessons: page.map(toLessonRow),
-        cursor: newestPlace.behind(page, rows.length > limit, (last) => [last.ts, last.lesson_id]),
+        cursor: newestPlace.behind(page, rows.length > limit, (last) => [last.ts, last.lessonId]),
       };
     },
 
@@ -106,7 +109,7 @@ export function openLessonReader(database: Database): LessonReader {
       const named = id === null ? keyBegins(text) : eq(agentLessons.lessonId, id);
       const rows = await database.run(async ({ db }) =>
         db
-          .select({ lesson: sql<LessonRow>`to_jsonb(${agentLessons})` })
+          .select({ lesson: storedLesson })
           .from(agentLessons)
           .where(and(named, tenant === undefined ? undefined : eq(agentLessons.tenantId, tenant)))
           .orderBy(agentLessons.lessonKey)

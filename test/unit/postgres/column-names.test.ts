@@ -16,7 +16,6 @@ const spelled: readonly string[] = [
   "handlers/effects/ledger.ts",
   "handlers/effects/overview.ts",
   "handlers/effects/store.ts",
-  "handlers/extractor/store.ts",
   "handlers/history/store.ts",
   "handlers/lessons/lesson-ranking.ts",
   "handlers/lessons/lesson-reader.ts",
