@@ -120,7 +120,7 @@ test("a message that kills every process that handles it is a dead letter after 
   const step = {
     name: "killer handled",
     matches: (message: Parameters<typeof steps.features.matches>[0]) =>
-      steps.features.matches(message) && message.body.includes('"user_id":"killer"'),
+      steps.features.matches(message) && message.body.includes('"userId":"killer"'),
   };
   const failpoint = setFailpoint({ step, moment: "before", at: Array(200).fill(1) });
   const stack = await open({ failpoint });

@@ -14,7 +14,7 @@ import { type Random, randomFrom } from "./events.ts";
 import { type FailpointOptions, type Moment, setFailpoint } from "./failpoint.ts";
 import { invalidPayloads, type Publication, publishAll } from "./publications.ts";
 import { openStack, type Stack, untilQuiet } from "./stack.ts";
-import { type Step, steps } from "./steps.ts";
+import { executes, type Step, steps } from "./steps.ts";
 import { turns } from "./stories.ts";
 import type { ProxiedReplica } from "./supervisor.ts";
 
@@ -347,15 +347,15 @@ function watchStoring({ database: { sql } }: Stack) {
 const runSteps = {
   read: {
     name: "events looked up",
-    matches: ({ about }) => about.includes("one.event_id = asked.event_id"),
+    matches: executes("FROM agent_events AS one"),
   },
   write: {
     name: "events written",
-    matches: ({ about }) => about.includes("last_cursor = asked.last_cursor"),
+    matches: executes("last_cursor = asked.last_cursor"),
   },
   position: {
     name: "position moved",
-    matches: ({ about }) => about.includes('INSERT INTO "stream_positions"'),
+    matches: executes("INSERT INTO stream_positions"),
   },
 } as const satisfies Record<string, Step>;
 

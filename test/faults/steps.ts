@@ -16,7 +16,7 @@ const answers = (word: string) => (message: Message) =>
   message.about.startsWith("PUB $JS.ACK.") && message.body.toString("latin1").startsWith(word);
 
 /** A statement that has this in it, however its names are quoted. */
-const executes =
+export const executes =
   (text: string) =>
   ({ about }: Message) =>
     about.replaceAll('"', "").includes(text);
