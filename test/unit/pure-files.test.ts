@@ -30,7 +30,9 @@ const pureFiles = [
     .map((name) => join(root, "handlers", concern, name))
     .filter((path) => path.endsWith(".ts") && !doers.test(path)),
 );
-pureFiles.push(...["pull-credit", "pull-state"].map((name) => join(root, `runtime/${name}.ts`)));
+pureFiles.push(
+  ...["pull-credit", "pull-session", "pull-state"].map((name) => join(root, `runtime/${name}.ts`)),
+);
 
 const imports = (text: string) =>
   [...text.matchAll(/^import (?!type)[^;]*? from "([^"]+)";/gm)].map(([, from]) => String(from));
