@@ -3,7 +3,12 @@ import { BusError } from "../../errors.ts";
 import { hasCode, jsCodes, nats, orNull, translateNats } from "../../nats/errors.ts";
 import { readRange } from "../../nats/reader.ts";
 import { includesSubject } from "../../nats/subject-pattern.ts";
-import { type DeadLetterFilter, matches, type OpenLetters } from "../../runtime/dead-letter.ts";
+import {
+  type DeadLetter,
+  type DeadLetterFilter,
+  matches,
+  type OpenLetters,
+} from "../../runtime/dead-letter.ts";
 import {
   type KeptLetter,
   letterOf,
@@ -51,158 +56,199 @@ const pageMs = 4_000;
 const smallestWindow = 500;
 const largestWindow = 20_000;
 
-export function openDeadLetterArchive(options: {
+export interface ArchiveOptions {
   readonly js: JetStreamClient;
   readonly jsm: JetStreamManager;
   /** What the service reads: a message that did not come from there is not published there. */
   readonly sourceSubjects: readonly string[];
   /** Who gives messages up here. */
   readonly durables: readonly { readonly stream: string; readonly durable: string }[];
-}): DeadLetterArchive {
-  const { js, jsm, sourceSubjects, durables } = options;
+}
 
-  async function* read(filter: DeadLetterFilter, from: number, upTo: number) {
-    const subjects = subjectsOf(filter);
-    const range = readRange(js, jsm, deadLettersStream, { subjects, from, upTo });
-    for await (const messages of range) {
-      const all = messages.map((message) => letterOf(message, headersOf(message)));
-      yield {
-        letters: all.filter(({ letter }) => matches(letter, filter)),
-        next: (messages.at(-1)?.seq ?? upTo) + 1,
-        oldestAt: messages[0]?.time.getTime() ?? Number.POSITIVE_INFINITY,
-      };
-    }
-  }
-
-  async function* scan(filter: DeadLetterFilter, from: number, upTo: number) {
-    try {
-      yield* read(filter, from, upTo);
-    } catch (error) {
-      throw translateNats(error);
-    }
-  }
-
-  /** Windows of the stream from its end backwards, each larger than the one before. */
-  async function page(filter: DeadLetterFilter, before: number, limit: number) {
-    const { state } = await jsm.streams.info(deadLettersStream);
-    if (state.messages === 0) return { letters: [], next: null };
-    const startedAt = performance.now();
-    const letters: KeptLetter[] = [];
-    let end = Math.min(before, state.last_seq + 1);
-    for (let window = smallestWindow; end > state.first_seq; window = widened(window)) {
-      const from = Math.max(state.first_seq, end - window);
-      const found: KeptLetter[] = [];
-      let oldestAt = Number.POSITIVE_INFINITY;
-      for await (const batch of read(filter, from, end - 1)) {
-        found.push(...batch.letters);
-        oldestAt = Math.min(oldestAt, batch.oldestAt);
-      }
-      for (const kept of found.reverse()) {
-        letters.push(kept);
-        if (letters.length === limit) return { letters, next: kept.sequence };
-      }
-      end = from;
-      // A letter is written after it was given up, so what lies further back is older still.
-      if (filter.since !== undefined && oldestAt < filter.since) break;
-      if (performance.now() - startedAt > pageMs) return { letters, next: end };
-    }
-    return { letters, next: null };
-  }
-
-  async function get(id: string): Promise<KeptLetter | null> {
-    if (!/^[1-9]\d{0,15}$/.test(id)) return null;
-    const waiting = await find({ seq: Number(id) });
-    if (waiting && waiting.letter.replayedAt === null) return waiting;
-    return find({ last_by_subj: replayedSubject("*", "*", id) });
-  }
-
-  async function find(query: { seq: number } | { last_by_subj: string }) {
-    const message = await orNull(() => jsm.streams.getMessage(deadLettersStream, query));
-    return (
-      message &&
-      letterOf(
-        message,
-        headersOf({
-          get headers() {
-            return message.header;
-          },
-        }),
-      )
-    );
-  }
-
-  /**
-   * Published, then kept under the replayed subject, then removed from where it waited: wherever this
-   * ends, the next replay goes on with it, under the same ids.
-   */
-  async function replay(kept: KeptLetter): Promise<void> {
-    const { letter, payload, sequence } = kept;
-    if (letter.replayedAt !== null) throw new BusError("conflict", "has been replayed");
-    if (letter.isCut)
-      throw new BusError("bad_request", "only the beginning of its payload is kept");
-    const isOurs = sourceSubjects.some((subject) => includesSubject(subject, letter.subject));
-    if (!isOurs || !literalSubject.test(letter.subject)) {
-      throw new BusError(
-        "bad_request",
-        `subject ${letter.subject} is not consumed by this service`,
-      );
-    }
-    await js.publish(letter.subject, payload, { headers: replayHeaders(kept) });
-    const { stream, durable, id } = letter;
-    await js.publish(replayedSubject(stream, durable, id), payload, {
-      headers: markedHeaders(kept, new Date()),
-    });
-    await remove(sequence);
-  }
-
-  /** Somebody else may have been first. */
-  async function remove(sequence: number): Promise<void> {
-    try {
-      await jsm.streams.deleteMessage(deadLettersStream, sequence, false);
-    } catch (error) {
-      const { noMessage, sequenceNotFound, deleteFailed } = jsCodes;
-      if (!hasCode(error, noMessage, sequenceNotFound, deleteFailed)) throw error;
-      if ((await find({ seq: sequence })) !== null) throw error;
-    }
-  }
-
-  async function open(): Promise<OpenLetters> {
-    const waiting = deadLetterSubject("*", "*");
-    const [newest, { state }] = await Promise.all([
-      orNull(() => jsm.streams.getMessage(deadLettersStream, { last_by_subj: waiting })),
-      jsm.streams.info(deadLettersStream, { subjects_filter: waiting }),
-    ]);
-    const counted = state.subjects ?? {};
-    const all = Object.values(counted).reduce((sum, count) => sum + count, 0);
-    const ours = durables.map(({ stream, durable }) => {
-      return { stream, durable, count: counted[deadLetterSubject(stream, durable)] ?? 0 };
-    });
-    // Anyone who may write to dead.> can make up any number of names.
-    const others = all - ours.reduce((sum, { count }) => sum + count, 0);
-    const byDurable = [...ours, { stream: "other", durable: "other", count: others }];
-    return {
-      open: all,
-      byDurable: byDurable.filter(({ count }) => count > 0),
-      replayed: state.messages - all,
-      newestAt: newest?.time.getTime() ?? null,
-    };
-  }
-
+export function openDeadLetterArchive(options: ArchiveOptions): DeadLetterArchive {
+  const { jsm } = options;
   return {
     async page(filter, before, limit) {
-      const { letters, next } = await nats(() => page(filter, before, limit));
+      const { letters, next } = await nats(() => page(filter, before, limit, options));
       return {
         letters: letters.toSorted((one, other) => Number(other.letter.id) - Number(one.letter.id)),
         next,
       };
     },
-    get: (id) => nats(() => get(id)),
-    scan,
+    get: (id) => nats(() => get(id, jsm)),
+    scan: (filter, from, upTo) => scan(filter, from, upTo, options),
     lastSequence: () =>
       nats(async () => (await jsm.streams.info(deadLettersStream)).state.last_seq),
-    replay: (kept) => nats(() => replay(kept)),
-    remove: (kept) => nats(() => remove(kept.sequence)),
-    open: () => nats(open),
+    replay: (kept) => nats(() => replay(kept, options)),
+    remove: (kept) => nats(() => remove(kept.sequence, jsm)),
+    open: () => nats(() => readOpen(options)),
+  };
+}
+
+async function* read(
+  filter: DeadLetterFilter,
+  from: number,
+  upTo: number,
+  { js, jsm }: ArchiveOptions,
+) {
+  const subjects = subjectsOf(filter);
+  const range = readRange(js, jsm, deadLettersStream, { subjects, from, upTo });
+  for await (const messages of range) {
+    const all = messages.map((message) => letterOf(message, headersOf(message)));
+    yield {
+      letters: all.filter(({ letter }) => matches(letter, filter)),
+      next: (messages.at(-1)?.seq ?? upTo) + 1,
+      oldestAt: messages[0]?.time.getTime() ?? Number.POSITIVE_INFINITY,
+    };
+  }
+}
+
+async function* scan(
+  filter: DeadLetterFilter,
+  from: number,
+  upTo: number,
+  options: ArchiveOptions,
+) {
+  try {
+    yield* read(filter, from, upTo, options);
+  } catch (error) {
+    throw translateNats(error);
+  }
+}
+
+/** Windows of the stream from its end backwards, each larger than the one before. */
+async function page(
+  filter: DeadLetterFilter,
+  before: number,
+  limit: number,
+  options: ArchiveOptions,
+) {
+  const { state } = await options.jsm.streams.info(deadLettersStream);
+  if (state.messages === 0) return { letters: [], next: null };
+  const startedAt = performance.now();
+  const letters: KeptLetter[] = [];
+  let end = Math.min(before, state.last_seq + 1);
+  for (let window = smallestWindow; end > state.first_seq; window = widened(window)) {
+    const from = Math.max(state.first_seq, end - window);
+    const { found, oldestAt } = await readWindow(filter, from, end - 1, options);
+    for (const kept of found.reverse()) {
+      letters.push(kept);
+      if (letters.length === limit) return { letters, next: kept.sequence };
+    }
+    end = from;
+    // A letter is written after it was given up, so what lies further back is older still.
+    if (filter.since !== undefined && oldestAt < filter.since) break;
+    if (performance.now() - startedAt > pageMs) return { letters, next: end };
+  }
+  return { letters, next: null };
+}
+
+async function readWindow(
+  filter: DeadLetterFilter,
+  from: number,
+  upTo: number,
+  options: ArchiveOptions,
+): Promise<{ readonly found: KeptLetter[]; readonly oldestAt: number }> {
+  const found: KeptLetter[] = [];
+  let oldestAt = Number.POSITIVE_INFINITY;
+  for await (const batch of read(filter, from, upTo, options)) {
+    found.push(...batch.letters);
+    oldestAt = Math.min(oldestAt, batch.oldestAt);
+  }
+  return { found, oldestAt };
+}
+
+async function get(id: string, jsm: JetStreamManager): Promise<KeptLetter | null> {
+  if (!/^[1-9]\d{0,15}$/.test(id)) return null;
+  const waiting = await find({ seq: Number(id) }, jsm);
+  if (waiting && waiting.letter.replayedAt === null) return waiting;
+  return find({ last_by_subj: replayedSubject("*", "*", id) }, jsm);
+}
+
+async function find(query: { seq: number } | { last_by_subj: string }, jsm: JetStreamManager) {
+  const message = await orNull(() => jsm.streams.getMessage(deadLettersStream, query));
+  return (
+    message &&
+    letterOf(
+      message,
+      headersOf({
+        get headers() {
+          return message.header;
+        },
+      }),
+    )
+  );
+}
+
+/**
+ * Published, then kept under the replayed subject, then removed from where it waited: wherever this
+ * ends, the next replay goes on with it, under the same ids.
+ */
+async function replay(kept: KeptLetter, options: ArchiveOptions): Promise<void> {
+  const { js, jsm, sourceSubjects } = options;
+  const { letter, payload, sequence } = kept;
+  const refusal = replayRefusal(letter, sourceSubjects);
+  if (refusal !== null) throw refusal;
+  await js.publish(letter.subject, payload, { headers: replayHeaders(kept) });
+  const { stream, durable, id } = letter;
+  await js.publish(replayedSubject(stream, durable, id), payload, {
+    headers: markedHeaders(kept, new Date()),
+  });
+  await remove(sequence, jsm);
+}
+
+/** Why a letter cannot be replayed; null: it can. */
+export function replayRefusal(
+  { replayedAt, isCut, subject }: Pick<DeadLetter, "replayedAt" | "isCut" | "subject">,
+  sourceSubjects: readonly string[],
+): BusError | null {
+  if (replayedAt !== null) return new BusError("conflict", "has been replayed");
+  if (isCut) return new BusError("bad_request", "only the beginning of its payload is kept");
+  const isOurs = sourceSubjects.some((source) => includesSubject(source, subject));
+  if (isOurs && literalSubject.test(subject)) return null;
+  return new BusError("bad_request", `subject ${subject} is not consumed by this service`);
+}
+
+/** Somebody else may have been first. */
+async function remove(sequence: number, jsm: JetStreamManager): Promise<void> {
+  try {
+    await jsm.streams.deleteMessage(deadLettersStream, sequence, false);
+  } catch (error) {
+    const { noMessage, sequenceNotFound, deleteFailed } = jsCodes;
+    if (!hasCode(error, noMessage, sequenceNotFound, deleteFailed)) throw error;
+    if ((await find({ seq: sequence }, jsm)) !== null) throw error;
+  }
+}
+
+async function readOpen({ jsm, durables }: ArchiveOptions): Promise<OpenLetters> {
+  const waiting = deadLetterSubject("*", "*");
+  const [newest, { state }] = await Promise.all([
+    orNull(() => jsm.streams.getMessage(deadLettersStream, { last_by_subj: waiting })),
+    jsm.streams.info(deadLettersStream, { subjects_filter: waiting }),
+  ]);
+  return {
+    ...openFrom(state.subjects ?? {}, state.messages, durables),
+    newestAt: newest?.time.getTime() ?? null,
+  };
+}
+
+/** From how many wait on each subject, and how many messages the stream has in all. */
+export function openFrom(
+  waiting: Readonly<Record<string, number>>,
+  messages: number,
+  durables: ArchiveOptions["durables"],
+): Omit<OpenLetters, "newestAt"> {
+  const open = Object.values(waiting).reduce((sum, count) => sum + count, 0);
+  const ours = durables.map(({ stream, durable }) => {
+    return { stream, durable, count: waiting[deadLetterSubject(stream, durable)] ?? 0 };
+  });
+  // Anyone who may write to dead.> can make up any number of names.
+  const others = open - ours.reduce((sum, { count }) => sum + count, 0);
+  const byDurable = [...ours, { stream: "other", durable: "other", count: others }];
+  return {
+    open,
+    byDurable: byDurable.filter(({ count }) => count > 0),
+    replayed: messages - open,
   };
 }
 

@@ -1,3 +1,4 @@
+import { BusError } from "../../errors.ts";
 import type { DeadLetter, DeadLetterFilter } from "../../runtime/dead-letter.ts";
 import { cursorSchema, nextCursorSchema } from "../../schema/cursor.ts";
 import { timeFrom } from "../../schema/request.ts";
@@ -137,8 +138,33 @@ export function filterFrom(
   return { stream, durable, reason, since, until, replayed };
 }
 
-export function hasFilter(filter: DeadLetterFilter): boolean {
+function hasFilter(filter: DeadLetterFilter): boolean {
   return Object.values(filter).some((field) => field !== undefined);
+}
+
+/** What a request wants replayed: it names one, a filter, or says that it means all. */
+export function replayFilterFrom(request: ReplayRequest): DeadLetterFilter {
+  const filter = { ...filterFrom(request), replayed: undefined };
+  refuseBoth(request.id, filter);
+  if (request.id === undefined && !hasFilter(filter) && request.all !== true) {
+    throw new BusError("bad_request", 'name an id or a filter, or all of them with "all": true');
+  }
+  return { ...filter, replayed: false };
+}
+
+/** What a request wants removed: there is no word for all. */
+export function purgeFilterFrom(request: PurgeRequest): DeadLetterFilter {
+  const filter = filterFrom(request);
+  refuseBoth(request.id, filter);
+  if (request.id === undefined && !hasFilter(filter)) {
+    throw new BusError("bad_request", "name an id or a filter of what is to be purged");
+  }
+  return filter;
+}
+
+function refuseBoth(id: unknown, filter: DeadLetterFilter): void {
+  if (id === undefined || !hasFilter(filter)) return;
+  throw new BusError("bad_request", "name an id or a filter, not both");
 }
 
 export function wireLetter(letter: DeadLetter): WireLetter {
