@@ -7,7 +7,7 @@ const root = fileURLToPath(new URL("../../src", import.meta.url));
 
 /** Files that do input or output, or put together what does: by name, in each concern. */
 const doers =
-  /\/(run-knowledge-store|wide-store|reads|otlp-routes|hook-route|run-route|unpack|open|index|store|bucket|history|publishers|archive|endpoints|explain|ingest|apply|record|follow|feed|heartbeats|maintenance|maintenance-store|notifications|lesson-reader|lesson-filter|lesson-ranking|recall|change|step|feedback|extraction|judged|store-due|rebuild|learn|recount|figures|metrics|planners|private-key|claims|claim-rows|claiming|ending|iterations|runner|work|outbox|overview|lessons|experience|decryption|consume|ledger|evaluate|success-memory|counting|reader|acked|backtest|verify|replicas)\.ts$/;
+  /\/(run-knowledge-store|wide-store|reads|otlp-routes|hook-route|run-route|unpack|open|index|store|bucket|history|publishers|archive|endpoints|explain|ingest|apply|record|follow|feed|heartbeats|maintenance|maintenance-store|notifications|lesson-reader|lesson-filter|lesson-ranking|recall|change|step|feedback|extraction|judged|store-due|rebuild|learn|recount|figures|metrics|planners|private-key|claims|claim-rows|claiming|ending|iterations|runner|work|outbox|overview|lessons|experience|decryption|consume|ledger|evaluate|success-memory|counting|reader|acked|backtest|verify|replicas|stream)\.ts$/;
 
 /** What a pure file may import besides its like: shapes, errors, hashes, schema checks, bounded caches. */
 const allowed = [/^\.{1,2}\//, /^node:crypto$/, /^lru-cache$/, /^croner$/];
