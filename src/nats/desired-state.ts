@@ -91,140 +91,172 @@ export function mergeDesired(states: readonly DesiredState[]): DesiredState {
   return { streams: [...streams.values()], durables: states.flatMap((state) => state.durables) };
 }
 
-export type JetStreamBuilder = ReturnType<typeof jetStreamBuilder>;
-
 /** How a declaration says what it needs: sources it reads, outputs it writes, buckets it keeps, durables. */
-export function jetStreamBuilder(settings: BaseSettings) {
-  const stream = (config: WantedStream): WantedStream => ({
+export interface JetStreamBuilder {
+  /** A stream that other systems write to, kept for a week where we create it and nothing else is set. */
+  source(name: string, subject: string, options?: SourceOptions): NeededStream;
+  /** A stream that the service writes to, each message once. */
+  output(name: string, subjects: string[], options?: OutputOptions): NeededStream;
+  /** A KV bucket, which is a stream of this shape (ADR-8). */
+  bucket(
+    name: string,
+    ttlMs: number,
+    compared: Compared,
+    rooms?: Rooms<StreamConfig>,
+  ): NeededStream;
+  /** The bucket in which a consumer counts started attempts. */
+  attempts(durable: string, options: { readonly vital: boolean }): NeededStream;
+  durable(source: NeededStream, config: DurableOptions): WantedDurable;
+}
+
+interface SourceOptions {
+  readonly optional?: boolean;
+  readonly compared?: Compared;
+  readonly rooms?: Rooms<StreamConfig>;
+}
+
+interface OutputOptions {
+  readonly keptMs?: number;
+  readonly added?: readonly string[];
+}
+
+interface DurableOptions {
+  readonly name: string;
+  readonly description: string;
+  readonly inOrder?: boolean;
+}
+
+export function jetStreamBuilder(settings: BaseSettings): JetStreamBuilder {
+  return {
+    source: (name, subject, options = {}) => source(name, subject, options, settings),
+    output: (name, subjects, options = {}) => output(name, subjects, options, settings),
+    bucket: (name, ttlMs, compared, rooms) => bucket(name, ttlMs, compared, rooms, settings),
+    attempts: (durable, { vital }) =>
+      bucket(
+        attemptsBucket(durable),
+        attemptsTtlMs,
+        { sealed: vital, max_age: false, num_replicas: false },
+        {},
+        settings,
+      ),
+    durable: (read, config) => durable(read, config, settings),
+  };
+}
+
+function source(
+  name: string,
+  subject: string,
+  { optional = false, compared, rooms }: SourceOptions,
+  settings: BaseSettings,
+): NeededStream {
+  const kept = { ...limited("source", settings), allow_direct: true };
+  const wanted = stream({ name, subjects: [subject], ...kept }, settings);
+  // The owner of a source may list its subjects in another way: worth a warning only.
+  const strict = { subjects: false, retention: false, sealed: false, ...compared };
+  return { ...needs(wanted, strict, rooms), optional, isSource: true };
+}
+
+function output(
+  name: string,
+  subjects: readonly string[],
+  { keptMs, added = [] }: OutputOptions,
+  settings: BaseSettings,
+): NeededStream {
+  const more = added.filter((one) => !subjects.some((wide) => includesSubject(wide, one)));
+  const config = {
+    ...{ name, subjects: [...subjects, ...more], ...limited("output", settings) },
+    duplicate_window: nanos(duplicateWindowMs),
+    ...(keptMs !== undefined && { max_age: nanos(keptMs) }),
+  };
+  const compared = { subjects: true, sealed: true, num_replicas: false, storage: false };
+  const rooms = { duplicate_window: { least: nanos(duplicateWindowMs), breaksBelow: 0 } };
+  return { ...needs(stream(config, settings), compared, rooms), added };
+}
+
+function bucket(
+  name: string,
+  ttlMs: number,
+  compared: Compared,
+  rooms: Rooms<StreamConfig> | undefined,
+  settings: BaseSettings,
+): NeededStream {
+  const config = {
+    name: bucketStream(name),
+    subjects: [`$KV.${name}.>`],
+    max_msgs_per_subject: 1,
+    max_age: nanos(ttlMs),
+    duplicate_window: nanos(Math.min(ttlMs, 120 * second)),
+    discard: DiscardPolicy.New,
+    allow_rollup_hdrs: true,
+    deny_delete: true,
+    allow_direct: true,
+  };
+  return needs(stream(config, settings), compared, rooms);
+}
+
+function stream(config: WantedStream, { replicas, maxBytes }: BaseSettings): WantedStream {
+  return {
     storage: StorageType.File,
     retention: RetentionPolicy.Limits,
-    num_replicas: settings.replicas,
-    ...(settings.maxBytes !== null && { max_bytes: settings.maxBytes }),
+    num_replicas: replicas,
+    ...(maxBytes !== null && { max_bytes: maxBytes }),
     ...config,
-  });
-  /** What a stream forgets, so that no disk fills up for ever. */
-  const limited = (kind: "source" | "output") => ({
-    max_age: nanos((settings.maxAgeDays ?? defaultMaxAgeDays[kind]) * day),
-    max_bytes: settings.maxBytes ?? defaultMaxBytes[kind],
-  });
-  const needs = (
-    wanted: WantedStream,
-    compared: Compared,
-    rooms: Rooms<StreamConfig> = {},
-  ): NeededStream => {
-    return { stream: wanted, compared, rooms, added: [], optional: false, isSource: false };
   };
-  // Room for sixteen replicas: each holds three batches at most, and each of these may have grown sixteenfold.
-  const maxPending = Math.max(200_000, settings.fetchBatch * 3 * 16 * 16);
-  const roomsOf = (optional: boolean) => {
-    // A pull request above these limits is refused whole.
-    const allows = (least: number): Room => ({ least, breaksBelow: optional ? 0 : least });
-    return {
-      max_batch: allows(settings.fetchBatch),
-      max_expires: allows(nanos(settings.fetchTimeoutSeconds * second)),
-      max_ack_pending: { least: maxPending, breaksBelow: 0 },
-    };
-  };
+}
 
+/** What a stream forgets, so that no disk fills up for ever. */
+const limited = (kind: "source" | "output", { maxAgeDays, maxBytes }: BaseSettings) => ({
+  max_age: nanos((maxAgeDays ?? defaultMaxAgeDays[kind]) * day),
+  max_bytes: maxBytes ?? defaultMaxBytes[kind],
+});
+
+function needs(
+  wanted: WantedStream,
+  compared: Compared,
+  rooms: Rooms<StreamConfig> = {},
+): NeededStream {
+  return { stream: wanted, compared, rooms, added: [], optional: false, isSource: false };
+}
+
+function durable(
+  { stream, optional }: NeededStream,
+  { name, description, inOrder = false }: DurableOptions,
+  settings: BaseSettings,
+): WantedDurable {
+  const [subject = ">"] = stream.subjects;
+  const maxPending = mostPending(settings);
   return {
-    /** A stream that other systems write to, kept for a week where we create it and nothing else is set. */
-    source(
-      name: string,
-      subject: string,
-      options: {
-        readonly optional?: boolean;
-        readonly compared?: Compared;
-        readonly rooms?: Rooms<StreamConfig>;
-      } = {},
-    ): NeededStream {
-      const wanted = stream({
-        name,
-        subjects: [subject],
-        ...limited("source"),
-        allow_direct: true,
-      });
-      // The owner of a source may list its subjects in another way: worth a warning only.
-      const compared = { subjects: false, retention: false, sealed: false, ...options.compared };
-      return {
-        ...needs(wanted, compared, options.rooms),
-        optional: options.optional ?? false,
-        isSource: true,
-      };
+    ...{ stream, optional, inOrder },
+    rooms: roomsOf(optional, settings),
+    config: {
+      durable_name: name,
+      description,
+      ack_policy: AckPolicy.Explicit,
+      ack_wait: nanos((inOrder ? orderedAckWaitSeconds : settings.ackWaitSeconds) * second),
+      deliver_policy: DeliverPolicy.All,
+      filter_subject: subject,
+      // The delivery count is not the attempt count: the service counts attempts itself.
+      max_deliver: -1,
+      max_ack_pending: maxPending,
+      metadata: {
+        "io.nats.monitor.enabled": "true",
+        "io.nats.monitor.outstanding-ack-critical": String(Math.floor(maxPending * 0.9)),
+        "io.nats.monitor.unprocessed-critical": String(unprocessedCritical),
+        "io.nats.monitor.redelivery-critical": String(redeliveryCritical),
+      },
     },
-    /** A stream that the service writes to, each message once. */
-    output(
-      name: string,
-      subjects: string[],
-      options: { readonly keptMs?: number; readonly added?: readonly string[] } = {},
-    ): NeededStream {
-      const { keptMs, added = [] } = options;
-      const more = added.filter((one) => !subjects.some((wide) => includesSubject(wide, one)));
-      const wanted = stream({
-        ...{ name, subjects: [...subjects, ...more], ...limited("output") },
-        duplicate_window: nanos(duplicateWindowMs),
-        ...(keptMs !== undefined && { max_age: nanos(keptMs) }),
-      });
-      const compared = { subjects: true, sealed: true, num_replicas: false, storage: false };
-      const rooms = { duplicate_window: { least: nanos(duplicateWindowMs), breaksBelow: 0 } };
-      return { ...needs(wanted, compared, rooms), added };
-    },
-    /** A KV bucket, which is a stream of this shape (ADR-8). */
-    bucket(
-      name: string,
-      ttlMs: number,
-      compared: Compared,
-      rooms: Rooms<StreamConfig> = {},
-    ): NeededStream {
-      const wanted = stream({
-        name: bucketStream(name),
-        subjects: [`$KV.${name}.>`],
-        max_msgs_per_subject: 1,
-        max_age: nanos(ttlMs),
-        duplicate_window: nanos(Math.min(ttlMs, 120 * second)),
-        discard: DiscardPolicy.New,
-        allow_rollup_hdrs: true,
-        deny_delete: true,
-        allow_direct: true,
-      });
-      return needs(wanted, compared, rooms);
-    },
-    /** The bucket in which a consumer counts started attempts. */
-    attempts(durable: string, options: { readonly vital: boolean }): NeededStream {
-      return this.bucket(attemptsBucket(durable), attemptsTtlMs, {
-        sealed: options.vital,
-        max_age: false,
-        num_replicas: false,
-      });
-    },
-    durable(
-      source: NeededStream,
-      config: { readonly name: string; readonly description: string; readonly inOrder?: boolean },
-    ): WantedDurable {
-      const { inOrder = false } = config;
-      const [subject = ">"] = source.stream.subjects;
-      return {
-        stream: source.stream,
-        optional: source.optional,
-        inOrder,
-        rooms: roomsOf(source.optional),
-        config: {
-          durable_name: config.name,
-          description: config.description,
-          ack_policy: AckPolicy.Explicit,
-          ack_wait: nanos((inOrder ? orderedAckWaitSeconds : settings.ackWaitSeconds) * second),
-          deliver_policy: DeliverPolicy.All,
-          filter_subject: subject,
-          // The delivery count is not the attempt count: the service counts attempts itself.
-          max_deliver: -1,
-          max_ack_pending: maxPending,
-          metadata: {
-            "io.nats.monitor.enabled": "true",
-            "io.nats.monitor.outstanding-ack-critical": String(Math.floor(maxPending * 0.9)),
-            "io.nats.monitor.unprocessed-critical": String(unprocessedCritical),
-            "io.nats.monitor.redelivery-critical": String(redeliveryCritical),
-          },
-        },
-      };
-    },
+  };
+}
+
+/** Room for sixteen replicas: each holds three batches at most, and each of these may have grown sixteenfold. */
+const mostPending = ({ fetchBatch }: BaseSettings) => Math.max(200_000, fetchBatch * 3 * 16 * 16);
+
+function roomsOf(optional: boolean, settings: BaseSettings): Rooms<ConsumerConfig> {
+  // A pull request above these limits is refused whole.
+  const allows = (least: number): Room => ({ least, breaksBelow: optional ? 0 : least });
+  return {
+    max_batch: allows(settings.fetchBatch),
+    max_expires: allows(nanos(settings.fetchTimeoutSeconds * second)),
+    max_ack_pending: { least: mostPending(settings), breaksBelow: 0 },
   };
 }
