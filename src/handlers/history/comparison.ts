@@ -53,114 +53,39 @@ export interface Comparison {
 /** So many are told one by one. */
 const mostListed = 1_000;
 
+/** What is known so far of both sides. */
+interface Comparing {
+  readonly history: ComparedHistory;
+  /** What the stream gives, by lesson key. */
+  readonly known: Map<string, Signature>;
+  /** Lesson keys of rows that the stream gives, too. */
+  readonly seen: { readonly lessons: Set<string>; readonly sighted: Set<string> };
+  readonly counts: Record<DifferenceKind, number>;
+  readonly differences: Difference[];
+  readonly tables: ReturnType<typeof createRoot>;
+  readonly notVerifiable: { lessons: number; sightings: number };
+  reviewed: number;
+  mayBeLate: number;
+  /** Sightings of one lesson come together. */
+  current: { readonly key: string; readonly indexes: Set<number> } | null;
+}
+
 /** Compares what the stream gives with rows that come as `LearnedTables.each` brings them. */
 export function createComparison(learner: Learner, history: ComparedHistory) {
-  const { ackedSequence, windowMs, goneBefore, createdAt } = history;
-  const known = new Map<string, Signature>();
-  const seen = { lessons: new Set<string>(), sighted: new Set<string>() };
-  const counts = {
-    ...{ lesson_missing: 0, lesson_invented: 0, lesson_changed: 0 },
-    ...{ sighting_missing: 0, sighting_invented: 0, sighting_changed: 0 },
+  const comparing: Comparing = {
+    ...{ history, known: new Map(), differences: [], tables: createRoot() },
+    seen: { lessons: new Set(), sighted: new Set() },
+    counts: {
+      ...{ lesson_missing: 0, lesson_invented: 0, lesson_changed: 0 },
+      ...{ sighting_missing: 0, sighting_invented: 0, sighting_changed: 0 },
+    },
+    notVerifiable: { lessons: 0, sightings: 0 },
+    ...{ reviewed: 0, mayBeLate: 0, current: null },
   };
-  const differences: Difference[] = [];
-  const tables = createRoot();
-  const notVerifiable = { lessons: 0, sightings: 0 };
-  let reviewed = 0;
-  let mayBeLate = 0;
-  /** Sightings of one lesson come together. */
-  let current: { key: string; indexes: Set<number> } | null = null;
-
-  function tell(difference: Difference): void {
-    counts[difference.kind] += 1;
-    if (differences.length < mostListed) differences.push(difference);
-  }
-
-  function isGone(time: number, storedAt: number): boolean {
-    return storedAt < createdAt || (goneBefore !== null && time < goneBefore);
-  }
-
-  function takeLesson(row: LessonFacts): void {
-    const { lesson_key } = row;
-    if (row.lesson_type === reviewedType) {
-      reviewed += 1;
-      return;
-    }
-    tables.lesson(lesson_key);
-    const who = whoOf(row);
-    const signature = known.get(lesson_key);
-    if (signature?.lesson) {
-      seen.lessons.add(lesson_key);
-      const problem = keyProblem(row) ?? evidenceProblem(row.evidence);
-      if (problem !== null) tell({ kind: "lesson_changed", lesson_key, ...who, why: problem });
-    } else if (isGone(Date.parse(row.evidence.first_ts ?? ""), row.stored_at))
-      notVerifiable.lessons += 1;
-    else if (signature !== undefined) mayBeLate += 1;
-    else {
-      const why = keyProblem(row) ?? "the stream has no such lesson with these settings";
-      tell({ kind: "lesson_invented", lesson_key, ...who, why });
-    }
-  }
-
-  function takeSighting(row: SightingFacts): void {
-    const { lesson_key, window_start } = row;
-    tables.sighting(lesson_key, window_start);
-    if (current?.key !== lesson_key) {
-      finishSightings();
-      current = { key: lesson_key, indexes: new Set() };
-    }
-    const index = Number(window_start) / windowMs;
-    const signature = known.get(lesson_key);
-    const what = { lesson_key, window_start: isoOf(Number(window_start)) };
-    if (signature?.short.sighted.has(index)) {
-      current.indexes.add(index);
-      const window = { start: Number(window_start), lengthMs: windowMs };
-      const problem = evidenceProblem(row.evidence, window);
-      if (problem !== null) tell({ kind: "sighting_changed", ...what, why: problem });
-    } else if (isGone(Number(window_start), row.stored_at)) notVerifiable.sightings += 1;
-    else if (signature !== undefined && index <= signature.short.givenUp) mayBeLate += 1;
-    else {
-      const why = "the stream has no such sighting with these settings";
-      tell({ kind: "sighting_invented", ...what, why });
-    }
-  }
-
-  function finishSightings(): void {
-    const signature = current && known.get(current.key);
-    if (!current || !signature) return;
-    seen.sighted.add(current.key);
-    tellMissingSightings(current.key, signature, current.indexes);
-  }
-
-  function tellMissingSightings(
-    lesson_key: string,
-    signature: Signature,
-    found: ReadonlySet<number>,
-  ): void {
-    for (const [index, { sequence, mayBeLate: isLate }] of signature.short.sighted) {
-      if (found.has(index) || sequence > ackedSequence) continue;
-      const window_start = isoOf(index * windowMs);
-      const why = `message ${sequence} completed it, and it is not in the table`;
-      if (isLate) mayBeLate += 1;
-      else tell({ kind: "sighting_missing", lesson_key, window_start, ...whoFrom(signature), why });
-    }
-  }
-
-  function tellMissing(erased: ReadonlySet<string>): void {
-    for (const [key, signature] of known) {
-      if (erased.has(key)) continue;
-      const { lesson } = signature;
-      if (lesson !== null && lesson.sequence <= ackedSequence && !seen.lessons.has(key)) {
-        const why = `message ${lesson.sequence} completed it, and it is not in the table`;
-        if (lesson.mayBeLate) mayBeLate += 1;
-        else tell({ kind: "lesson_missing", lesson_key: key, ...whoFrom(signature), why });
-      }
-      if (!seen.sighted.has(key)) tellMissingSightings(key, signature, new Set());
-    }
-  }
-
   return {
     /** Once all is read that the rows may rest on, and before the first of them. */
     begin(): void {
+      const { known } = comparing;
       known.clear();
       for (const signature of learner.signatures()) {
         const key = keyOf(signature);
@@ -168,20 +93,137 @@ export function createComparison(learner: Learner, history: ComparedHistory) {
       }
     },
     take({ kind, row }: StoredRow): void {
-      if (kind === "lesson") takeLesson(row);
-      else takeSighting(row);
+      if (kind === "lesson") takeLesson(row, comparing);
+      else takeSighting(row, comparing);
     },
     /** `erased`: keys that people have erased, which the tables do not hold for that reason. */
     finish(erased: ReadonlySet<string> = new Set()): Comparison {
-      finishSightings();
-      tellMissing(erased);
+      finishSightings(comparing);
+      tellMissing(erased, comparing);
+      const { differences, counts, reviewed, notVerifiable, mayBeLate, tables } = comparing;
       return {
         ...{ differences, counts, reviewed, notVerifiable, mayBeLate },
-        ...{ tables: tables.finish(), stream: rootOf(learner, windowMs, erased) },
+        ...{ tables: tables.finish(), stream: rootOf(learner, history.windowMs, erased) },
       };
     },
   };
 }
+
+function tell(difference: Difference, { counts, differences }: Comparing): void {
+  counts[difference.kind] += 1;
+  if (differences.length < mostListed) differences.push(difference);
+}
+
+function isGone(
+  time: number,
+  storedAt: number,
+  { createdAt, goneBefore }: ComparedHistory,
+): boolean {
+  return storedAt < createdAt || (goneBefore !== null && time < goneBefore);
+}
+
+function takeLesson(row: LessonFacts, comparing: Comparing): void {
+  const { history, known, seen, tables, notVerifiable } = comparing;
+  const { lesson_key } = row;
+  if (row.lesson_type === reviewedType) {
+    comparing.reviewed += 1;
+    return;
+  }
+  tables.lesson(lesson_key);
+  const who = whoOf(row);
+  const signature = known.get(lesson_key);
+  if (signature?.lesson) {
+    seen.lessons.add(lesson_key);
+    const why = keyProblem(row) ?? evidenceProblem(row.evidence);
+    if (why !== null) tell({ kind: "lesson_changed", lesson_key, ...who, why }, comparing);
+  } else if (isGone(Date.parse(row.evidence.first_ts ?? ""), row.stored_at, history))
+    notVerifiable.lessons += 1;
+  else if (signature !== undefined) comparing.mayBeLate += 1;
+  else {
+    const why = keyProblem(row) ?? "the stream has no such lesson with these settings";
+    tell({ kind: "lesson_invented", lesson_key, ...who, why }, comparing);
+  }
+}
+
+function takeSighting(row: SightingFacts, comparing: Comparing): void {
+  const { history, known, tables, notVerifiable } = comparing;
+  const { lesson_key, window_start } = row;
+  const start = Number(window_start);
+  tables.sighting(lesson_key, window_start);
+  const indexes = sightingsOf(lesson_key, comparing);
+  const index = start / history.windowMs;
+  const signature = known.get(lesson_key);
+  const what = { lesson_key, window_start: isoOf(start) };
+  if (signature?.short.sighted.has(index)) {
+    indexes.add(index);
+    const why = evidenceProblem(row.evidence, { start, lengthMs: history.windowMs });
+    if (why !== null) tell({ kind: "sighting_changed", ...what, why }, comparing);
+  } else if (isGone(start, row.stored_at, history)) notVerifiable.sightings += 1;
+  else if (signature !== undefined && index <= signature.short.givenUp) comparing.mayBeLate += 1;
+  else {
+    const why = "the stream has no such sighting with these settings";
+    tell({ kind: "sighting_invented", ...what, why }, comparing);
+  }
+}
+
+/** Those found of that lesson; with its first, those of the one before are all there. */
+function sightingsOf(lessonKey: string, comparing: Comparing): Set<number> {
+  const { current } = comparing;
+  if (current?.key === lessonKey) return current.indexes;
+  finishSightings(comparing);
+  const indexes = new Set<number>();
+  comparing.current = { key: lessonKey, indexes };
+  return indexes;
+}
+
+function finishSightings(comparing: Comparing): void {
+  const { current, known, seen } = comparing;
+  const signature = current && known.get(current.key);
+  if (!current || !signature) return;
+  seen.sighted.add(current.key);
+  tellMissingSightings(current.key, signature, current.indexes, comparing);
+}
+
+function tellMissingSightings(
+  lesson_key: string,
+  signature: Signature,
+  found: ReadonlySet<number>,
+  comparing: Comparing,
+): void {
+  const { ackedSequence, windowMs } = comparing.history;
+  for (const [index, { sequence, mayBeLate }] of signature.short.sighted) {
+    if (found.has(index) || sequence > ackedSequence) continue;
+    if (mayBeLate) {
+      comparing.mayBeLate += 1;
+      continue;
+    }
+    const what = { lesson_key, window_start: isoOf(index * windowMs), ...whoFrom(signature) };
+    tell({ kind: "sighting_missing", ...what, why: whyMissing(sequence) }, comparing);
+  }
+}
+
+function tellMissing(erased: ReadonlySet<string>, comparing: Comparing): void {
+  const { known, seen, history } = comparing;
+  for (const [lesson_key, signature] of known) {
+    if (erased.has(lesson_key)) continue;
+    const { lesson } = signature;
+    if (
+      lesson !== null &&
+      lesson.sequence <= history.ackedSequence &&
+      !seen.lessons.has(lesson_key)
+    ) {
+      const what = { lesson_key, ...whoFrom(signature), why: whyMissing(lesson.sequence) };
+      if (lesson.mayBeLate) comparing.mayBeLate += 1;
+      else tell({ kind: "lesson_missing", ...what }, comparing);
+    }
+    if (!seen.sighted.has(lesson_key)) {
+      tellMissingSightings(lesson_key, signature, new Set(), comparing);
+    }
+  }
+}
+
+const whyMissing = (sequence: number) =>
+  `message ${sequence} completed it, and it is not in the table`;
 
 /** Null: it is no lesson, and cannot be one for anybody who read the events in another order. */
 function keyOf({ lesson, short, slow, rule, scope, signals, ...owner }: Signature): string | null {
