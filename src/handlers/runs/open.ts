@@ -5,12 +5,12 @@ import { unsetTimeOf } from "../../runtime/metrics.ts";
 import { runs as names, positionName } from "../../subjects.ts";
 import type { ConcernContext, RunningConcern } from "../concern.ts";
 import { openSoleReader } from "../sole-reader.ts";
+import { runs } from "./endpoints.ts";
 import { openRunStreams } from "./follow.ts";
 import { reaper, runRemoval } from "./maintenance.ts";
 import { openRunsUpkeep } from "./maintenance-store.ts";
 import type { RunMetrics } from "./metrics.ts";
 import { openRunNews } from "./notifications.ts";
-import { runs } from "./record.ts";
 import type { RunSettings } from "./settings.ts";
 import { openRuns } from "./store.ts";
 
