@@ -50,108 +50,146 @@ interface KnownRecord extends StoredRecord {
   readonly isRead: boolean;
 }
 
-export function openRecall(options: {
+export interface RecallOptions {
   readonly memory: Pick<LessonMemory, "concerning">;
   readonly recorder: Recorder;
   readonly facts: Facts;
   readonly coinKey: string;
   readonly log: Logger;
-}): RecallLessons {
-  const { memory, recorder, facts, log } = options;
-  const coinKey = coinKeyOf(options.coinKey);
-  const records = new LRUCache<string, KnownRecord>({ max: mostRuns });
+}
+
+/** What answers rest on, beside the lessons. */
+interface Recalls {
+  readonly recorder: Recorder;
+  readonly facts: Facts;
+  readonly coinKey: ReturnType<typeof coinKeyOf>;
+  readonly log: Logger;
+  readonly records: LRUCache<string, KnownRecord>;
   /** Runs that were given lessons that are not on record: a coin that came later would tell nothing. */
-  const unrecorded = new LRUCache<string, true>({ max: mostRuns });
+  readonly unrecorded: LRUCache<string, true>;
+  /** Kept for as long as their choices are. */
+  readonly withoutRun: WeakMap<Choice, RecallAnswer>;
+}
+
+export function openRecall(options: RecallOptions): RecallLessons {
+  const { memory, recorder, facts, log } = options;
   const prepared = prepareChoices(facts);
-  const withoutRun = new WeakMap<Choice, RecallAnswer>();
-
-  function answer(
-    choice: Choice,
-    exposed: RunRecord | null,
-    fresh: readonly Exposure[],
-  ): RecallAnswer {
-    // The coin was read of each that fits, in this order.
-    const lessons = choice.fitting.filter((_, index) => fresh[index]?.attached === true);
-    const block = blockOf(linesOf(lessons, facts));
-    const before = exposed?.exposures ?? [];
-    return { ...standing(before, choice, fresh), lessons, block, recorded: true };
-  }
-
-  /** Everything that fits, without a coin; but what is known to be on record stays as it is there. */
-  function unrecordedAnswer(choice: Choice, known: RunRecord | null): RecallAnswer {
-    const { fitting: lessons } = choice;
-    const block = blockOf(linesOf(lessons, facts));
-    return { ...standing(known?.exposures ?? [], choice), lessons, block, recorded: false };
-  }
-
-  function giveUp(choice: Choice, run: string, known: RunRecord | null): RecallAnswer {
-    unrecorded.set(run, true);
-    return unrecordedAnswer(choice, known);
-  }
-
-  /** Kept for as long as its choice is. */
-  function answerWithoutRun({ choice }: Prepared): RecallAnswer {
-    const found = withoutRun.get(choice) ?? unrecordedAnswer(choice, null);
-    withoutRun.set(choice, found);
-    return found;
-  }
-
-  async function recallInRun(
-    { tenantId, asked }: Recalling,
-    runId: string,
-    { tiers, choice: first }: Prepared,
-  ): Promise<RecallAnswer> {
-    const run = JSON.stringify([tenantId, runId]);
-    const deadline = performance.now() + recordWithinMs;
-    let known = records.get(run) ?? null;
-    /** Whether another replica has, or may have, put this run's arms on record. */
-    let isElsewhere = false;
-    for (let attempt = 0; ; attempt++) {
-      const choice = known === null ? first : choose(tiers, asked, keysOf(known.record), facts);
-      if (unrecorded.has(run)) return unrecordedAnswer(choice, known?.record ?? null);
-      const fresh = exposuresOf(choice.fitting, { tenantId, runId }, coinKey);
-      if (fresh.length === 0) return answer(choice, known?.record ?? null, []);
-      const record: RunRecord = {
-        ...{ tenantId, runId, agentId: known?.record.agentId ?? asked.agentId },
-        exposures: [...(known?.record.exposures ?? []), ...fresh],
-        omitted: mergedOmissions(known?.record.omitted ?? [], choice.omitted),
-      };
-      const left = deadline - performance.now();
-      const isLate = attempt >= mostAttempts || left < leastWaitMs;
-      const isOld = known?.isRead === false;
-      const outcome = isLate
-        ? "unknown"
-        : isOld
-          ? "outpaced"
-          : await recorder.append(record, known?.sequence ?? 0, left);
-      if (outcome === "lost" && !isElsewhere) return giveUp(choice, run, known?.record ?? null);
-      // It may be on record, here or by another replica, so what the coin holds out stays held out.
-      if (outcome === "unknown" || outcome === "lost") {
-        return { ...answer(choice, known?.record ?? null, fresh), recorded: false };
-      }
-      if (outcome !== "outpaced") {
-        const kept: RunRecord = { ...record, omitted: [] };
-        records.set(run, { record: kept, sequence: outcome.sequence, isRead: false });
-        return answer(choice, known?.record ?? null, fresh);
-      }
-      isElsewhere = true;
-      try {
-        const leftMs = deadline - performance.now();
-        const late = () => new Error(`not within ${Math.round(leftMs)} ms`);
-        const read = await withTimeout(recorder.read(tenantId, runId), leftMs, late);
-        known = read && { ...read, isRead: true };
-      } catch (error) {
-        log.debug({ err: error }, "the record of a run cannot be read");
-        return { ...answer(choice, known?.record ?? null, fresh), recorded: false };
-      }
-      if (known !== null) records.set(run, known);
-    }
-  }
-
+  const recalls: Recalls = {
+    ...{ recorder, facts, log, coinKey: coinKeyOf(options.coinKey) },
+    records: new LRUCache({ max: mostRuns }),
+    unrecorded: new LRUCache({ max: mostRuns }),
+    withoutRun: new WeakMap(),
+  };
   return async ({ tenantId, runId, asked }) => {
     const choices = prepared(tenantId, memory.concerning(tenantId, asked.agentId), asked);
-    if (runId === undefined) return answerWithoutRun(choices);
-    return await recallInRun({ tenantId, asked }, runId, choices);
+    if (runId === undefined) return answerWithoutRun(choices, recalls);
+    return await recallInRun({ tenantId, runId, asked }, choices, recalls);
+  };
+}
+
+function answer(
+  choice: Choice,
+  exposed: RunRecord | null,
+  fresh: readonly Exposure[],
+  facts: Facts,
+): RecallAnswer {
+  // The coin was read of each that fits, in this order.
+  const lessons = choice.fitting.filter((_, index) => fresh[index]?.attached === true);
+  const block = blockOf(linesOf(lessons, facts));
+  const before = exposed?.exposures ?? [];
+  return { ...standing(before, choice, fresh), lessons, block, recorded: true };
+}
+
+/** Everything that fits, without a coin; but what is known to be on record stays as it is there. */
+function unrecordedAnswer(choice: Choice, known: RunRecord | null, facts: Facts): RecallAnswer {
+  const { fitting: lessons } = choice;
+  const block = blockOf(linesOf(lessons, facts));
+  return { ...standing(known?.exposures ?? [], choice), lessons, block, recorded: false };
+}
+
+function answerWithoutRun({ choice }: Prepared, { withoutRun, facts }: Recalls): RecallAnswer {
+  const found = withoutRun.get(choice) ?? unrecordedAnswer(choice, null, facts);
+  withoutRun.set(choice, found);
+  return found;
+}
+
+async function recallInRun(
+  recalling: Recalling & { readonly runId: string },
+  { tiers, choice: first }: Prepared,
+  recalls: Recalls,
+): Promise<RecallAnswer> {
+  const { tenantId, runId, asked } = recalling;
+  const { recorder, facts, coinKey, records, unrecorded } = recalls;
+  const run = JSON.stringify([tenantId, runId]);
+  const deadline = performance.now() + recordWithinMs;
+  let known = records.get(run) ?? null;
+  /** Whether another replica has, or may have, put this run's arms on record. */
+  let isElsewhere = false;
+  for (let attempt = 0; ; attempt++) {
+    const before = known?.record ?? null;
+    const choice = before === null ? first : choose(tiers, asked, keysOf(before), facts);
+    if (unrecorded.has(run)) return unrecordedAnswer(choice, before, facts);
+    const fresh = exposuresOf(choice.fitting, { tenantId, runId }, coinKey);
+    if (fresh.length === 0) return answer(choice, before, [], facts);
+    const record = continued(before, { tenantId, runId, agentId: asked.agentId }, choice, fresh);
+    const left = deadline - performance.now();
+    const isLate = attempt >= mostAttempts || left < leastWaitMs;
+    const isOld = known?.isRead === false;
+    const outcome = isLate
+      ? "unknown"
+      : isOld
+        ? "outpaced"
+        : await recorder.append(record, known?.sequence ?? 0, left);
+    if (outcome === "lost" && !isElsewhere) {
+      unrecorded.set(run, true);
+      return unrecordedAnswer(choice, before, facts);
+    }
+    // It may be on record, here or by another replica, so what the coin holds out stays held out.
+    if (outcome === "unknown" || outcome === "lost") {
+      return { ...answer(choice, before, fresh, facts), recorded: false };
+    }
+    if (outcome !== "outpaced") {
+      const kept: RunRecord = { ...record, omitted: [] };
+      records.set(run, { record: kept, sequence: outcome.sequence, isRead: false });
+      return answer(choice, before, fresh, facts);
+    }
+    isElsewhere = true;
+    const read = await readRecord(tenantId, runId, deadline, recalls);
+    if (read === "unknown") return { ...answer(choice, before, fresh, facts), recorded: false };
+    known = read;
+    if (known !== null) records.set(run, known);
+  }
+}
+
+/** What is on record of a run; null: nothing is. */
+async function readRecord(
+  tenantId: string,
+  runId: string,
+  deadline: number,
+  { recorder, log }: Recalls,
+): Promise<KnownRecord | null | "unknown"> {
+  try {
+    const leftMs = deadline - performance.now();
+    const late = () => new Error(`not within ${Math.round(leftMs)} ms`);
+    const read = await withTimeout(recorder.read(tenantId, runId), leftMs, late);
+    return read && { ...read, isRead: true };
+  } catch (error) {
+    log.debug({ err: error }, "the record of a run cannot be read");
+    return "unknown";
+  }
+}
+
+/** The record of a run with what is told now; it keeps the agent that asked first. */
+function continued(
+  before: RunRecord | null,
+  who: Pick<RunRecord, "tenantId" | "runId" | "agentId">,
+  { omitted }: Choice,
+  fresh: readonly Exposure[],
+): RunRecord {
+  return {
+    ...{ ...who, agentId: before?.agentId ?? who.agentId },
+    exposures: [...(before?.exposures ?? []), ...fresh],
+    omitted: mergedOmissions(before?.omitted ?? [], omitted),
   };
 }
 
