@@ -75,7 +75,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   };
 }
 
-/** A link that is gone cannot be drained; the process ends all the same. */
+/** A link that is gone cannot be drained; the process ends anyway. */
 async function within(limitMs: number, work: Promise<void>, log: Logger): Promise<void> {
   const late = new Error(`not closed within ${limitMs} ms`);
   try {

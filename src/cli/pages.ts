@@ -1,7 +1,7 @@
 import type { Asker } from "./ask.ts";
 import { printable } from "./table.ts";
 
-/** What the endpoints that list things reply, beside the things. */
+/** What endpoints that list things reply, besides the things. */
 interface Page {
   /** Null: there are no more. */
   readonly cursor: string | null;

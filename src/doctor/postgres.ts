@@ -111,9 +111,9 @@ export function judgeEncryption({
   }
   if (tls.mode === "verify-full") return ["ok", "encrypted, and the server is verified"];
   const what = tls.mode === "prefer" ? "encrypted where the server can" : "encrypted";
-  const whoever =
-    tls.mode === "verify-ca" ? "whichever host the authority signed" : "whoever the server is";
-  return ["ok", `${what}, ${whoever}: sslmode=verify-full makes sure`];
+  const sentTo =
+    tls.mode === "verify-ca" ? "to any host that the authority signed" : "to any server";
+  return ["ok", `${what}, ${sentTo}: sslmode=verify-full makes sure`];
 }
 
 async function identify(database: Database): Promise<{ version: string; user: string }> {

@@ -40,7 +40,7 @@ export interface ConcernDeclaration<
   /** By name. `runs-append` answers at `experience.runs.append` and at `POST /api/v1/runs/append`. */
   readonly endpoints: DeclaredEndpoints;
   readonly tables?: Privileges;
-  /** Beside what follows from streams, durables and endpoints. */
+  /** In addition to what follows from streams, durables and endpoints. */
   readonly permissions?: (
     settings: BaseSettings & Own,
     everything: DesiredState,
@@ -58,7 +58,7 @@ export interface ConcernStats<Own extends object = object> {
   readonly fields: TProperties;
   /** Called once by each replica; what it resolves to is asked for each request. */
   readonly open: (opened: Dependencies, settings: BaseSettings & Own) => Promise<ReadFigures>;
-  /** Streams that it counts, beside those that are read or written. */
+  /** Streams that it counts, in addition to those that are read or written. */
   readonly counted?: (settings: BaseSettings & Own) => readonly string[];
 }
 

@@ -37,7 +37,7 @@ export interface Served {
   readonly forward: Forward;
   /** Whether this replica serves the pages of the console. */
   readonly hasConsole: boolean;
-  /** What concerns serve beside their endpoints. */
+  /** What concerns serve in addition to their endpoints. */
   readonly routes: readonly HttpRoute[];
 }
 

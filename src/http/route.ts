@@ -10,7 +10,7 @@ export interface Caller {
   readonly may: ReadonlySet<Right>;
 }
 
-/** A path that a concern serves beside its endpoints; `RunningConcern.routes` brings it. */
+/** A path that a concern serves in addition to its endpoints; `RunningConcern.routes` brings it. */
 export interface HttpRoute {
   readonly method: "GET" | "POST";
   /** As Hono has it: `/ingest/hooks/:agent`. */

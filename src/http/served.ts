@@ -36,7 +36,7 @@ interface Serving {
   readonly askNamed: (name: string, request: unknown, from: Asking) => Promise<Answer>;
 }
 
-/** Everything but probes and metrics: the API, runs, MCP, and what concerns serve beside. */
+/** Everything but probes and metrics: the API, runs, MCP, and routes of concerns. */
 export function addServed(options: {
   readonly app: App;
   readonly on: On;

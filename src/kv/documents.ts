@@ -34,7 +34,7 @@ export async function openDocuments<T extends object>(
   const kv: KV = await new Kvm(js).open(bucket, { allow_direct: false });
   const cache = new LRUCache<string, Versioned<T>>({ max: cachedDocuments, maxSize: cacheBytes });
   const remember = (key: string, document: Versioned<T>, bytes: number): Versioned<T> => {
-    // 256: what an entry weighs beside its text.
+    // 256: what an entry weighs besides its text.
     cache.set(key, document, { size: key.length + bytes + 256 });
     return document;
   };

@@ -24,7 +24,7 @@ export interface ServiceNeeds {
   readonly counted: readonly string[];
   /** Subjects of the endpoints. */
   readonly subjects: readonly string[];
-  /** What the hosted concerns declare beside. */
+  /** What the hosted concerns declare in addition. */
   readonly own: readonly Permission[];
 }
 

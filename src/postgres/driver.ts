@@ -9,7 +9,7 @@ export interface ClientOptions {
   readonly connectSeconds: number;
   /** Statements get names and stay prepared: nothing for poolers. */
   readonly prepare: boolean;
-  /** Parameters of the start-up message beside the target's own. */
+  /** Parameters of the start-up message, in addition to the target's own. */
   readonly parameters?: Readonly<Record<string, string | number | boolean>>;
   /** A connection is replaced after an hour at the most, between statements. Default true. */
   readonly renewed?: boolean;

@@ -44,7 +44,7 @@ export type PasswordSource =
   | { readonly kind: "passfile"; readonly file: string };
 
 export interface TlsTarget {
-  /** `prefer` takes what the server has; `require` encrypts, whoever the server is. */
+  /** `prefer` takes what the server has; `require` encrypts and does not check who the server is. */
   readonly mode: "prefer" | "require" | "verify-ca" | "verify-full";
   /** Absent: the authorities that Node.js trusts. */
   readonly rootCert?: string;

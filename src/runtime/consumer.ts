@@ -41,7 +41,7 @@ export interface Consumption<T> {
   readonly inOrder?: { readonly advance: (last: Place) => Promise<void> };
 }
 
-/** What is known of a batch beside its items. */
+/** What is known of a batch besides its items. */
 export interface BatchContext {
   /** Messages of the batch that decode to nothing. */
   readonly empty: number;
@@ -50,8 +50,8 @@ export interface BatchContext {
   /** Present when the only item is suspected of killing the process. */
   readonly isolated?: Isolated;
   /**
-   * These are to be delivered again after a while, for nothing is known of their effects. Absent where that is not possible:
-   * alone, and in order.
+   * Has these delivered again after a while, because nothing is known of their effects. Absent where that is not possible:
+   * for a single suspect, and for a stream in order.
    */
   readonly handBack?: (items: readonly unknown[]) => void;
 }
@@ -102,7 +102,7 @@ export interface RunningConsumer {
 
 /** A message delivered so often may be one that kills the process: it is handled alone. */
 const suspectDeliveries = 3;
-/** By then others know, too, who is no longer there to handle them. */
+/** By then the other replicas know, too, which of them are gone. */
 const handedBackMs = 1_000;
 
 /** A message that has arrived, decoded at once; a suspect only when its turn comes. */

@@ -34,7 +34,7 @@ export function namesOf({ stream, config }: WantedDurable): { stream: string; du
   return { stream: stream.name, durable: config.durable_name };
 }
 
-/** Runs whatever the concerns consume; enters each consumer into `consumers` as `<stream>/<durable>`. */
+/** Runs the consumers of all concerns; enters each consumer into `consumers` as `<stream>/<durable>`. */
 export function startConsumers(
   consumers: Map<string, RunningConsumer>,
   // biome-ignore lint/suspicious/noExplicitAny: each durable has its own items

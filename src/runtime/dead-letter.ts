@@ -1,4 +1,4 @@
-/** What is known of a message that was given up, beside its payload. */
+/** What is known of a message that was given up, besides its payload. */
 export interface DeadLetter {
   /** Its sequence in `DEAD_LETTERS` when it was written; stays the same when it is marked replayed. */
   readonly id: string;

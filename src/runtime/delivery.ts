@@ -64,7 +64,7 @@ export function defaultEventIdOf({ headers, identity }: StoredMessage): string {
   return headers?.get(eventIdHeader) || headers?.get("Nats-Msg-Id") || identity;
 }
 
-/** The identity of a message, for one that brings none and for whatever is kept about it. */
+/** The identity of a message, for one that brings none, and for what is kept about it. */
 export function identityOf(streamCreated: string, sequence: number): string {
   return `${streamCreated}:${sequence}`;
 }

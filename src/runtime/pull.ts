@@ -62,7 +62,7 @@ export interface PullOptions<T> {
 export interface Pulling<T> {
   /** What waits for `nextBatch`. */
   readonly waiting: readonly T[];
-  /** Whatever has arrived, at least one, as far as a batch may grow; none when it is over. */
+  /** All that has arrived, at least one, up to the size that a batch may have; none when it is over. */
   nextBatch(): Promise<T[]>;
   /** Asks for nothing more until `resume`. */
   hold(): void;

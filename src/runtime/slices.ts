@@ -32,8 +32,8 @@ export function dealSlices<T>(
 }
 
 /**
- * Stores slices side by side; resolves to what came of each. Where some fail it waits for the others all the same, so that nobody
- * begins again beside a slice that is under way, and rejects as the worst of them does: a bug, else an outage, else a refusal.
+ * Stores slices side by side; resolves to what came of each. Where some fail it still waits for the others, so that no retry
+ * begins while a slice is under way, and rejects as the worst of them does: a bug, else an outage, else a refusal.
  */
 export async function storeSlices<T, R>(
   slices: readonly (readonly T[])[],

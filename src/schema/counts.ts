@@ -3,7 +3,7 @@ import { moment } from "./columns.ts";
 
 const howMany = (name: string) => integer(name).notNull();
 
-/** What was told of, each under exactly one of the first four; made anew for each table. */
+/** What was told of, each under exactly one of the first four; a fresh copy for each table. */
 const tallies = () => ({
   ok: howMany("ok"),
   error: howMany("error"),

@@ -1,7 +1,7 @@
 import { BusError } from "../errors.ts";
 import { expectedTime, readTime, unset } from "./timestamp.ts";
 
-/** What is known of a message beside its payload. */
+/** What is known of a message besides its payload. */
 export interface MessageContext {
   /** The identity, where the event does not carry one. */
   readonly defaultEventId: string;

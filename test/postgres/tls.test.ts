@@ -142,7 +142,7 @@ test("doctor says how far the server is trusted", async () => {
   expect(await of("sslmode=verify-full&sslrootcert=CA")).toContain(
     "encrypted, and the server is verified",
   );
-  expect(await of("sslmode=require")).toContain("whoever the server is: sslmode=verify-full");
+  expect(await of("sslmode=require")).toContain("to any server: sslmode=verify-full");
   expect(await of("")).toContain("not encrypted");
 });
 

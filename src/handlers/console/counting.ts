@@ -15,7 +15,7 @@ export interface Countable {
  * Counts messages that are read in order, each once. The position moves in the statement that adds the counts, and
  * only from where this reader believes it to be; so a reader that was replaced, and one whose last statement committed
  * without an answer, look where it is and go on behind it. Where it went back, the counts were made again meanwhile:
- * the rest of this reading is passed over, and `restart` has the stream read anew.
+ * the rest of this reading is passed over, and `restart` has the stream read again from its start.
  */
 export function createCounting(options: {
   readonly store: Pick<CountStore, "add" | "position">;

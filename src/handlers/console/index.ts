@@ -4,7 +4,7 @@ import type { ConcernDeclaration } from "../concern.ts";
 import { type ConsoleMetrics, consoleMetrics } from "./metrics.ts";
 import { type AllConsoleSettings, consoleSettings } from "./settings.ts";
 
-/** What the console shows of a fleet beside its lessons: how often its agents fail, and how long they take. */
+/** What the console shows of a fleet besides its lessons: how often its agents fail, and how long they take. */
 export const consoleConcern: ConcernDeclaration<AllConsoleSettings, ConsoleMetrics> = {
   name: "console",
   summary: "counts what agents did, minute by minute, for charts",

@@ -94,7 +94,7 @@ function countableDecoder(settings: Context["settings"]): (message: StoredMessag
   };
 }
 
-/** A lease whose holder can be made to read anew, without anybody else taking over meanwhile. */
+/** A lease whose holder can be made to read again from the start, while no other replica takes over. */
 function createRestart(lease: Lease) {
   let reading = new AbortController();
   return {

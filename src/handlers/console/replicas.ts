@@ -39,7 +39,7 @@ export function openReplicas(nc: NatsConnection): () => Promise<readonly SeenRep
       asking = ask().finally(() => {
         asking = null;
       });
-      // Whoever waits for it hears of it; nobody may.
+      // Callers that wait for it hear of it; there may be none.
       asking.catch(() => undefined);
     }
     return asking !== null && (known.length === 0 || age > 10 * keptMs) ? await asking : known;

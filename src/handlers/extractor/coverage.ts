@@ -110,7 +110,7 @@ export function isOwed(
   { windowMs }: Pick<CoverageSettings, "windowMs">,
 ): boolean {
   const { from, at, madeUpAt } = coverage;
-  // Whoever is about to handle the first events reads again what it needs.
+  // The replica that handles the first events reads again what it needs.
   if (from === noCoverage.from) return false;
   const quietMs = Math.min(makingUp.quietMs, windowMs / 4);
   const quiet = [windowMs, quietMs].find((ms) => now >= olderWroteAt + ms);

@@ -18,7 +18,7 @@ export interface EvidenceBucket {
   readonly coverage: DocumentStore<Coverage>;
 }
 
-/** The stream read again, beside the durable consumer. */
+/** The stream read again, apart from the durable consumer. */
 export interface History {
   /**
    * Hands over, in batches and in stream order, the events stored at or after `from` (epoch ms) that

@@ -39,7 +39,7 @@ function otlpLines(): SessionReader {
   };
 }
 
-/** Experience events as they are; whoever publishes one checks it. */
+/** Experience events as they are; they are checked where they are published. */
 function eventLines(): SessionReader {
   return {
     read: (line) =>

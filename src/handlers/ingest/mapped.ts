@@ -4,7 +4,7 @@ import type { Reason } from "./reasons.ts";
 export interface MappedEvent {
   readonly event_id: string;
   readonly ts: string;
-  /** As the resource says; whoever knows the sender better overrides it. */
+  /** As the resource says; overridden where the sender is known better. */
   readonly tenant_id?: string;
   readonly agent_id: string;
   readonly task_type: string;

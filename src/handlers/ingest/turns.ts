@@ -4,7 +4,7 @@ import { BusError } from "../../errors.ts";
 export type Turns = <T>(work: () => Promise<T>) => Promise<T>;
 
 /**
- * So many are worked on at once, and some more wait for a moment: a burst of exports is over soon, and whoever is refused
+ * So many are worked on at once, and some more wait for a moment: a burst of exports is over soon, and an exporter that is refused
  * comes again a second later at the earliest.
  */
 export function openTurns(options: {

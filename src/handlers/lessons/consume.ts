@@ -3,7 +3,7 @@ import type { StoredMessage } from "../../runtime/delivery.ts";
 import { decodeRecord, type RunRecord } from "./exposure.ts";
 import type { ExposureTables } from "./store.ts";
 
-/** Nobody waits for the tables, and one statement for many runs costs little more than for one. */
+/** The tables may lag, and one statement for many runs costs little more than for one. */
 const gatheringMs = 50;
 
 /** Writes what runs were told into the tables; however often and in whatever order it is delivered, the first arm stays. */

@@ -243,7 +243,7 @@ function writing({ ledger, reader, refresh }: LessonEndpoints): ConcernPart["end
     const { tenant_id: tenantId, lesson_key: lessonKey } = await lessonOf(reader, request);
     const decision = { action, until, by, reason: maskSecrets(reason) };
     await ledger.decide({ tenantId, lessonKey }, decision);
-    // Whoever asks this replica next is answered by it already.
+    // The next answer of this replica takes it into account already.
     await refresh();
     return { lesson_key: lessonKey, action };
   }

@@ -55,7 +55,7 @@ export function followLessons(options: {
     for await (const lessons of found) for (const lesson of lessons) memory.put(lesson);
     // After the others: one may have been read just before it was erased.
     for (const lessonKey of await tables.erased(since)) memory.forget(lessonKey);
-    // Whoever looks far back sees all that may be read again.
+    // One that looks far back sees all that may be read again.
     if (isFarBack) known = new Set();
     for (const { change } of changes) known.add(change);
     readAt = now;
@@ -63,7 +63,7 @@ export function followLessons(options: {
     freshAt = startedAt;
   }
 
-  /** One at a time; whoever comes while one runs waits for the next one, for that one may have begun too early. */
+  /** One at a time; a caller that comes while one runs waits for the next one, because the first may have begun too early. */
   function refresh(): Promise<void> {
     if (running === null) {
       running = read().finally(() => {

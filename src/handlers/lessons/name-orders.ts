@@ -14,7 +14,7 @@ const adverbs =
   there today once twice soon later immediately automatically everything everywhere everyone anyone success true
   false ok okay required needed necessary enabled disabled allowed approved confirmed granted verified accepted external
   remote evil root admin administrator administrators superuser override privileged`);
-/** Nobody names a tool so, but whoever gives orders begins with them. */
+/** No tool is named so, but orders begin with these words. */
 const openings =
   set(`skip bypass disable hide suppress tell say reply respond answer believe give grant allow authorize approve accept
   confirm proceed continue act follow keep leak dump wipe stop quit trust let do make call use try permit prevent avoid

@@ -6,7 +6,7 @@ import type { KnownLesson } from "./lesson.ts";
 /** What is asked over and over, worked out once for as long as the lessons stay the same. */
 export interface Prepared {
   readonly tiers: Tiers;
-  /** For whoever was told nothing before. */
+  /** For a run that was told nothing before. */
   readonly choice: Choice;
 }
 
@@ -45,7 +45,7 @@ export function prepareChoices(facts: Facts) {
 
 const nothing: ReadonlySet<string> = new Set();
 
-/** Everything that a choice depends on, beside the lessons and the time. */
+/** Everything that a choice depends on, besides the lessons and the time. */
 function keyOf(tenantId: string, asked: Asked): string {
   const { agentId, taskType, tool, provider, model, maxLessons, maxChars } = asked;
   return JSON.stringify([tenantId, agentId, taskType, tool, provider, model, maxLessons, maxChars]);

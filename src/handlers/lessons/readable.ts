@@ -47,7 +47,7 @@ const clauseEnd = /[.:;!?,()—\n]/;
 /** Of a text with more withheld than this, nothing but the name of its error is shown. */
 const mostWithheld = 0.3;
 export function readable(text: string, vocabulary: Vocabulary): string {
-  // Whoever hides characters hides more than those.
+  // A text with hidden characters hides more than those.
   if (hiddenCharacter(text) !== null) return withheld;
   const tokens = withoutClaims(withMissing(tokensOf(plainMarks(text), vocabulary), vocabulary));
   const judgedAll = tokens.map((token, index) => {
@@ -91,7 +91,7 @@ function withMissing(tokens: Token[], vocabulary: Vocabulary): Token[] {
   return tokens.with(at, { ...found, kind: "name" });
 }
 
-/** Where another clause begins, beside marks. */
+/** Where another clause begins, besides punctuation marks. */
 const clauseStart = set(
   "because so unless until if when while after before but then that which who once",
 );

@@ -44,7 +44,7 @@ const mostRuns = 10_000;
 /** What this replica knows of a run's record. */
 interface KnownRecord extends StoredRecord {
   /**
-   * False: it was stored here, and the stream alone knows when. Whoever continues it reads it there first; until then its
+   * False: it was stored here, and the stream alone knows when. Before it is continued it is read there; until then its
    * exposures are enough, and what was cut is not kept.
    */
   readonly isRead: boolean;

@@ -48,8 +48,6 @@ export function lessonAdvice(settings: All): string[] {
       : []),
     ...(lessonWordsFile === undefined
       ? []
-      : [
-          `LESSON_WORDS=${lessonWordsFile}: whoever publishes events can put these words into prompts`,
-        ]),
+      : [`LESSON_WORDS=${lessonWordsFile}: publishers of events can put these words into prompts`]),
   ];
 }

@@ -51,7 +51,7 @@ const spellings = {
   fieldMeta: "field_meta",
 } as const;
 
-/** What is known of a change beside its payload. */
+/** What is known of a change besides its payload. */
 export interface ChangeContext {
   /** The identity, where the change does not carry one. */
   readonly defaultEventId: string;

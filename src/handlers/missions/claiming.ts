@@ -89,7 +89,7 @@ export function claimColumns({ mission, known }: Wanted, i: number) {
   };
 }
 
-/** Claims without a place are nobody's again. */
+/** Gives back the claims that found no place. */
 export const releasing = sql`
   WITH asked AS MATERIALIZED (
     ${askedRows(sql`tenant_id text, user_id text, mission_id text, token bigint`)}

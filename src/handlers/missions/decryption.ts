@@ -113,7 +113,7 @@ async function audit(
       AS one ("table" text, id text, field text, outcome text)`);
 }
 
-/** Producers name tables as they like; a time series for each name would fill whoever keeps them. */
+/** Producers name tables as they like; a time series for each name would fill the memory of Prometheus. */
 const mostTables = 100;
 
 function boundedLabels(most: number): (table: string) => string {

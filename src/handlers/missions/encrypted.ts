@@ -1,4 +1,4 @@
-/** How values begin that only their owner, or whoever holds a grant, can read. */
+/** How values begin that only their owner, or the holder of a grant, can read. */
 const mark = "enc:1:";
 
 export function isEncrypted(value: unknown): boolean {

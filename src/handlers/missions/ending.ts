@@ -6,7 +6,7 @@ const isSameAgent = (a: SQL, b: SQL) =>
   sql`${a}.tenant_id = ${b}.tenant_id AND ${a}.user_id = ${b}.user_id AND ${a}.agent_id = ${b}.agent_id`;
 
 /**
- * Ends claims without a result. Whoever has an older token, or a claim that has expired, writes nothing. Rows are locked
+ * Ends claims without a result. A holder with an older token, or with a claim that has expired, writes nothing. Rows are locked
  * in the order of their keys, missions before agents, as everywhere.
  */
 export const failing = sql`

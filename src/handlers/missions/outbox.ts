@@ -30,7 +30,7 @@ export function openOutbox(
   };
 }
 
-/** Whoever wrote it publishes it at once; what is there for longer was left behind. */
+/** A change is published at once by the replica that wrote it; what is there for longer was left behind. */
 const leftBehindMs = 5_000;
 const rowsAtOnce = 500;
 

@@ -87,7 +87,7 @@ function httpPlanner(url: URL, model: string, key: string | undefined): Planner 
       });
       const until = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
       try {
-        // Whoever answers with another address could collect the key.
+        // A server that answers with another address could collect the key.
         const request = {
           method: "POST",
           headers,

@@ -40,7 +40,7 @@ export interface RunnerOptions {
 
 /** What a busy minute brings is one query. */
 const pageSize = 2_000;
-/** Whoever asks for a tick gets an answer after so long. */
+/** A request for a tick is answered after so long. */
 const patienceMs = 3_000;
 
 export function openRunner(options: RunnerOptions): Runner {

@@ -24,7 +24,7 @@ const arms = {
 } as const;
 
 /**
- * A first draft of the case, so that whoever reviews does not begin with an empty page: where the run failed, which lessons
+ * A first draft of the case, so that a reviewer does not begin with an empty page: where the run failed, which lessons
  * applied, and what others that recovered did. Null: nothing is known of the run.
  */
 export function draftOf(

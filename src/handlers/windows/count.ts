@@ -75,7 +75,7 @@ export function countWindows(
 /** So many steps, and others get their turn. */
 const stepsAtOnce = 2_000;
 
-/** The same of runs; yields now and then, so that whoever counts many can let others work in between. */
+/** The same of runs; yields now and then, so that other work gets its turn while many are counted. */
 export function* countRuns(
   runs: Iterable<Run>,
   windows: ReadonlySet<number>,

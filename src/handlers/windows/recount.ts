@@ -52,7 +52,7 @@ export function recount(options: RecountOptions): Upkeep {
     name: "counting windows",
     everyMs: Math.min(longestPauseMs, settings.windowMs / 4),
     async run(signal) {
-      // Whoever is behind counts as soon as it no longer is, and not at the next turn.
+      // A replica that is behind counts as soon as it has caught up, and not at the next turn.
       do {
         while (!signal.aborted && !(await isDue())) await pause(askedAgainMs, signal);
       } while (!signal.aborted && (await recountSome(options)) > 0);

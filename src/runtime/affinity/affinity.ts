@@ -5,7 +5,7 @@ import type { Members } from "./members.ts";
 import type { OneByOne } from "./one-by-one.ts";
 import { ownerOf } from "./rendezvous.ts";
 
-/** Nobody has got the request: it may be made of another one. */
+/** No member has received the request: another one may be asked. */
 export class NobodyThere extends Error {}
 
 export interface AffinityOptions<T> {
@@ -43,7 +43,7 @@ export interface AffinityEvents {
 export interface Affinity<T> {
   /**
    * Has each item handled by the owner of its key, and resolves once the owners have answered. What an owner was given that
-   * is lost is handed back to the stream and not done here: an item that kills its owner must take nobody with it.
+   * is lost is handed back to the stream and not done here: an item that kills its owner must not kill this replica, too.
    * Rejects as a handler does.
    */
   handle(items: readonly T[], context: Pick<BatchContext, "isolated" | "handBack">): Promise<void>;
@@ -72,7 +72,7 @@ export function createAffinity<T extends object>(options: AffinityOptions<T>): A
   const ownerOfItem = rememberedOwners(members, keyOf);
   const handOn = createHandOn(options, lost);
 
-  /** Resolves to those that nobody has got. */
+  /** Resolves to those that no member has received. */
   async function handleBy(member: string, items: readonly T[]): Promise<readonly T[]> {
     if (member !== self) return await handOn(member, items);
     await work.together(items);
@@ -141,7 +141,7 @@ function createHandOn<T extends object>(options: AffinityOptions<T>, lost: WeakS
   const { self, members, ask, codec, news, events } = options;
   let requests = 0;
 
-  /** True when the member has handled them, false when nobody has got them; nothing is known of those in `lost`. */
+  /** True when the member has handled them, false when no member has received them; of those in `lost` nothing is known. */
   async function handOnOne(member: string, part: Part<T>): Promise<boolean> {
     const id = `${self}:${++requests}`;
     const { lost: isLost, forget } = members.untilLost(member, id);

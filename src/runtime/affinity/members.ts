@@ -15,7 +15,7 @@ export interface Beat {
 export interface Members {
   /** This replica, and those that were heard lately and are not about to leave; in a fixed order. */
   current(): readonly string[];
-  /** One that nobody reaches: not among them before it is heard again. */
+  /** A member that cannot be reached: left out until it is heard again. */
   drop(instance: string): void;
   /** Resolves once that member will surely not answer this request: it is gone, or knows nothing of it. */
   untilLost(instance: string, request: string): { readonly lost: Promise<void>; forget(): void };
@@ -90,7 +90,7 @@ export function createMembers(options: {
     now += 1;
     const silent = [...others].filter(([, { heardAt }]) => now - heardAt > silentBeats);
     for (const [instance] of silent) lose(instance);
-    // Dropped meanwhile, or never heard: nobody will tell of what it was given.
+    // Dropped meanwhile, or never heard: there will be no word of what it was given.
     for (const { instance, resolve } of awaited) if (!others.has(instance)) resolve();
   }
 

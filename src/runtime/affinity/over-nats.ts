@@ -111,7 +111,7 @@ export function openAffinity<T extends object>(
       beat();
       try {
         const [, requests] = subscriptions;
-        // Takes what is under way, and nothing more: whoever asks now is told that nobody is there.
+        // Takes what is under way and no more: replicas that ask now are told that there is no responder.
         await requests?.drain();
         await Promise.all(answering);
         await work.idle();
