@@ -37,10 +37,9 @@ export function reader(env: Environment, problems: string[], readings: Reading[]
   const readNumber = (name: string, fallback: number, least: number, most: number): number => {
     const text = env[name];
     if (text === undefined || text === "") return fallback;
-    const value = /^[0-9.eE+-]+$/.test(text) ? Number(text) : Number.NaN;
-    return value >= least && value <= most
-      ? value
-      : refuse(name, `a number from ${least} to ${most}`, fallback);
+    return (
+      numberIn(text, least, most) ?? refuse(name, `a number from ${least} to ${most}`, fallback)
+    );
   };
   const readOneOf = <const T extends string>(
     name: string,
@@ -54,20 +53,13 @@ export function reader(env: Environment, problems: string[], readings: Reading[]
       refuse(name, `one of ${values.join(", ")}`, fallback)
     );
   };
-  /** A list separated by commas; `all`, and nothing, stand for every one. `aliases`: other names of some. */
   const readSomeOf = <const T extends string>(
     name: string,
     values: readonly T[],
     aliases: Readonly<Record<string, T>> = {},
-  ): readonly T[] => {
-    const named = (env[name] ?? "").split(",").map((value) => value.trim().toLowerCase());
-    const given = named.map((value) => aliases[value] ?? value);
-    const wanted = given.filter((value) => value !== "");
-    if (wanted.length === 0 || wanted.includes("all")) return values;
-    const unknown = wanted.some((value) => !values.some((one) => one === value));
-    if (unknown) return refuse(name, `all, or some of ${values.join(", ")}`, values);
-    return values.filter((value) => wanted.includes(value));
-  };
+  ): readonly T[] =>
+    someIn(env[name] ?? "", values, aliases) ??
+    refuse(name, `all, or some of ${values.join(", ")}`, values);
   const readInteger = (name: string, fallback: number, least: number, most: number): number => {
     const value = readNumber(name, fallback, least, most);
     return Number.isInteger(value)
@@ -89,12 +81,10 @@ export function reader(env: Environment, problems: string[], readings: Reading[]
     /** A size in bytes: `1048576`, `512K`, `10MiB`, `1.5G`; null where it is not set. */
     bytes: (name: string): number | null => {
       const text = env[name] || "";
-      const [, count = "", unit = ""] = /^(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?$/i.exec(text) ?? [];
-      const bytes = Math.floor(Number(count) * 1_024 ** "KMGT".indexOf(unit.toUpperCase()) * 1_024);
-      const value = unit === "" ? Math.floor(Number(count)) : bytes;
-      const isUsable = value >= leastBytes;
+      const bytes = bytesIn(text);
+      const isUsable = bytes >= leastBytes;
       if (text !== "" && !isUsable) refuse(name, "a size of 1M or more, like 512M or 10G", null);
-      return note(name, isUsable ? value : null, null);
+      return note(name, isUsable ? bytes : null, null);
     },
     boolean: (name: string, fallback: boolean): boolean =>
       note(name, readOneOf(name, String(fallback), ["true", "false"]) === "true", fallback),
@@ -113,4 +103,34 @@ export function reader(env: Environment, problems: string[], readings: Reading[]
         }),
       ) as { [K in keyof N]?: string },
   };
+}
+
+/** Null: it is none, or outside these bounds. */
+function numberIn(text: string, least: number, most: number): number | null {
+  const value = /^[0-9.eE+-]+$/.test(text) ? Number(text) : Number.NaN;
+  return value >= least && value <= most ? value : null;
+}
+
+/**
+ * A list separated by commas, in the order of `values`; `all`, and nothing, stand for every one. Null: one of it is not
+ * known. `aliases`: other names of some.
+ */
+export function someIn<const T extends string>(
+  text: string,
+  values: readonly T[],
+  aliases: Readonly<Record<string, T>>,
+): readonly T[] | null {
+  const named = text.split(",").map((value) => value.trim().toLowerCase());
+  const given: readonly string[] = named.map((value) => aliases[value] ?? value);
+  const wanted = given.filter((value) => value !== "");
+  if (wanted.length === 0 || wanted.includes("all")) return values;
+  const unknown = wanted.some((value) => !values.some((one) => one === value));
+  return unknown ? null : values.filter((value) => wanted.includes(value));
+}
+
+/** `1048576`, `512K`, `10MiB`, `1.5G`; 0 for what is no size. */
+export function bytesIn(text: string): number {
+  const [, count = "", unit = ""] = /^(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?$/i.exec(text) ?? [];
+  if (unit === "") return Math.floor(Number(count));
+  return Math.floor(Number(count) * 1_024 ** "KMGT".indexOf(unit.toUpperCase()) * 1_024);
 }
