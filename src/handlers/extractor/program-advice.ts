@@ -39,7 +39,7 @@ export const programAdvice: readonly Advice[] = [
     statuses: [],
     names: [],
     sentence:
-      /^(?:(?:ModuleNotFoundError|<path>|Error|ImportError): )?(?:no module named|cannot find module) [\w@./-]+$/i,
+      /^(?:(?:ModuleNotFoundError|python|<path>|Error|ImportError): )?(?:no module named|cannot find module) [\w@./-]+$/i,
     of: "any",
     action:
       "Make the module importable before running the code: install it into the environment that runs, or run from the folder and with the path in which it lies.",
@@ -59,7 +59,7 @@ export const programAdvice: readonly Advice[] = [
     name: "not_a_program",
     statuses: [],
     names: [],
-    sentence: /^<path>: no module named [\w.]+\.__main__\b/i,
+    sentence: /^(?:python|<path>): no module named [\w.]+\.__main__\b/i,
     of: "any",
     action:
       "Run a module of that package, or the script with which the project runs it: the package itself is no program.",

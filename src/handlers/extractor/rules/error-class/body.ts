@@ -24,6 +24,9 @@ const field =
   /["']([A-Za-z_]\w{0,40})["']\s*:\s*(?:"((?:[^"\\]|\\.)*)(?:"|$)|'((?:[^'\\]|\\.)*)(?:'|$)|(-?\d+(?:\.\d+)?|true|false|null|None|True|False)\b)?/gs;
 const element = /<(Code|Message|faultcode|faultstring|title)>\s*([^<]{1,500})/gi;
 
+/** What went wrong, in a line of fields as logfmt writes them. */
+const logField = /(?<!\w)(?:msg|message|err|error)="(?:[^"\\]|\\.){1,500}"/g;
+
 /** Says nothing of the error. */
 const empty = /^(?:|null|none|true|false|error|object|about:blank|https?:.*|ok|n\/a)$/i;
 
@@ -37,6 +40,9 @@ export function withBodyRead(text: string): string {
     const before = text.slice(0, start).trim();
     if (said !== null) return isSaid(before, said) ? said : `${before} ${said}`.trim();
   }
+  const logged = /(?:^|\s)(?:level|lvl|severity)=/.test(text) ? text.match(logField) : null;
+  if (logged !== null)
+    return [...new Set(logged.map((one) => one.slice(one.indexOf('"') + 1, -1)))].join(": ");
   if (!/<(?:Error|html|soap|\w+:Envelope|!doctype|head|title)\b/i.test(text)) return text;
   return saidBy(text.matchAll(element)) ?? text;
 }

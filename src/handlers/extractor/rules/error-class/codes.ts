@@ -19,7 +19,7 @@ const http = (match: string, ...groups: string[]) =>
 
 /** Codes that people assign are no codes of errors. */
 const notOfErrors =
-  "(?<!\\b(?:zip|postal|post|country|area|verification|promo|coupon|discount|booking|confirmation|source|auth|access|invite|referral|security|pin|qr|bar|product|gift|airport|currency|reservation|voucher)[ _-])";
+  "(?<!\\b(?:zip|postal|post|country|area|verification|activation|promo|coupon|discount|offer|campaign|booking|confirmation|source|auth|access|invite|referral|security|pin|qr|bar|product|gift|airport|currency|reservation|voucher|company|plant|customer|vendor|supplier|material|cost|department|branch|store|warehouse|station|location|region|sort|routing|swift|tax|dial(?:l)?ing|language|locale|fare|rate|item|stock|lot|unit|room|door|entry|pass|one-time|sms|mfa|otp|backup|pairing|tracking|ticker)[ _-])";
 
 export const keptCodes: readonly Kept[] = [
   {
@@ -38,7 +38,7 @@ export const keptCodes: readonly Kept[] = [
   {
     what: "an HTTP status that a server answered; what stands before it is masked like the rest",
     pattern:
-      /(?<![\w.])([45]\d\d)(?<=\b(?:(?:server|api|service|upstream|endpoint|request|gateway|proxy)\b.{0,40}?\b(?:returned|responded(?: with)?|replied(?: with)?|answered(?: with)?|failed(?: with)?|got|received)(?: an?)?(?: status| error)?|(?:returned|responded with|got|received)(?: an?)?(?: http)?(?: status| response| error)?) [45]\d\d)(?=$|[\s]*[.:;,)(\]]|\s+(?:from|for|on|error|response)\b)/gi,
+      /(?<![\w.])([45]\d\d)(?<=\b(?:(?:server|api|service|upstream|endpoint|request|gateway|proxy)\b.{0,40}?\b(?:returned|responded(?: with)?|replied(?: with)?|answered(?: with)?|failed(?: with)?|got|received)(?: an?)?(?: status| error)?|(?:returned|responded with|got|received)(?: an?)?(?: http)?(?: status| response| error)?:?) [45]\d\d)(?=$|[\s]*[.:;,)(\]]|\s+(?:from|for|on|error|response)\b)/gi,
     as: (_, code = "") => `http_${code}`,
   },
   {
@@ -75,7 +75,17 @@ export const keptCodes: readonly Kept[] = [
   {
     what: "codes of databases, compilers and linters, known by their prefixes",
     pattern:
-      /(?<![\w-])(?:(?:ORA|TNS|PLS|RMAN|LPX|MY|DSRA|WSVR|IM|RUF|PLR|PLC|PLE|PLW|SIM|UP|ANN|BLE|PT|DL|SC|TS|CS|CA|BC|FS|MSB|NU|NETSDK|LNK|IDE|AADSTS|SQL|ERR|ERROR|CKV|KB|HY|DEP|ESIL|SSL|VUL|GHSA|MSSQL|DB|DPY|DPI|PGRST|XX|WB)[-_]?\d{2,7}[A-Z]?|E\d{4,5}|CVE-\d{4}-\d{3,7})\b/g,
+      /(?<![\w-]|\b[Ff]lights? )(?:(?:ORA|TNS|PLS|RMAN|LPX|MY|DSRA|WSVR|IM|RUF|PLR|PLC|PLE|PLW|SIM|UP|ANN|BLE|PT|DL|SC|TS|CS|CA|BC|FS|MSB|NU|NETSDK|LNK|IDE|AADSTS|SQL|ERR|ERROR|CKV|KB|HY|DEP|ESIL|SSL|VUL|GHSA|MSSQL|DB|DPY|DPI|PGRST|XX|WB)[-_]?\d{3,7}[A-Z]?|E\d{4,5}|CVE-\d{4}-\d{3,7})\b/g,
+  },
+  {
+    what: "a letter and four digits, with which a message begins",
+    pattern: /^(?:[A-Z]\d{4}(?=: )|[[(][A-Z]\d{4}[\])](?= ))/g,
+    as: (match) => match.replace(/[[\]()]/g, ""),
+  },
+  {
+    what: "the sign that a parser misses",
+    pattern: /\bexpected ["'`][^\w\s"'`]{1,3}["'`]|(?<!\w)["'`][^\w\s"'`]{1,3}["'`] expected\b/gi,
+    as: (match) => match.toLowerCase(),
   },
   {
     what: "codes of linters behind a position",
@@ -94,7 +104,7 @@ export const keptCodes: readonly Kept[] = [
   {
     what: "a number right after the word error",
     pattern:
-      /(?<![\w.])((?:server |system |api |database |mysql |socket |curl:? ?|cuda |os |win32 |jsonrpc |json-rpc )?(?:error|err))(?: number| no\.?| num| code)?[ :=#([]{1,3}(-?\d{1,6})(?=$|\s*[):\],.;(]|\s+(?:at|in|from|on|while|for)\b)[)\]]?/gi,
+      /(?<![\w.])((?:server |system |api |database |mysql |socket |curl:? ?|cuda |os |win32 |jsonrpc |json-rpc )?(?:error|err|Fehler(?:code)?|erreur|errore|erro|fout|ошибка|错误(?:代码)?|エラー(?:コード)?))(?: number| no\.?| num| code)?[ :：=#([]{1,3}(-?\d{1,6})(?=$|\s*[):\],.;(。、，]|\s+(?:at|in|from|on|while|for)\b)[)\]]?/gi,
     as: (_, word, number) => `${word} ${number}`,
   },
   {
@@ -118,7 +128,7 @@ export const keptWords: readonly Kept[] = [
   {
     what: "words of the trade that have digits",
     pattern:
-      /(?<![\w/\\.-])(?:u?int(?:8|16|32|64|128)|float(?:16|32|64)|complex(?:64|128)|utf-?(?:8|16|32)(?:mb[34])?|sha-?(?:1|256|384|512)|md5|base(?:32|64)|ipv[46]|x\.?509|tls ?v?1(?:\.[0-3])?|ssl ?v[23]|http\/[123](?:\.[01])?|http[23]|oauth ?2(?:\.0)?|x86(?:_64|-64)?|amd64|arm64|aarch64|x64|h26[45]|mp[34]|s3|ec2|k8s|i18n|l10n|e2e|sqlite3|psycopg[23]|boto3|python[23]|h5py|urllib3|log4j2?|iso-?8859(?:-\d{1,2})?|latin-?1|cp125\d|(?:gpt|claude|gemini|gemma|llama|mistral|mixtral|deepseek|qwen|command|text-embedding|o[134])-[a-z0-9][\w.-]{0,50}\w)(?![\w/\\-]|\.\w)/gi,
+      /(?<![\w/\\.-])(?:u?int(?:8|16|32|64|128)|float(?:16|32|64)|complex(?:64|128)|utf-?(?:8|16|32)(?:mb[34])?|sha-?(?:1|256|384|512)|md5|base(?:32|64)|ipv[46]|x\.?509|tls ?v?1(?:\.[0-3])?|ssl ?v[23]|http\/[123](?:\.[01])?|http[23]|oauth ?2(?:\.0)?|x86(?:_64|-64)?|amd64|arm64|aarch64|x64|h26[45]|mp[34]|s3|ec2|k8s|i18n|l10n|e2e|sqlite3|psycopg[23]|boto3|python[23]|h5py|urllib3|log4j2?|iso-?8859(?:-\d{1,2})?|latin-?1|cp125\d|(?:gpt|claude|gemini|gemma|llama|mistral|mixtral|deepseek|qwen|command|text-embedding|o[134])-[a-z0-9][\w.-]{0,50}\w)(?![\w/\\-]|\.\w|:\/\/)/gi,
     as: (word) => word.toLowerCase(),
   },
 ];

@@ -54,10 +54,10 @@ function nextException(lines: readonly string[], from: number): string | null {
 const cause = /^\s*(?:Caused by:|\[cause\]:|(?:Wrapped by|Root cause):)\s*(.+?)\s*\{?$/;
 
 function jvmOrJavaScript(lines: readonly string[]): string | null {
-  const first = lines.findIndex((line) => frame.at.test(line));
-  if (first === -1) return null;
   const last = lines.findLast((line) => cause.test(line));
   if (last !== undefined) return cause.exec(last)?.[1] ?? null;
+  const first = lines.findIndex((line) => frame.at.test(line));
+  if (first === -1) return null;
   let header: string | null = null;
   for (let i = first - 1; i >= 0 && i >= first - 30; i--) {
     const line = (lines[i] as string).trim();
@@ -141,18 +141,30 @@ function jest(lines: readonly string[]): string | null {
   );
 }
 
+/** What C++ says last: which exception, and its own words. */
+function cppException(lines: readonly string[]): string | null {
+  const at = lines.findIndex((line) =>
+    line.includes("terminate called after throwing an instance"),
+  );
+  const name = /instance of ['"`]([^'"`]+)['"`]/.exec(lines[at] ?? "")?.[1];
+  if (name === undefined) return null;
+  const what = /^\s*what\(\): +(.*)$/.exec(lines[at + 1] ?? "")?.[1] ?? "";
+  return what === "" || what === name ? name : `${name}: ${what}`;
+}
+
 const shellReason =
   "(?:command not found|not found|No such file or directory|Permission denied|Is a directory|Not a directory|File exists|Directory not empty|cannot execute.*|syntax error.*|Text file busy|Argument list too long|Operation not permitted|Broken pipe|No space left on device|Read-only file system|unbound variable|Killed|(?:invalid|unrecognized|illegal|unknown) option.*)";
 
 const readers: readonly Reader[] = [
   { of: "Python", find: pythonException },
   { of: "Java, JavaScript, .NET", find: jvmOrJavaScript },
+  { of: "C++", find: cppException },
   { of: "Rust", find: rustPanic },
   { of: "Go", find: lastMatch(/^\s*((?:panic|fatal error): .*?)(?: \[recovered\])?$/) },
   { of: "Elixir", find: lastMatch(/^\s*\*\* \((\w[\w.]*Error\) .*)$/) },
   {
     of: "Ruby",
-    find: firstMatch(/^\S+\.rb:\d+:in [`'].*?': (.*\([A-Z]\w*(?:::\w+)*\))$/),
+    find: firstMatch(/^\S+\.rb>?:\d+:in [`'].*?': (.*\([A-Z]\w*(?:::\w+)*\))$/),
   },
   { of: "PHP", find: firstMatch(/^(?:PHP )?(?:Fatal|Parse) error: +(?:Uncaught )?(.*)$/) },
   { of: "pytest", find: pytest },
@@ -198,14 +210,27 @@ const noise = [
   /^(?:error: )?(?:exit(?:ed)?(?: with)?(?: code| status)?|return code)[ :=]*\d+\.?$/i,
   /^make(?:\[\d+\])?: (?:\*\*\* .*Error \d+|(?:Entering|Leaving) directory.*)$/,
   /^\d+ (?:passed|failed|warnings?|tests?|errors?)\b.*$/i,
+  /^[\w./+-]+: (?:warning|note)\b.*$/i,
   /^(?:hint|note|help|usage|tip|warning|info|debug)\b[:\s].*$/i,
 ];
 
 const saysError =
   /\b(?:errors?|fail(?:ed|ure|s)?|fatal|den(?:y|ied)|refused|reject(?:ed)?|cannot|can't|could ?n[o']t|unable|not (?:found|available|allowed|permitted|supported|exist|defined|recognized)|no such|missing|invalid|illegal|timed? ?-?out|exception|abort(?:ed)?|panic|unexpected|unknown|undefined|unsupported|exceed(?:s|ed)|too (?:long|large|many|big)|forbidden|unauthori[sz]ed|corrupt|conflict|expired|broken)\b/i;
 
+/** That it failed, where another line says why. */
+const sumsUp =
+  /^(?:fatal: could not read from remote repository|error: failed to push some refs to|automatic merge failed|error: (?:process completed|command failed|subprocess-exited|could not compile|aborting due to|build failed)|(?:error: )?(?:job|build|compilation|tests?|test suite) failed\b|failed \((?:failures|errors)=|failed to compile\.?$|elifecycle|ninja: build stopped|npm (?:err!|error) (?:a complete log|lifecycle)|make(?:\[\d+\])?: \*\*\*|your code has been rated|\d+ (?:passed|failed|errors?)\b|collected \d+ items?\b)/i;
+
+/** Without the lines that sum up, if one of the others says what is wrong. */
+function withoutSums(lines: readonly string[]): readonly string[] {
+  const others = lines.filter((line) => !sumsUp.test(line.trim()));
+  if (others.length === lines.length || !others.some((line) => saysError.test(line))) return lines;
+  return others;
+}
+
 /** The line that says what is wrong; of a text of one line that one. */
-export function decisiveLine(lines: readonly string[]): string {
+export function decisiveLine(all: readonly string[]): string {
+  const lines = all.length > 1 ? withoutSums(all) : all;
   const some = lines.filter((line) => !blank(line));
   if (some.length <= 1) return flattened(some[0] ?? "");
   // A change to files is what was handed in, and no error.

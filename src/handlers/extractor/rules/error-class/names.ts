@@ -8,6 +8,8 @@ const quote = "[\"'`]{0,2}";
 /** A row keeps the name between its first and its third group. */
 export interface KeptName {
   readonly what: string;
+  /** Without it in the line nothing can match: looked for first, as a name that could be before it is everywhere. */
+  readonly needs?: RegExp;
   readonly pattern: RegExp;
 }
 
@@ -27,7 +29,7 @@ const before: readonly (readonly [what: string, before: string])[] = [
   ],
   [
     "an attribute, a method or a variable",
-    "(?:has no (?:attribute|member|method|field|property|exported member)(?: named)?|undefined (?:local variable or method|method|variable|symbol|function|constant|index|property|array key):?|(?:local|free|unbound|shell) variable|undefined:|cannot find (?:name|symbol|type|value|function|macro|struct, variant or union type)|unknown (?:field|property|attribute|key|parameter|keyword|variable|identifier|name|tool|setting)|fixture|no matches for kind|no (?:field|method|variant)(?: named)?|use of undeclared (?:identifier|crate or module|type)|undeclared (?:variable|identifier)|unresolved (?:reference|attribute)|cannot resolve keyword)",
+    "(?:has no (?:attribute|member|method|field|property|exported member)(?: named)?|undefined (?:local variable or method|method|variable|symbol|function|constant|property):?|(?:local|free|unbound|shell) variable|undefined:|cannot find (?:name|symbol|type|value|function|macro|struct, variant or union type)|unknown (?:field|property|attribute|key|parameter|keyword|variable|identifier|name|tool|setting)|fixture|no matches for kind|no (?:field|method|variant)(?: named)?|use of undeclared (?:identifier|crate or module|type)|undeclared (?:variable|identifier)|unresolved (?:reference|attribute)|cannot resolve keyword)",
   ],
   [
     "what is missing in an input or the environment",
@@ -37,7 +39,7 @@ const before: readonly (readonly [what: string, before: string])[] = [
 
 /** Too general to be followed by a name, unless that is quoted. */
 const beforeQuoted =
-  "(?:(?<!\\b(?:in|at|inside|from) )(?:class|function|procedure|method)|(?<!\\bambiguous )argument|package|library|plugin|tool|preset|loader|role|extension|sequence|collection|view|index|property|attribute|name|field|parameter|setting|permission|scope|gem|executable|script|keyword|option|flag|app)";
+  "(?:(?<!\\b(?:in|at|inside|from) )(?:class|function|procedure|method)|(?<!\\bambiguous )argument|package|library|plugin|tool|preset|loader|role|quota|metric|rule|codec|algorithm|protocol|capability|privilege|extension|sequence|collection|view|index|property|attribute|name|field|parameter|setting|permission|scope|gem|executable|script|keyword|option|flag|app)";
 
 /** What stands behind it. */
 const behind: readonly (readonly [what: string, behind: string])[] = [
@@ -62,6 +64,7 @@ export const keptNames: readonly KeptName[] = [
   })),
   ...behind.map(([what, context]) => ({
     what,
+    needs: new RegExp(context, "i"),
     pattern: new RegExp(
       `(?<![\\w/.\\\\<-])(${quote})${name}(${quote}(?:\\(\\))?)(?=${context})`,
       "gi",
@@ -79,7 +82,7 @@ export const keptNames: readonly KeptName[] = [
   {
     what: "a type that the language has",
     pattern:
-      /(?<!\w)(["'`])((?:builtin_function_or_method|NoneType|str|int|float|bool|bytes|bytearray|complex|list|tuple|dict|set|frozenset|type|function|method|module|generator|coroutine|range|slice|object|undefined|null|string|number|boolean|symbol|bigint|void|never|unknown|any|ascii|latin-1|utf-8|charmap))(\1)(?!\w)/g,
+      /(?<!\w)(?!(?<=: )["'`]\w+["'`]$)(["'`])((?:builtin_function_or_method|NoneType|str|int|float|bool|bytes|bytearray|complex|list|tuple|dict|set|frozenset|type|function|method|module|generator|coroutine|range|slice|object|undefined|null|string|number|boolean|symbol|bigint|void|never|unknown|any|ascii|latin-1|utf-8|charmap))(\1)(?!\w)/g,
   },
   {
     what: "a class as Python prints it",

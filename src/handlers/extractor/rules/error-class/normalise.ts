@@ -3,7 +3,13 @@ import { type Kept, keptCodes, keptWords } from "./codes.ts";
 import { decisiveLine } from "./line.ts";
 import { keptNames, nameIn } from "./names.ts";
 import { masked } from "./placeholders.ts";
-import { spelledException, spelledName, spelledSentence, withoutPrefix } from "./spelling.ts";
+import {
+  spelledException,
+  spelledInside,
+  spelledName,
+  spelledSentence,
+  withoutPrefix,
+} from "./spelling.ts";
 import { cleanedText, linesOf, shortened } from "./text.ts";
 
 /** Characters of a class. */
@@ -33,17 +39,27 @@ export function normaliseErrorClass(errorClass: string): string {
   // What a trace ends with is the name of an exception as its language writes it.
   const name = several ? bare : spelledName(bare);
   if (name !== bare || /^[A-Za-z_]+$/.test(bare)) return shortened(name, longestClass) || "unknown";
-  const sentence = maskedLine(spelledException(bare));
+  const sentence = maskedLine(spelledInside(spelledException(bare)));
   return shortened(sentence, longestClass) || "unknown";
 }
 
-/** A sentence that breaks off at a comma goes on in the next line. */
+/**
+ * A sentence that breaks off at a comma goes on in the next line; so does one that only announces what is wrong. Where an
+ * input is invalid, the next lines say the field and why.
+ */
 function continued(line: string, lines: readonly string[]): string {
-  if (!line.endsWith(",")) return line;
+  const goesOn = line.endsWith(",") ? /^[a-z]/ : announces.test(line) ? /^[A-Za-z"']/ : null;
+  const isInvalid = /\b\d+ validation errors? for [\w.[\], ]+$/.test(line);
+  if (goesOn === null && !isInvalid) return line;
   const at = lines.findIndex((one) => one.trim() === line);
-  const next = at === -1 ? "" : (lines[at + 1]?.trim() ?? "");
-  return /^[a-z]/.test(next) ? `${line} ${next}` : line;
+  const [next = "", afterNext = ""] =
+    at === -1 ? [] : lines.slice(at + 1, at + 3).map((one) => one.trim());
+  if (goesOn?.test(next) && !/^File "/.test(next)) return `${line} ${next}`;
+  const why = afterNext.replace(/ [[(]type=.*$/, "");
+  return isInvalid && why !== "" ? `${line}: ${next}: ${why}` : line;
 }
+
+const announces = /^[\w ]{0,40}(?:error|exception|failure|failed|problem|reason)(?: occurred)?:$/i;
 
 /** The whole class is a code of its producer's: a number, `E1001`, `PAY-4021`. */
 function isCode(text: string): boolean {
@@ -66,14 +82,16 @@ function maskedLine(line: string): string {
   };
   let text = line.replace(/\s+/g, " ");
   text = keepIn(text, keptCodes, keep);
-  for (const { pattern } of keptNames) {
+  for (const { pattern, needs } of keptNames) {
+    if (needs?.test(text) === false) continue;
     text = text.replace(pattern, (match: string, head = "", name = "", tail = "") => {
       const found = nameIn(head, name, tail);
       return found === null ? match : found.before + keep(found.name) + found.after;
     });
   }
   text = keepIn(text, keptWords, keep);
-  for (const { pattern, by } of masked) {
+  for (const { pattern, by, needs } of masked) {
+    if (needs !== undefined && !text.includes(needs)) continue;
     text = typeof by === "string" ? text.replace(pattern, by) : text.replace(pattern, by);
   }
   text = withoutEnds(collapsed(spelledSentence(text)));
@@ -94,13 +112,17 @@ const placeholder = "<(?:s|n|id|path|url|host|time|duration|size|amount)>";
 const repeated = new RegExp(`(${placeholder})(?:(?:, ?| and | or | ?[-:/x] ?| )\\1)+`, "g");
 const framesBehind = /(?: (?:at|in) (?:async |new )?(?:[\w.$]+ )?\(?<path>\)?)+$/;
 
+/** Where in the input, when that is said last. */
+const positionBehind =
+  /(?: after (?:<s> statement|\w+ definition))?,? ?\(?(?:(?:at|on|in|near) )?(?<!\w)line <n>(?:[,:]? (?:col(?:umn)?|char(?:acter)?) <n>)?\)?$/;
+
 /** By which a service finds the request again, said of some occurrences and not of others. */
 const requestBehind =
   /(?: ?[([{,;.|-] ?(?:(?:request|trace|correlation|span|event|error|log|operation|invocation|session|cf-ray|ray)[ _-]?id|request|reference|ref)[ :=#]{1,3}<(?:id|s|n)>[)\]}.]{0,2})+$/i;
 
 /** One or many of them: that is how often it happened. */
 const counted =
-  /(?<=<n> (?:\w+ )?)(error|warning|problem|failure|issue|argument|element|item|row|file|test|attempt|time|value|character|token|message|request|line|column|node|pod|replica|connection|process|module|check)(?:e?s)(?!\w)/g;
+  /(?<=<n> (?:\w+ )?)(error|warning|problem|failure|issue|argument|element|item|row|file|test|attempt|time|value|character|token|message|request|line|column|node|pod|replica|connection|process|module|check)(?:e?s)(?!\w)|(?<=<n> )(?!(?:always|as|does|has|is|its|minus|perhaps|plus|status|this|versus|was)\b)([a-z]{3,}[^su\W\d_])s(?![\w>])/g;
 const goRecovered = / \[recovered\]$/;
 
 /** Where more can be read: that masks to nothing. */
@@ -114,11 +136,12 @@ const readMore =
 function collapsed(text: string): string {
   return text
     .replace(repeated, "$1")
+    .replace(positionBehind, "")
     .replace(framesBehind, "")
     .replace(requestBehind, "")
     .replace(readMore, "")
     .replace(goRecovered, "")
-    .replace(counted, "$1")
+    .replace(counted, "$1$2")
     .replace(/ +/g, " ");
 }
 

@@ -51,17 +51,26 @@ export function spelledException(text: string): string {
   );
 }
 
+/** The same of a name in the middle of a sentence, where another exception's message has it. */
+export function spelledInside(text: string): string {
+  return text.replace(/(?<=: )[a-z]+(?:_[a-z]+)*_(?:error|exception)(?=$|[\s:,.)])/g, (name) =>
+    spelledException(`${name}: `).slice(0, -2),
+  );
+}
+
 /** Shells begin what they say with their own name and a line's number. */
 const shell = /^(?:\S*\/)?(?:ba|z|da|k|fi|c|tc)?sh(?:\.exe)?: (?:(?:-c: )?(?:line )?\d+: ?)?/;
 
 /** What a tool wrote before the error: its time, its level, pytest's E, the shell's name. */
 const prefixes = [
-  /^\[?(?:\d{4}-\d{2}-\d{2}[T ])?\d{2}:\d{2}:\d{2}(?:[.,]\d+)?(?:Z|[+-]\d{2}:?\d{2})?\]?(?: [A-Z]{3,4}(?= ))?(?: \[\d+\])?\s+/,
   // An event of Kubernetes: its kind, its reason, how long ago and how often, who says so.
   /^(?:Warning|Normal) +[A-Z]\w+ +\d+[smhd]\w*(?: \(x\d+ over \w+\))? +[\w.-]+ +(?=\S)/,
   // Of Go's and of Kubernetes' logs: level, date, time, thread, position.
   /^[EWIF]\d{4} \d{2}:\d{2}:\d{2}(?:\.\d+)? +\d+ \S+:\d+\] /,
   /^E {2,}/,
+  // The summary of pytest: which test, then why.
+  /^(?:FAILED|ERROR) \S+\.py(?:::\S+)?(?: .{1,100}?)? - (?=\S)/,
+  /^[\w.+-]+@[\w.-]+: (?=\S)/,
   /^\(node:\d+\) /,
   // A position that a linter begins with.
   /^\d+:\d+(?::\d+)?:? +(?=(?:fatal )?(?:error|warning)\b)/i,
@@ -81,7 +90,7 @@ const prefixes = [
   // What libpq says before the server does.
   /^(?:psql: )?(?:error: )?connection to server (?:at|on) .{1,200}? failed: (?=(?:FATAL|ERROR|SSL|could)\b)/i,
   /^\[(?:ERROR|FATAL|error|fatal|SEVERE)\] /,
-  /^[\w./\\-]+\.\w{1,5}(?::\d+(?::\d+)?|\(\d+(?:,\d+)?\)): (?=[A-Z]\w*(?:Error|Exception|Warning)\b|(?:fatal )?error\b)/,
+  /^(?:[A-Za-z]:)?[\w./\\-]+\.\w{1,5}(?::\d+(?::\d+)?|\(\d+(?:,\d+)?\)): (?=[A-Z]\w*(?:Error|Exception|Warning)\b|(?:fatal )?error\b)/,
   /^(?:docker: )?Error response from daemon: /,
   // A compiler's position before words of its own.
   /^[\w./\\@-]+\.[a-z]\w{0,4}:\d+:\d+: (?=[a-z]\S* \S)/,
@@ -91,9 +100,11 @@ const prefixes = [
 ];
 
 export function withoutPrefix(text: string): string {
-  let rest = text;
+  let rest = withoutTime(text);
   for (const prefix of prefixes) rest = rest.replace(prefix, "");
   rest = withoutEcho(rest)
+    // Interpreters begin what they say with their own name, as they were called.
+    .replace(/^(?:\S*[\\/])?(python|pypy|node|ruby|perl|php)[\d.]*(?:\.exe)?: (?=\S)/, "$1: ")
     .replace(/^\w+ \[(\w+(?:Error|Exception))\]: /, "$1: ")
     .replace(/^ERROR (\d{4}) \(\w{5}\): /, "ERROR $1: ")
     // MySQL's number and message as drivers of Python print them.
@@ -101,6 +112,28 @@ export function withoutPrefix(text: string): string {
   const zsh = /^command not found: (\S+)$/.exec(rest)?.[1];
   if (zsh !== undefined) return `${zsh}: command not found`;
   return rest.replace(/^([\w.+-]+): not found$/, "$1: command not found");
+}
+
+const clock = "\\d{2}:\\d{2}:\\d{2}(?:[.,]\\d{1,9})?";
+const month = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)";
+/** What a logger begins a line with: the time in its format, the zone, the process. */
+const loggedAt = new RegExp(
+  `^(?:\\[?(?:ERROR|ERR|WARN(?:ING)?|FATAL|CRIT(?:ICAL)?|SEVERE|ALERT|EMERG)\\]?:? +)?(?:\\[ *\\d{1,10}\\.\\d{3,9}\\]|[[(]?(?:(?:\\d{4}[-/])?\\d{2}[-/]\\d{2}[T _]${clock}|${clock}|(?:[A-Z][a-z]{2},? )?(?:${month} {1,2}\\d{1,2}(?: \\d{4})?|\\d{1,2}[ /-]${month}[ /-]\\d{4})[ :]${clock}(?: \\d{4})?)(?:Z| ?[+-]\\d{2}:?\\d{2}| (?:UTC|GMT|CES?T|[ECMP][SD]T|IST|JST|BST|MSK)(?= |\\]))?[\\])]?)(?: \\[\\d+\\])?:?(?: - | *\\| *|\\s+)(?=\\S)`,
+);
+/** Behind that time: the host and the process of syslog; how bad it is. */
+const loggedBy = /^[\w.-]+ [\w./()-]+\[\d+\]: /;
+const loggedThread = /^\[[\w.#/ -]{1,60}\] +(?=\S)/;
+const loggedLevel =
+  /^\[?(?:ERROR|ERR|WARN(?:ING)?|FATAL|CRIT(?:ICAL)?|SEVERE|ALERT|EMERG)\]?(?: - | *\| *| +)(?=\S)/i;
+
+function withoutTime(text: string): string {
+  const rest = text.replace(loggedAt, "");
+  if (rest === text) return text;
+  return rest
+    .replace(loggedBy, "")
+    .replace(loggedThread, "")
+    .replace(loggedLevel, "")
+    .replace(loggedThread, "");
 }
 
 /** `ProtocolError: Protocol error (…)`: an exception of which the message begins with its name says it once. */

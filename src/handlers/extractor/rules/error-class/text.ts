@@ -22,7 +22,7 @@ export function cleanedText(text: string): string {
     .replace(/\r\n?/g, "\n")
     .replace(/[\p{Co}\p{Cs}\ufeff\u200b-\u200f\u2028-\u202e\u2060-\u2064]/gu, " ")
     .replace(/[\u2018\u2019\u201a\u201b]/g, "'")
-    .replace(/[\u201c\u201d\u201e\u201f\u00ab\u00bb]/g, '"')
+    .replace(/[\u201c\u201d\u201e\u201f\u00ab\u00bb\u300a-\u300f]/g, '"')
     .replace(escapedBreaks, unescaped);
 }
 
