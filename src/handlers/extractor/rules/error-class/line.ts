@@ -232,7 +232,7 @@ function withoutSums(lines: readonly string[]): readonly string[] {
 export function decisiveLine(all: readonly string[]): string {
   const lines = all.length > 1 ? withoutSums(all) : all;
   const some = lines.filter((line) => !blank(line));
-  if (some.length <= 1) return flattened(some[0] ?? "");
+  if (some.length <= 1) return said(flattened(some[0] ?? ""));
   // A change to files is what was handed in, and no error.
   if (some[0]?.startsWith("diff --git ")) return "";
   const bare = some.some((line) => line.includes("Exception Group")) ? lines.map(ungrouped) : lines;
@@ -248,6 +248,19 @@ export function decisiveLine(all: readonly string[]): string {
   if (first === undefined) return some[0]?.trim() ?? "";
   if (saysError.test(first)) return first;
   return telling.findLast((line) => saysError.test(line)) ?? first;
+}
+
+/** A line of a program's source that raises something, handles it, or expects it; a tag that ends an output. */
+const raises = /^(?:raise|throw new|throw) ((?:\w+\.)*\w*(?:Error|Exception|Warning|Failure)\b.*)$/;
+const saysNothing =
+  /^(?:except(?: [\w.(), ]+)?(?: as \w+)?:|} ?catch ?\(.*\{|with (?:self\.assert|pytest\.)\w+\(.*|<\/[\w-]+>)$/;
+
+/** Of a text that is one line: what it says of the error. */
+function said(line: string): string {
+  const raised = raises.exec(line)?.[1];
+  if (raised !== undefined)
+    return raised.replace(/^([\w.]+)\((?:[fbru]{0,2}(["'])(.*)\2|(.*))\);?$/, "$1: $3$4");
+  return saysNothing.test(line) ? "" : line;
 }
 
 /** The frames of an exception group are drawn with bars. */

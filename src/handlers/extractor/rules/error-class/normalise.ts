@@ -116,6 +116,10 @@ const framesBehind = /(?: (?:at|in) (?:async |new )?(?:[\w.$]+ )?\(?<path>\)?)+$
 const positionBehind =
   /(?: after (?:<s> statement|\w+ definition))?,? ?\(?(?:(?:at|on|in|near) )?(?<!\w)line <n>(?:[,:]? (?:col(?:umn)?|char(?:acter)?) <n>)?\)?$/;
 
+/** A runner of tests that says no more than that there were errors. */
+const onlyCounts =
+  /^(?:<n> \w+, )*<n> error(?:, <n> \w+)*(?: in <duration>)?$|^collected <n> item \/ <n> error\b.*$/;
+
 /** By which a service finds the request again, said of some occurrences and not of others. */
 const requestBehind =
   /(?: ?[([{,;.|-] ?(?:(?:request|trace|correlation|span|event|error|log|operation|invocation|session|cf-ray|ray)[ _-]?id|request|reference|ref)[ :=#]{1,3}<(?:id|s|n)>[)\]}.]{0,2})+$/i;
@@ -142,6 +146,7 @@ function collapsed(text: string): string {
     .replace(readMore, "")
     .replace(goRecovered, "")
     .replace(counted, "$1$2")
+    .replace(onlyCounts, "errors")
     .replace(/ +/g, " ");
 }
 
