@@ -50,7 +50,8 @@ function parseText(text: string): unknown {
   }
 }
 
-function decodeText(payload: Uint8Array): string {
+/** Without the byte order mark. Throws `BusError` `bad_request`. */
+export function decodeText(payload: Uint8Array): string {
   try {
     return utf8.decode(payload);
   } catch (error) {

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { StoredMessage } from "../../runtime/delivery.ts";
-import { decodeRecord, type RunRecord } from "./exposure.ts";
+import { type KeptRecord, keptRecord } from "./exposure.ts";
 import type { ExposureTables } from "./store.ts";
 
 /** The tables may lag, and one statement for many runs costs little more than for one. */
@@ -14,8 +14,8 @@ export function exposureConsumption(
 ) {
   return {
     ...source,
-    decode: ({ data, storedAt }: StoredMessage): RunRecord => decodeRecord(data, storedAt),
-    async handle(records: readonly RunRecord[]): Promise<void> {
+    decode: ({ data, storedAt }: StoredMessage): KeptRecord => keptRecord(data, storedAt),
+    async handle(records: readonly KeptRecord[]): Promise<void> {
       if (records.length === 0) return;
       await wait(gatheringMs);
       onStored(await tables.store(records));

@@ -81,13 +81,31 @@ function wireExposure({ lessonKey, epoch, share, attached, exposedAt }: Exposure
   return wire;
 }
 
+function parsed(payload: Uint8Array): Static<typeof messageSchema> {
+  const value: unknown = parseJsonObject(payload);
+  if (compiled.Check(value)) return value as Static<typeof messageSchema>;
+  throw new BusError("bad_request", firstProblem(compiled.Errors(value)));
+}
+
+/**
+ * A record as its message has it. Until it is written hundreds of others come, and their objects, kept so long, would be
+ * most of what the collector finds: so they stay bytes, which PostgreSQL takes apart.
+ */
+export interface KeptRecord {
+  readonly payload: Uint8Array;
+  /** Epoch ms. */
+  readonly storedAt: number;
+}
+
+/** Throws `BusError` `bad_request` where it is no record of a run. */
+export function keptRecord(payload: Uint8Array, storedAt: number): KeptRecord {
+  parsed(payload);
+  return { payload, storedAt };
+}
+
 /** `storedAt`: epoch ms. Throws `BusError` `bad_request` where it is no record of a run. */
 export function decodeRecord(payload: Uint8Array, storedAt: number): RunRecord {
-  const value: unknown = parseJsonObject(payload);
-  if (!compiled.Check(value)) {
-    throw new BusError("bad_request", firstProblem(compiled.Errors(value)));
-  }
-  const message = value as Static<typeof messageSchema>;
+  const message = parsed(payload);
   return {
     tenantId: message.tenant_id,
     runId: message.run_id,

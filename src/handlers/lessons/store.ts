@@ -1,7 +1,8 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
 import { columnNames, epochMs } from "../../postgres/columns.ts";
-import { rowsOf } from "../../postgres/rows.ts";
+import { preparedRows, rowsOf } from "../../postgres/rows.ts";
+import { decodeText } from "../../schema/json.ts";
 import {
   agentLessons,
   lessonDecisions,
@@ -14,7 +15,7 @@ import {
   signatureWindows,
 } from "../../schema/tables.ts";
 import { curationOf, type Decision } from "./curation.ts";
-import type { RunRecord } from "./exposure.ts";
+import type { KeptRecord } from "./exposure.ts";
 import type { Epoch, KnownLesson, Recovery } from "./lesson.ts";
 
 /** What recall reads. Every method rejects as `Database.run` does. */
@@ -214,7 +215,7 @@ const unjudged: Epoch = {
 /** Where exposures are kept. */
 export interface ExposureTables {
   /** What is there already stays. Resolves to how many exposures were new. */
-  store(records: readonly RunRecord[]): Promise<number>;
+  store(records: readonly KeptRecord[]): Promise<number>;
   /** Above some hundred thousand, what PostgreSQL estimates. */
   count(): Promise<number>;
 }
@@ -224,14 +225,12 @@ const countedUpTo = 200_000;
 const recordsAtOnce = 64;
 
 export function openExposureTables(database: Database): ExposureTables {
+  const insert = preparedRows<{ stored: number }>(database, insertion);
   return {
     async store(records) {
       let stored = 0;
       for (let from = 0; from < records.length; from += recordsAtOnce) {
-        const some = records.slice(from, from + recordsAtOnce);
-        const [row] = await database.run(async ({ db }) =>
-          db.execute<{ stored: number }>(insertion(some)),
-        );
+        const [row] = await insert({ records: jsonOf(records.slice(from, from + recordsAtOnce)) });
         stored += row?.stored ?? 0;
       }
       return stored;
@@ -249,39 +248,32 @@ export function openExposureTables(database: Database): ExposureTables {
 }
 
 /** Sorted, so that two replicas never wait for each other. */
-function insertion(records: readonly RunRecord[]): SQL {
-  return sql`
+const insertion = sql`
     WITH record AS MATERIALIZED (
-      SELECT * FROM jsonb_to_recordset(${JSON.stringify(records.map(rowOf))}::text::jsonb)
-        AS asked (tenant text, run text, agent text, at float8, exposures jsonb, omitted jsonb)
+      SELECT kept.stored_at, message.*
+      FROM jsonb_to_recordset(${sql.placeholder("records")}::text::jsonb) AS kept (stored_at float8, message jsonb),
+        jsonb_to_record(kept.message)
+          AS message (tenant_id text, run_id text, agent_id text, exposures jsonb, omitted jsonb)
     ), exposed AS (
       INSERT INTO ${lessonExposures} (tenant_id, run_id, lesson_key, agent_id, epoch, share, attached, exposed_at)
-      SELECT tenant, run, one.key, agent, one.epoch, one.share, one.attached, to_timestamp(one.at / 1000)
+      SELECT tenant_id, run_id, one.lesson_key, agent_id, one.epoch, one.share, one.attached,
+        to_timestamp(coalesce(one.exposed_at, stored_at) / 1000)
       FROM record, jsonb_to_recordset(exposures)
-        AS one (key text, epoch int, share float8, attached boolean, at float8)
-      ORDER BY tenant, run, one.key, one.at ON CONFLICT DO NOTHING RETURNING 1
+        AS one (lesson_key text, epoch int, share float8, attached boolean, exposed_at float8)
+      ORDER BY tenant_id, run_id, one.lesson_key, coalesce(one.exposed_at, stored_at)
+      ON CONFLICT DO NOTHING RETURNING 1
     ), omitted AS (
       INSERT INTO ${lessonOmissions} (tenant_id, run_id, lesson_key, why, omitted_at)
-      SELECT tenant, run, one.key, one.why, to_timestamp(record.at / 1000)
-      FROM record, jsonb_to_recordset(record.omitted) AS one (key text, why text)
-      ORDER BY tenant, run, one.key, record.at ON CONFLICT DO NOTHING
+      SELECT tenant_id, run_id, one.lesson_key, one.why, to_timestamp(stored_at / 1000)
+      FROM record, jsonb_to_recordset(record.omitted) AS one (lesson_key text, why text)
+      ORDER BY tenant_id, run_id, one.lesson_key, stored_at ON CONFLICT DO NOTHING
     )
     SELECT count(*)::int AS stored FROM exposed`;
-}
 
-function rowOf({ tenantId, runId, agentId, exposures, omitted }: RunRecord) {
-  return {
-    tenant: tenantId,
-    run: runId,
-    agent: agentId,
-    at: exposures.reduce((latest, { exposedAt }) => Math.max(latest, exposedAt ?? 0), 0),
-    exposures: exposures.map(({ lessonKey, epoch, share, attached, exposedAt }) => ({
-      key: lessonKey,
-      epoch,
-      share,
-      attached,
-      at: exposedAt ?? 0,
-    })),
-    omitted: omitted.map(({ lessonKey, why }) => ({ key: lessonKey, why })),
-  };
+/** The messages are JSON already. */
+function jsonOf(records: readonly KeptRecord[]): string {
+  const items = records.map(
+    ({ payload, storedAt }) => `{"stored_at":${storedAt},"message":${decodeText(payload)}}`,
+  );
+  return `[${items.join()}]`;
 }
