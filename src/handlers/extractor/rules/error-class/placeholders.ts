@@ -25,7 +25,7 @@ const figure = "\\d+(?:[.,'\u2019\u00a0\u202f]\\d+)*(?:e[+-]?\\d+)?";
 const spacedFigure = `(?:\\d{1,3}(?: \\d{3})+(?:[.,]\\d{1,2})?|${figure})`;
 
 const extension =
-  "(?:py|pyc|pyi|ipynb|js|mjs|cjs|jsx|ts|mts|tsx|json|jsonl|ya?ml|toml|ini|cfg|conf|env|lock|txt|md|rst|csv|tsv|parquet|xlsx?|docx?|pdf|png|jpe?g|gif|svg|webp|html?|css|scss|xml|sql|sqlite3?|db|sh|bash|ps1|bat|exe|dll|so|dylib|c|cc|cpp|cxx|h|hpp|rs|go|java|kt|kts|class|jar|war|rb|php|pl|swift|scala|ex|exs|erl|hs|lua|r|m|vue|svelte|proto|graphql|zig|dart|groovy|gradle|jl|fs|sass|less|avro|orc|tf|tfvars|log|out|err|tmp|bak|zip|tar|gz|tgz|bz2|xz|7z|whl|pem|key|crt|cer|p12|pid|sock|lockb|patch|diff|pickle|pkl|npy|npz|pt|onnx|bin|dat|mp[34]|wav|wasm|map)";
+  "(?:py|pyc|pyi|ipynb|js|mjs|cjs|jsx|ts|mts|tsx|json|jsonl|ya?ml|toml|ini|cfg|conf|env|lock|txt|md|rst|csv|tsv|parquet|xlsx?|docx?|pdf|png|jpe?g|gif|tiff?|bmp|heic|mov|svg|webp|html?|css|scss|xml|sql|sqlite3?|db|sh|bash|ps1|bat|exe|dll|so|dylib|c|cc|cpp|cxx|h|hpp|rs|go|java|kt|kts|class|jar|war|rb|php|pl|swift|scala|ex|exs|erl|hs|lua|r|m|vue|svelte|proto|graphql|zig|dart|groovy|gradle|jl|fs|sass|less|avro|orc|tf|tfvars|log|out|err|tmp|bak|zip|tar|gz|tgz|bz2|xz|7z|whl|pem|key|crt|cer|p12|pid|sock|lockb|patch|diff|pickle|pkl|npy|npz|pt|onnx|bin|dat|mp[34]|wav|wasm|map|PDF|PNG|JPE?G|TIFF?|HEIC|MOV|MP4|CSV|TXT|ZIP|XLSX?|DOCX?)";
 
 /** Behind a file: line and column, in each compiler's way. */
 const position = "(?::\\d+(?::\\d+)?(?:-\\d+)?|\\(\\d+(?:,\\d+)?\\)|, line \\d+)?";
@@ -130,7 +130,7 @@ export const masked: readonly Masked[] = [
   {
     what: "a user by name",
     pattern:
-      /(\bby user |\b[Uu]ser (?=[a-z][\w.-]* (?:not found|does|is|has|was|already|cannot|can't|could|may|must)\b))(?!(?:who|that|and|or|not|is|was|has|does|already|cannot|could|may|must|account|session|data|profile|role|token|group|email|query|message|prompt|password|credentials|location|permission|limit|quota|pool|name|list|key|request|action|input|agent|policy|code|error|interaction|intervention|id|interrupt|settings?|preferences?|script|function|defined|exit|abort)\b)[a-z][\w-]*(?=$|[.,;:)]| (?:at|on|in|after|for|from|not|does|is|has|was|already|cannot|can't|could|may|must)\b)/g,
+      /(\bby user |\b[Uu]ser (?=[a-z][\w.-]* (?:not found|does|is|has|was|already|cannot|can't|could|may|must)\b))(?!(?:who|that|and|or|not|is|was|has|does|already|cannot|could|may|must|account|session|data|profile|role|token|group|email|query|message|prompt|password|credentials|location|permission|limit|quota|pool|name|list|key|request|action|input|agent|policy|code|error|interaction|intervention|id|interrupt|settings?|preferences?|script|function|defined|exit|abort)\b)[A-Za-z][\w-]*(?=$|[.,;:)]| (?:at|on|in|after|for|from|not|does|is|has|was|already|cannot|can't|could|may|must)\b)/g,
     by: (_, head = "") => `${head}<s>`,
   },
   {
@@ -144,10 +144,10 @@ export const masked: readonly Masked[] = [
     by: (_, from = "", to = "") => `${from}<s>${to}<s>`,
   },
   {
-    what: "a seat, a size of clothes",
+    what: "a seat, a size of clothes, a cell of a sheet",
     pattern:
-      /(\b[Ss]eats?(?: number| no\.?)? )\d{1,3}[A-K](?:(?:, ?| and |\/)\d{1,3}[A-K])*(?!\w)|(\b[Ss]ize )(?:X{0,3}[SL]|M)(?!\w)/g,
-    by: (_, seat = "", size = "") => `${seat || size}<n>`,
+      /(\b[Ss]eats?(?: number| no\.?)? )\d{1,3}[A-K](?:(?:, ?| and |\/)\d{1,3}[A-K])*(?!\w)|(\b[Ss]ize )(?:X{0,3}[SL]|M)(?!\w)|(\b[Cc]ell |!)[A-Z]{1,3}\d{1,7}(?::[A-Z]{1,3}\d{1,7})?(?!\w)/g,
+    by: (_, seat = "", size = "", cell = "") => `${seat || size || cell}<n>`,
   },
   {
     what: "what is given out in capitals and digits",
