@@ -175,7 +175,7 @@ const readers: readonly Reader[] = [
       /^.*?\b((?:fatal |internal compiler )?error(?: TS\d+| [A-Z]{1,6}\d{3,5}|\[[A-Z]\d{4}\])?: .*)$/,
     ),
   },
-  { of: "npm", find: firstMatch(/^npm (?:ERR!|error) (code [A-Z]\w+)$/) },
+  { of: "npm", find: firstMatch(/^npm (?:ERR!|error) ((?:code|signal) [A-Z]\w+)$/) },
   { of: "PostgreSQL", find: firstMatch(/^(?:psql:.*?: )?((?:ERROR|FATAL|PANIC): .*)$/) },
   { of: "shells and their tools", find: lastMatch(new RegExp(`^\\S.{0,300}: ${shellReason}$`)) },
   {
@@ -215,11 +215,11 @@ const noise = [
 ];
 
 const saysError =
-  /\b(?:errors?|fail(?:ed|ure|s)?|fatal|den(?:y|ied)|refused|reject(?:ed)?|cannot|can't|could ?n[o']t|unable|not (?:found|available|allowed|permitted|supported|exist|defined|recognized)|no such|missing|invalid|illegal|timed? ?-?out|exception|abort(?:ed)?|panic|unexpected|unknown|undefined|unsupported|exceed(?:s|ed)|too (?:long|large|many|big)|forbidden|unauthori[sz]ed|corrupt|conflict|expired|broken)\b/i;
+  /\b(?:errors?|fail(?:ed|ure|s)?|fatal|den(?:y|ied)|refused|reject(?:ed)?|cannot|can't|could ?n[o']t|unable|not (?:found|available|allowed|permitted|supported|exist|defined|recognized)|no such|missing|invalid|illegal|timed? ?-?out|exception|abort(?:ed)?|panic|unexpected|unknown|undefined|unsupported|exceed(?:s|ed)|too (?:long|large|many|big)|forbidden|unauthori[sz]ed|corrupt|conflict|expired|broken|multiple definition|duplicate)\b/i;
 
 /** That it failed, where another line says why. */
 const sumsUp =
-  /^(?:fatal: could not read from remote repository|error: failed to push some refs to|automatic merge failed|error: (?:process completed|command failed|subprocess-exited|could not compile|aborting due to|build failed)|(?:error: )?(?:job|build|compilation|tests?|test suite) failed\b|failed \((?:failures|errors)=|failed to compile\.?$|elifecycle|ninja: build stopped|npm (?:err!|error) (?:a complete log|lifecycle)|make(?:\[\d+\])?: \*\*\*|your code has been rated|\d+ (?:passed|failed|errors?)\b|collected \d+ items?\b)/i;
+  /^(?:fatal: could not read from remote repository|error: failed to push some refs to|automatic merge failed|error: (?:process completed|command failed|subprocess-exited|could not compile|aborting due to|build failed)|(?:error: )?(?:job|build|compilation|tests?|test suite) failed\b|failed \((?:failures|errors)=|failed to compile\.?$|elifecycle|ninja: build stopped|npm (?:err!|error) (?:a complete log|lifecycle)|make(?:\[\d+\])?: \*\*\*|collect2: error: ld returned|(?:clang|gcc)[\w+-]*: error: linker command failed|error: linking with|your code has been rated|\d+ (?:passed|failed|errors?)\b|collected \d+ items?\b)/i;
 
 /** Without the lines that sum up, if one of the others says what is wrong. */
 function withoutSums(lines: readonly string[]): readonly string[] {

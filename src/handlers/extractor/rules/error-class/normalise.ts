@@ -126,7 +126,7 @@ const requestBehind =
 
 /** One or many of them: that is how often it happened. */
 const counted =
-  /(?<=<n> (?:\w+ )?)(error|warning|problem|failure|issue|argument|element|item|row|file|test|attempt|time|value|character|token|message|request|line|column|node|pod|replica|connection|process|module|check)(?:e?s)(?!\w)|(?<=<n> )(?!(?:always|as|does|has|is|its|minus|perhaps|plus|status|this|versus|was)\b)([a-z]{3,}[^su\W\d_])s(?![\w>])/g;
+  /(?<=<n> (?:\w+ )?)(error|warning|problem|failure|issue|argument|element|item|row|file|test|attempt|time|value|character|token|message|request|line|column|node|pod|replica|connection|process|module|check)(?:e?s)(?!\w)|(?<=<n> )(?!(?:actions|always|as|does|has|is|its|minus|perhaps|plus|status|this|versus|was)\b)([a-z]{3,}[^su\W\d_])s(?![\w>])/g;
 const goRecovered = / \[recovered\]$/;
 
 /** Where more can be read: that masks to nothing. */
@@ -145,7 +145,7 @@ function collapsed(text: string): string {
     .replace(requestBehind, "")
     .replace(readMore, "")
     .replace(goRecovered, "")
-    .replace(counted, "$1$2")
+    .replace(counted, (_, known, other) => (known ?? other).replace(/ie$/, "y"))
     .replace(onlyCounts, "errors")
     .replace(/ +/g, " ");
 }

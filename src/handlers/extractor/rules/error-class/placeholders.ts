@@ -158,6 +158,19 @@ export const masked: readonly Masked[] = [
     by: (_, head = "") => `${head.replace(/["'`]$/, "")}<id>`,
   },
   {
+    what: "a telephone number by its area",
+    needs: "(",
+    pattern: /\(\d{3}\) ?\d{3}[-. ]\d{4}(?!\w)/g,
+    by: "<n>",
+  },
+  {
+    what: "an IPv6 address in brackets, of which a part could be read as a time",
+    needs: "]",
+    pattern:
+      /\[(?=[^\]]*::|[^\]]*[a-f])(?=[0-9a-f]*:[0-9a-f]*:)[0-9a-f:.]+(?:%\w+)?\](?::\d{1,5})?/gi,
+    by: "<host>",
+  },
+  {
     what: "a date with or without a time",
     pattern: new RegExp(
       `(?<![\\w./]|\\.\\w{1,5}:)(?:\\d{4}[-/.]\\d{1,2}[-/.]\\d{1,2}(?:[T ,]{1,2}${clock}${zone})?|\\d{8}T\\d{4,6}(?:\\.\\d+)?Z?|\\d{4}-(?:W\\d{2}(?:-\\d)?|\\d{3})|(?:\\d{1,2}/\\d{1,2}/(?:\\d{4}|\\d{2})|\\d{1,2}\\.\\d{1,2}\\.(?:19|20)\\d{2})(?:[ ,]{1,2}${clock}${zone})?|(?:${weekday},? )?\\d{1,2}[ /-]${month}[ /-]\\d{2,4}(?:[: ]${clock}${zone})?|(?:${weekday},? )?${month} {1,2}\\d{1,2}(?:,? \\d{4})?(?:,? (?:at )?${clock}${zone})?(?: \\d{4})?|(?:0?[1-9]|[12]\\d|3[01])(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)(?:\\d{2}){0,2}|${clock}${zone})(?![\\w]|\\.\\d)`,
@@ -201,7 +214,7 @@ export const masked: readonly Masked[] = [
     what: "a file",
     needs: ".",
     pattern: new RegExp(
-      `(?<![\\w.<>/:@-])[\\w@+=-][\\w@+=.-]{0,120}\\.${extension}(?![\\w(.-])${position}`,
+      `(?<![\\w.<>/:@-])[\\w@+=-][\\w@+=.-]{0,120}\\.${extension}(?![\\w.-]|\\((?!\\d+(?:,\\d+)?\\)))${position}`,
       "g",
     ),
     by: "<path>",
@@ -284,7 +297,7 @@ export const masked: readonly Masked[] = [
   {
     what: "what is called a pod, a container or a node",
     pattern:
-      /(\b(?:pods?|containers?|replica ?set|deployment|stateful ?set|instances?|nodes?|machine|worker|volume|droplet|namespace|sandbox)(?: (?:name|id))?(?:[ :=/]{1,2}|\s?#)["'`]?)(?:(?<=["'`])[^"'`\s]{1,100}["'`]|(?<!["'`])(?=[\w./-]*\d)[\w][\w./-]*[\w])/gi,
+      /(\b(?:pods?|containers?|replica ?set|deployment|stateful ?set|instances?|nodes?|machine|worker|volume|droplet|namespace|sandbox)(?: (?:name|id))?(?:[ :=/]{1,2}|\s?#)["'`]?)(?:(?<=["'`])[^"'`\s]{1,100}["'`]|(?<!["'`])(?!\d+(?![\w./-]))(?=[\w./-]*\d)[\w][\w./-]*[\w])/gi,
     by: (_, head = "") => `${head.replace(/["'`]$/, "")}<id>`,
   },
   {
@@ -300,6 +313,18 @@ export const masked: readonly Masked[] = [
       "g",
     ),
     by: "<id>",
+  },
+  {
+    what: "a short identifier with the prefix of its kind, in capitals and digits",
+    needs: "_",
+    pattern: /(?<![\w.-])[a-z]{1,12}_(?=[A-Z]*\d)(?=\d*[A-Z])[0-9A-Z]{4,}(?!\w)/g,
+    by: "<id>",
+  },
+  {
+    what: "an identifier in brackets",
+    needs: "[",
+    pattern: /\[(?=[a-zA-Z]*\d)(?=\w*[A-Z])(?=\w*[a-z])[A-Za-z0-9_-]{4,40}\]/g,
+    by: "[<id>]",
   },
   {
     what: "a key that is not there",
@@ -337,9 +362,9 @@ export const masked: readonly Masked[] = [
   {
     what: "what is called an id",
     pattern:
-      /(\b(?:(?:request|trace|span|session|correlation|transaction|event|message|run|user|account|order|job|task|customer|invocation|operation|conversation|thread|tenant|organi[sz]ation|org|project|batch|file|call|response|cf-ray|x-[\w-]{1,30})[-_ ]?id|ref(?:erence)?(?: number| id| code)?|ray id|RequestId|Host ?Id|AWSAccessKeyId|uid|guid|uuid|nonce|etag|checksum|digest|fingerprint|commit|revision|sha|image|in organization)(?:[ :=#(]{1,3}|["']\s*:\s*)["'`]?)(?!(?:is|was|not|for|of|and|or|in|with|has|hash|at|on|must|does|already|could|cannot|to|the|name|mismatch|missing|required|invalid|format|pull|file|not)\b)([A-Za-z0-9][\w+/=:.@-]*[\w=]|\w)(["'`]?)/gi,
-    by: (match, head = "", id = "") =>
-      /\d|[A-Z].*[A-Z]|[-_]/.test(id) ? `${head.replace(/["'`]$/, "")}<id>` : match,
+      /(\b(?:(?:request|trace|span|session|correlation|transaction|event|message|run|user|account|order|job|task|customer|invocation|operation|conversation|thread|tenant|organi[sz]ation|org|project|batch|file|call|response|cf-ray|x-[\w-]{1,30})[-_ ]?id|ref(?:erence)?(?: number| id| code)?|ray id|RequestId|Host ?Id|AWSAccessKeyId|uid|guid|uuid|nonce|etag|checksum|digest|fingerprint|commit|revision|sha|image|conn|sid|rid|tid|in organization)(?:[ :=#(]{1,3}|["']\s*:\s*)["'`]?)(?!(?:is|was|not|for|of|and|or|in|with|has|hash|at|on|must|does|already|could|cannot|to|the|name|mismatch|missing|required|invalid|format|pull|file|not)\b)([A-Za-z0-9][\w+/=:.@-]*[\w=]|\w)(["'`]?)/gi,
+    by: (match, head = "", id = "", quote = "") =>
+      quote === "" && /\d|[A-Z].*[A-Z]|[-_]/.test(id) ? `${head.replace(/["'`]$/, "")}<id>` : match,
   },
   {
     what: "a ULID, a KSUID or another long mix of letters and digits",
