@@ -34,6 +34,10 @@ const element = /<(Code|Message|faultcode|faultstring|title)>\s*([^<]{1,500})/gi
 /** What went wrong, in a line of fields as logfmt writes them. */
 const logField = /(?<!\w)(?:msg|message|err|error)="(?:[^"\\]|\\.){1,500}"/g;
 
+/** What a tool of the Model Context Protocol answers when it has failed. */
+const toolFailed = /"isError"\s*:\s*true/;
+const toolText = /"content"\s*:\s*\[\s*\{[^{}]*?"text"\s*:\s*"((?:[^"\\]|\\.){1,4000})/;
+
 /** Says nothing of the error. */
 const empty = /^(?:|null|none|true|false|error|object|about:blank|https?:.*|ok|n\/a)$/i;
 
@@ -43,6 +47,8 @@ export function withBodyRead(text: string): string {
   if (start !== -1 && start < 4_000) {
     const end = text.lastIndexOf("}") + 1;
     const body = text.slice(start, end > start ? end : undefined);
+    const told = toolFailed.test(body) ? toolText.exec(body)?.[1] : undefined;
+    if (told !== undefined) return told.replace(/\\n/g, "\n").replace(/\\(["\\/])/g, "$1");
     const said = saidBy(body.matchAll(field));
     const before = text.slice(0, start).trim();
     if (said !== null) return isSaid(before, said) ? said : `${before} ${said}`.trim();

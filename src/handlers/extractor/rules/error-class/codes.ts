@@ -65,7 +65,12 @@ export const keptCodes: readonly Kept[] = [
   {
     what: "errno and its like on Windows",
     pattern: /\b(errno|winerror|wsaerror|os error|SQLCODE)[ :=#(]{0,3}(-?\d{1,6})\b/gi,
-    as: (_, name, number) => `${name} ${number}`,
+    as: (_, name = "", number) => `${/^errno$/i.test(name) ? "Errno" : name} ${number}`,
+  },
+  {
+    what: "codes of Oracle, which some write in small letters",
+    pattern: /(?<![\w-])(?:ora|tns|pls)-\d{5}\b/g,
+    as: (code) => code.toUpperCase(),
   },
   {
     what: "HRESULT, NTSTATUS",

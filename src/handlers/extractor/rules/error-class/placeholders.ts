@@ -265,13 +265,13 @@ export const masked: readonly Masked[] = [
     what: "a host with a digit or a dash in its name, and a port",
     needs: ":",
     pattern:
-      /(?<![\w./:@<-])(?![a-z-]*\bid:)(?:[a-z]+\d[\w-]*|[a-z]+-[a-z0-9-]+):\d{4,5}(?![\w.:]*\w)/g,
+      /(?<![\w./:@<-])(?![a-z-]*\bid:)(?:[a-z]+\d[\w-]*|[a-z]+-[a-z0-9-]+)(?:\.[a-z][\w-]*){0,5}:\d{4,5}(?![\w.:]*\w)/g,
     by: "<host>",
   },
   {
     what: "a UUID",
     needs: "-",
-    pattern: /(?<![0-9a-z])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![0-9a-z])/gi,
+    pattern: /(?<![0-9a-z])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{8,12}(?![0-9a-z])/gi,
     by: "<id>",
   },
   {
@@ -406,7 +406,7 @@ export const masked: readonly Masked[] = [
   {
     what: "a name that has its id behind it",
     needs: "(<id>)",
-    pattern: /(?<![\w<])[\w.-]+ \(<id>\)/g,
+    pattern: /(?<![\w<])[\w.-]*\w \(<id>\)/g,
     by: "<id>",
   },
   {
