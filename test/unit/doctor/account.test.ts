@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { accountObstacles } from "../../../src/doctor/account.ts";
+import { accountObstacles, reportUsage } from "../../../src/doctor/account.ts";
 import { costsOf, desiredState } from "../../../src/handlers/derived.ts";
 import type { Step } from "../../../src/nats/plan.ts";
 import { readSettings } from "../../../src/settings/index.ts";
@@ -56,4 +56,19 @@ test("what a concern costs that is left out, is said of each that costs anything
   expect(costs).toMatch(/^\d+ streams and \d+ consumers are needed; without extractor \d+ and \d+/);
   expect(costs).toMatch(/; without runs 2 and 1 fewer/);
   expect(costs).not.toContain("without memory");
+});
+
+test("what is used of each limit is said, and warned of where little is left", () => {
+  const said: string[] = [];
+  const found = {
+    ok: (text: string) => said.push(`ok ${text}`),
+    warning: (text: string) => said.push(`warning ${text}`),
+  };
+  const limits = { ...unlimited, max_streams: 10, max_storage: 1_000 };
+  const account = { streams: 10, consumers: 7, storage: 900, limits };
+  reportUsage(account as never, found as never);
+  expect(said).toEqual([
+    "warning 10 of the account's 10 streams are used",
+    "ok 900 of the account's 1000 bytes of storage are used",
+  ]);
 });
