@@ -256,10 +256,10 @@ const insertion = sql`
           AS message (tenant_id text, run_id text, agent_id text, exposures jsonb, omitted jsonb)
     ), exposed AS (
       INSERT INTO ${lessonExposures} (tenant_id, run_id, lesson_key, agent_id, epoch, share, attached, exposed_at)
-      SELECT tenant_id, run_id, one.lesson_key, agent_id, one.epoch, one.share, one.attached,
+      SELECT tenant_id, run_id, one.lesson_key, agent_id, one.epoch::int, one.share, one.attached,
         to_timestamp(coalesce(one.exposed_at, stored_at) / 1000)
       FROM record, jsonb_to_recordset(exposures)
-        AS one (lesson_key text, epoch int, share float8, attached boolean, exposed_at float8)
+        AS one (lesson_key text, epoch numeric, share float8, attached boolean, exposed_at float8)
       ORDER BY tenant_id, run_id, one.lesson_key, coalesce(one.exposed_at, stored_at)
       ON CONFLICT DO NOTHING RETURNING 1
     ), omitted AS (
