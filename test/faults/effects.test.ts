@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { byShare, evidenceOf } from "../../src/handlers/effects/e-value.ts";
 import type { ListReply, WireEffect } from "../../src/handlers/effects/wire.ts";
 import type { RecallReply } from "../../src/handlers/lessons/wire.ts";
+import { exposures } from "../../src/subjects.ts";
 import { eventually } from "../rig/eventually.ts";
 import { expectedOutcomes } from "../rig/outcomes.ts";
 import { type Replica, startReplicaOfTest } from "../rig/replica.ts";
@@ -15,6 +16,8 @@ const env = {
   LESSON_HORIZON_SECONDS: String(horizonMs / 1_000),
   // So that failures that return are a sighting of their own soon.
   EXPERIENCE_WINDOW_SECONDS: "2",
+  // So that what a killed replica had in hand comes again soon.
+  EXPERIENCE_ACK_WAIT_SECONDS: "5",
 };
 
 /** Twenty lessons of each of two agents: ten halve failures, five double them, the others do nothing. */
@@ -102,10 +105,20 @@ async function effectsOf({ stack }: Fleet): Promise<WireEffect[]> {
   return (body as ListReply).effects.filter(({ scope }) => scope === "agent");
 }
 
+/** What a killed replica had in hand comes again when its time to ack is over. */
+async function areRecorded({ broker: { jsm } }: Stack): Promise<boolean> {
+  const { num_pending, num_ack_pending } = await jsm.consumers.info(
+    exposures.stream,
+    exposures.durable,
+  );
+  return num_pending + num_ack_pending === 0;
+}
+
 /** Time passes in the stream as long as something happens in it. */
 async function untilCounted(fleet: Fleet): Promise<WireEffect[]> {
   const { sql } = fleet.stack.database;
   let effects: WireEffect[] = [];
+  await eventually(() => areRecorded(fleet.stack), 60_000);
   await eventually(async () => {
     await publish(fleet.stack.broker, success({ agent_id: "clock" }));
     const [row] = await sql`SELECT count(*)::int AS exposures FROM lesson_exposures`;
