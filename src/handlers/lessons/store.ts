@@ -230,7 +230,9 @@ export function openExposureTables(database: Database): ExposureTables {
     async store(records) {
       let stored = 0;
       for (let from = 0; from < records.length; from += recordsAtOnce) {
-        const [row] = await insert({ records: jsonOf(records.slice(from, from + recordsAtOnce)) });
+        const [row] = await insert({
+          records: documentOf(records.slice(from, from + recordsAtOnce)),
+        });
         stored += row?.stored ?? 0;
       }
       return stored;
@@ -270,8 +272,8 @@ const insertion = sql`
     )
     SELECT count(*)::int AS stored FROM exposed`;
 
-/** The messages are JSON already. */
-function jsonOf(records: readonly KeptRecord[]): string {
+/** Records as one JSON document; their messages are JSON already. */
+function documentOf(records: readonly KeptRecord[]): string {
   const items = records.map(
     ({ payload, storedAt }) => `{"stored_at":${storedAt},"message":${decodeText(payload)}}`,
   );
