@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
+import { alias } from "drizzle-orm/pg-core";
 import type { Database } from "../../postgres/client.ts";
-import { epochMs } from "../../postgres/columns.ts";
+import { epochMs, type Given, givenRows } from "../../postgres/columns.ts";
 import { preparedRows } from "../../postgres/rows.ts";
 import { gathered } from "../../runtime/gathered.ts";
 import { memoryPlace } from "../../schema/memory.ts";
@@ -32,6 +33,17 @@ export interface Recall {
 }
 
 const of = memoryEntries;
+
+/** A question with its place among those that are answered together. */
+const askedFields = {
+  i: sql`int`,
+  tenantId: of.tenantId,
+  scope: of.scope,
+  projectKey: of.projectKey,
+  tags: sql`text[]`,
+  topK: sql`int`,
+};
+const asked = alias(of, "asked");
 
 /** As it counts now: see `effectiveStatus`. */
 const counted = sql`CASE WHEN ${of.status} = 'provisional'
@@ -84,9 +96,9 @@ function shapeOf({ scope, projectKey, tags }: Question): Shape {
   return { scope: scope !== undefined, project: projectKey !== undefined, tags: tags.length > 0 };
 }
 
-function toAsked({ tenantId, scope, projectKey, tags, topK }: Question, i: number) {
-  const own = [...new Set(tags)];
-  return { i, tenant_id: tenantId, scope, project_key: projectKey, tags: own, top_k: topK };
+function toAsked(question: Question, i: number): Given<typeof askedFields> {
+  const { tenantId, scope, projectKey, tags, topK } = question;
+  return { i, tenantId, scope, projectKey, tags: [...new Set(tags)], topK };
 }
 
 type FoundRow = MemoryEntry & {
@@ -98,10 +110,10 @@ type FoundRow = MemoryEntry & {
 
 function recalling(shape: Shape): SQL {
   const conditions = [
-    sql`${of.tenantId} = asked.tenant_id`,
+    sql`${of.tenantId} = ${asked.tenantId}`,
     sql`${of.unsupportedReason} IS NULL`,
     sql`${of.status} <> 'rejected'`,
-    ...(shape.scope ? [sql`${of.scope} = asked.scope`] : []),
+    ...(shape.scope ? [sql`${of.scope} = ${asked.scope}`] : []),
     ...placeOf(shape),
     shape.tags ? sql`${of.tags} ?| asked.tags` : sql`${of.confidence} > 0`,
   ];
@@ -110,14 +122,13 @@ function recalling(shape: Shape): SQL {
     ([name, field]) => sql`${field} AS ${sql.identifier(name)}`,
   );
   return sql`
-    SELECT asked.i, found.* FROM jsonb_to_recordset(${sql.placeholder("asked")}::text::jsonb)
-      AS asked (i int, tenant_id text, scope text, project_key text, tags text[], top_k int)
+    SELECT asked.i, found.* FROM ${givenRows(sql.placeholder("asked"), askedFields)} AS asked
     CROSS JOIN LATERAL (
       SELECT ${sql.join(fields, sql`, `)}, ${score} AS score, ${epochMs(sql`now()`)} AS now
       FROM ${of} WHERE ${sql.join(conditions, sql` AND `)}
       -- Over all scripts alike, whatever the database's collation.
-      ORDER BY score DESC, ${of.entryId} COLLATE "C" LIMIT asked.top_k
-    ) AS found ORDER BY asked.i, found.score DESC, found.${sql.identifier("entryId")} COLLATE "C"`;
+      ORDER BY score DESC, ${of.entryId} COLLATE "C" LIMIT asked."topK"
+    ) AS found ORDER BY asked.i, found.score DESC, found."entryId" COLLATE "C"`;
 }
 
 /**
@@ -128,12 +139,12 @@ function placeOf({ project, tags }: Shape): SQL[] {
   if (!project) return [];
   if (!tags) {
     return [
-      sql`(${of.scope} = 'project' AND ${of.projectKey} = asked.project_key OR ${of.scope} = 'world')`,
+      sql`(${of.scope} = 'project' AND ${of.projectKey} = ${asked.projectKey} OR ${of.scope} = 'world')`,
     ];
   }
   return [
-    sql`${memoryPlace(of)} && ARRAY[asked.tenant_id || '/', asked.tenant_id || '/' || asked.project_key]`,
-    sql`(${of.scope} = 'world' OR coalesce(${of.projectKey}, '') = asked.project_key)`,
+    sql`${memoryPlace(of)} && ARRAY[${asked.tenantId} || '/', ${asked.tenantId} || '/' || ${asked.projectKey}]`,
+    sql`(${of.scope} = 'world' OR coalesce(${of.projectKey}, '') = ${asked.projectKey})`,
   ];
 }
 
