@@ -1,6 +1,13 @@
 import { and, asc, desc, eq, gt, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
-import { columnNames, epochMs, jsonOf } from "../../postgres/columns.ts";
+import {
+  columnNames,
+  columnsOf,
+  epochMs,
+  type Given,
+  givenRows,
+  jsonOf,
+} from "../../postgres/columns.ts";
 import { preparedRows } from "../../postgres/rows.ts";
 import { gathered } from "../../runtime/gathered.ts";
 import { memoryEntries, memoryFeedback, memoryPromotions } from "../../schema/tables.ts";
@@ -81,10 +88,11 @@ export function openMemory(database: Database): Memory {
   const insert = preparedRows<SavedRow>(database, insertion());
 
   async function savedOf(entries: readonly NewMemory[]): Promise<(MemoryEntry | null)[]> {
-    const rows = await insert({ entries: JSON.stringify(entries.map(toColumns)) });
-    const createdAt = new Map(rows.map((row) => [keyText(row.tenant_id, row.entry_id), row.at]));
+    const given = entries satisfies readonly Given<typeof newFields>[];
+    const rows = await insert({ entries: JSON.stringify(given) });
+    const createdAt = new Map(rows.map((row) => [keyText(row), row.at]));
     return entries.map((entry) => {
-      const key = keyText(entry.tenantId, entry.entryId);
+      const key = keyText(entry);
       const at = createdAt.get(key);
       // Of two with one id the first one is there.
       createdAt.delete(key);
@@ -192,47 +200,37 @@ export function openMemory(database: Database): Memory {
 
 const asNew = { status: "provisional", promotionLevel: 0, version: 1 } as const;
 
-interface SavedRow {
-  readonly tenant_id: string;
-  readonly entry_id: string;
+interface SavedRow extends MemoryKey {
   /** Epoch ms. */
   readonly at: number;
 }
 
-const keyText = (tenantId: string, entryId: string) => JSON.stringify([tenantId, entryId]);
+const keyText = ({ tenantId, entryId }: MemoryKey) => JSON.stringify([tenantId, entryId]);
+
+/** What of an entry comes from who saves it. */
+const newFields = {
+  tenantId: of.tenantId,
+  entryId: of.entryId,
+  scope: of.scope,
+  projectKey: of.projectKey,
+  tags: of.tags,
+  insight: of.insight,
+  confidence: of.confidence,
+  promotionPolicy: of.promotionPolicy,
+  evidence: of.evidence,
+  unsupportedReason: of.unsupportedReason,
+};
 
 /** In the order of their keys, so that replicas which save the same ones wait for each other and never in a circle. */
 function insertion(): SQL {
-  const given = [
-    ...[of.tenantId, of.entryId, of.scope, of.projectKey, of.tags, of.insight, of.confidence],
-    ...[of.promotionPolicy, of.evidence, of.unsupportedReason],
-  ];
-  const columns = columnNames(...given);
+  const columns = columnNames(...columnsOf(newFields));
   return sql`
     INSERT INTO ${of} (${columns}, ${columnNames(of.status, of.promotionLevel, of.version)})
     SELECT ${columns}, ${asNew.status}::text, ${asNew.promotionLevel}::int, ${asNew.version}::int
-    FROM ROWS FROM (jsonb_to_recordset(${sql.placeholder("entries")}::text::jsonb)
-      AS (tenant_id text, entry_id text, scope text, project_key text, tags jsonb, insight text,
-        confidence float8, promotion_policy jsonb, evidence jsonb, unsupported_reason text))
-      WITH ORDINALITY AS entry (${columns}, i)
+    FROM ${givenRows(sql.placeholder("entries"), newFields, "i")} AS entry
     ORDER BY ${columnNames(of.tenantId, of.entryId)}, i
     ON CONFLICT DO NOTHING
-    RETURNING ${columnNames(of.tenantId, of.entryId)}, ${epochMs(of.createdAt)} AS at`;
-}
-
-function toColumns(entry: NewMemory) {
-  return {
-    tenant_id: entry.tenantId,
-    entry_id: entry.entryId,
-    scope: entry.scope,
-    project_key: entry.projectKey,
-    tags: entry.tags,
-    insight: entry.insight,
-    confidence: entry.confidence,
-    promotion_policy: entry.promotionPolicy,
-    evidence: entry.evidence,
-    unsupported_reason: entry.unsupportedReason,
-  };
+    RETURNING ${of.tenantId} AS "tenantId", ${of.entryId} AS "entryId", ${epochMs(of.createdAt)} AS at`;
 }
 
 const isAsRead = ({ tenantId, entryId, version }: MemoryEntry) => sql`

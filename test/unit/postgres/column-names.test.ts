@@ -20,7 +20,6 @@ const spelled: readonly string[] = [
   "handlers/lessons/lesson-ranking.ts",
   "handlers/lessons/lesson-reader.ts",
   "handlers/lessons/store.ts",
-  "handlers/memory/store.ts",
   "handlers/missions/claim-rows.ts",
   "handlers/missions/claiming.ts",
   "handlers/missions/claims.ts",
