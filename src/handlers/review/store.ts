@@ -116,9 +116,9 @@ export function openReviews(database: Database): Reviews {
   /** The new `updatedAt`; null where the statement wrote nothing. */
   async function written(statement: SQL): Promise<string | null> {
     const [row] = await database.run(async ({ db }) =>
-      db.execute<{ updated_at: string }>(statement),
+      db.execute<{ updatedAt: string }>(statement),
     );
-    return row?.updated_at ?? null;
+    return row?.updatedAt ?? null;
   }
 
   return {
@@ -202,7 +202,7 @@ function creation(entry: NewEntry): SQL {
       SELECT ${columnNames(entryId)}, 1, ${columnNames(tenant)}, 'created', NULL, 'feedback',
         NULL, NULL, ${columnNames(caseDraft)}, NULL, ${columnNames(updatedAt)} FROM made
     )
-    SELECT ${isoTime(sql`${columnNames(updatedAt)}`)} AS updated_at FROM made`;
+    SELECT ${isoTime(sql`${columnNames(updatedAt)}`)} AS "updatedAt" FROM made`;
 }
 
 /** One statement: the step, its record and the lesson are all there, or none is. */
@@ -225,7 +225,7 @@ function advancement(entry: ReviewEntry, after: Advanced, lesson: ReviewedLesson
         ${columnNames(stage)}, ${after.reviewer}::text, NULL,
         ${columnNames(caseDraft, skillDraft, updatedAt)} FROM updated
     )${lesson === null ? sql`` : sql`, ${learned(lesson)}`}
-    SELECT ${isoTime(sql`${columnNames(updatedAt)}`)} AS updated_at FROM updated`;
+    SELECT ${isoTime(sql`${columnNames(updatedAt)}`)} AS "updatedAt" FROM updated`;
 }
 
 function learned(lesson: ReviewedLesson): SQL {
@@ -240,7 +240,7 @@ function learned(lesson: ReviewedLesson): SQL {
   ].map((text) => sql`${text}::text`);
   const documents = [lesson.signals, lesson.evidence, lesson.raw].map(jsonOf);
   return sql`learned AS (
-      INSERT INTO ${agentLessons} (${columns})
+      INSERT INTO ${of} (${columns})
       SELECT ${sql.join([...texts, ...documents], sql`, `)} FROM updated
     )`;
 }
@@ -259,5 +259,5 @@ function removal(entry: Required<EntryKey>, by: string, reason: string): SQL {
         ${columnNames(stage)}, NULL, ${by}::text, ${reason}::text,
         ${columnNames(caseDraft, skillDraft)}, review_tick() FROM removed
     )
-    SELECT ${isoTime(sql`${columnNames(updatedAt)}`)} AS updated_at FROM removed`;
+    SELECT ${isoTime(sql`${columnNames(updatedAt)}`)} AS "updatedAt" FROM removed`;
 }

@@ -27,7 +27,6 @@ const spelled: readonly string[] = [
   "handlers/missions/iterations.ts",
   "handlers/missions/overview.ts",
   "handlers/missions/store.ts",
-  "handlers/review/store.ts",
   "handlers/windows/figures.ts",
 ];
 
