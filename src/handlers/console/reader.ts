@@ -1,10 +1,12 @@
 import { type SQL, sql } from "drizzle-orm";
+import { alias } from "drizzle-orm/pg-core";
 import type { Database } from "../../postgres/client.ts";
+import { listOf } from "../../postgres/columns.ts";
 import { preparedRows } from "../../postgres/rows.ts";
 import { experienceAgentCounts, experienceAgents, experienceCounts } from "../../schema/tables.ts";
 import type { Tally } from "./fold.ts";
 import type { Range } from "./steps.ts";
-import { type CountTable, latencyPlaces, list } from "./store.ts";
+import { type CountTable, latencyPlaces } from "./store.ts";
 
 export interface CountFilter {
   readonly tenantId: string;
@@ -102,7 +104,7 @@ const startOf = ({ startsAt }: CountTable) => sql`date_part('epoch', ${startsAt}
 
 /** `latency` of many rows, class by class. */
 const latencySums = ({ latency }: CountTable) =>
-  sql`ARRAY[${list(latencyPlaces.map((i) => sql`sum(${latency}[${i}])`))}]`;
+  sql`ARRAY[${listOf(latencyPlaces.map((i) => sql`sum(${latency}[${i}])`))}]`;
 
 const isInRange = (of: CountTable) => sql`
   ${of.tenantId} = ${sql.placeholder("tenantId")}
@@ -117,7 +119,7 @@ function seriesOf(): SQL {
   const task = sql`${sql.placeholder("task")}::text`;
   return sql`
     SELECT floor(${startOf(of)} / ${step}) * ${step} * 1000 AS "startsAt",
-      ${list(outcomes.map((name) => sql`sum(${of[name]})::float8 AS ${sql.identifier(name)}`))},
+      ${listOf(outcomes.map((name) => sql`sum(${of[name]})::float8 AS ${sql.identifier(name)}`))},
       to_jsonb(${latencySums(of)}) AS latency
     FROM ${of}
     WHERE ${isInRange(of)}
@@ -136,6 +138,7 @@ function knownOf(): SQL {
 
 function agentsOf(): SQL {
   const [of, seen] = [experienceAgentCounts, experienceAgents];
+  const ranked = alias(seen, "ranked");
   const since = sql`${sql.placeholder("since")}::float8 / 1000`;
   const part = sql`${sql.placeholder("partSeconds")}::float8`;
   const counted = outcomes.map((name) => sql.identifier(name));
@@ -143,21 +146,21 @@ function agentsOf(): SQL {
   return sql`
     WITH counted AS (
       SELECT ${of.agentId} AS agent,
-        ${list(outcomes.map((name) => sql`sum(${of[name]}) AS ${sql.identifier(name)}`))},
+        ${listOf(outcomes.map((name) => sql`sum(${of[name]}) AS ${sql.identifier(name)}`))},
         ${latencySums(of)} AS latency,
         array_agg(floor((${startOf(of)} - ${since}) / ${part})::int) AS parts,
         array_agg(${of.error}) AS failed, array_agg(${of.ok} + ${of.error} + ${of.silent}) AS done
       FROM ${of} WHERE ${isInRange(of)} GROUP BY ${of.agentId}
     ), ranked AS (
-      SELECT ${seen.agentId} AS agent_id, ${seen.lastAt} AS last_at, counted.*
+      SELECT ${seen.agentId}, ${seen.lastAt}, counted.*
       FROM ${seen} LEFT JOIN counted ON counted.agent = ${seen.agentId}
       WHERE ${seen.tenantId} = ${sql.placeholder("tenantId")}
       ORDER BY coalesce(error, 0) + coalesce(silent, 0) DESC, ${seen.lastAt} DESC, ${seen.agentId}
       LIMIT ${sql.placeholder("limit")}
     )
-    SELECT agent_id AS "agentId", (extract(epoch FROM last_at) * 1000)::float8 AS "lastAt",
-      ${list(counted.map((name) => sql`coalesce(${name}, 0)::float8 AS ${name}`))},
-      ${list(arrays.map((name) => sql`${name}::text AS ${name}`))}
+    SELECT ${ranked.agentId} AS "agentId", (extract(epoch FROM ${ranked.lastAt}) * 1000)::float8 AS "lastAt",
+      ${listOf(counted.map((name) => sql`coalesce(${name}, 0)::float8 AS ${name}`))},
+      ${listOf(arrays.map((name) => sql`${name}::text AS ${name}`))}
     FROM ranked
-    ORDER BY coalesce(error, 0) + coalesce(silent, 0) DESC, last_at DESC, agent_id`;
+    ORDER BY coalesce(error, 0) + coalesce(silent, 0) DESC, ${ranked.lastAt} DESC, ${ranked.agentId}`;
 }

@@ -1,7 +1,7 @@
 import { type Placeholder, type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 import type { Database } from "../../postgres/client.ts";
-import { columnNames } from "../../postgres/columns.ts";
+import { columnNames, listOf } from "../../postgres/columns.ts";
 import { preparedRows, rowsOf } from "../../postgres/rows.ts";
 import {
   experienceAgentCounts,
@@ -43,6 +43,7 @@ export interface CountStore {
 /** The database stays its opener's to close. Every method rejects as `Database.run` does. */
 export function openCountStore(database: Database): CountStore {
   const add = preparedRows<{ moved: boolean }>(database, adding());
+  const forget = preparedRows(database, forgetting());
   const rows = rowsOf(database, { deadlineMs: longDeadlineMs });
 
   /** Some at a time, until less than that was there to remove. */
@@ -69,10 +70,7 @@ export function openCountStore(database: Database): CountStore {
       removeAll(experienceAgentCounts, stepSeconds, days),
 
     async removeAgentsBefore(days) {
-      await database.run(
-        async ({ sql }) => sql`
-          DELETE FROM experience_agents WHERE last_at < now() - ${days}::float8 * interval '1 day'`,
-      );
+      await forget({ days });
     },
   };
 }
@@ -125,13 +123,13 @@ function addingTo(
   });
   return sql`
     INSERT INTO ${of} AS kept (${names}, ${tallies})
-    SELECT ${list(keys.map(([, value]) => value))}, ${tallies}
+    SELECT ${listOf(keys.map(([, value]) => value))}, ${tallies}
     FROM jsonb_to_recordset(${given}::text::jsonb) AS given
       ("tenantId" text, "agentId" text, "taskType" text, "stepSeconds" int, "startsAt" float8,
-       ${list(counters.map((counter) => sql`${columnNames(counter)} int`))}, ${latency} int[])
+       ${listOf(counters.map((counter) => sql`${columnNames(counter)} int`))}, ${latency} int[])
     WHERE EXISTS (SELECT FROM moved)
     ON CONFLICT (${names}) DO UPDATE
-    SET ${list(sums)}, ${latency} = ARRAY[${list(classes)}]`;
+    SET ${listOf(sums)}, ${latency} = ARRAY[${listOf(classes)}]`;
 }
 
 function seeing(given: Placeholder): SQL {
@@ -151,14 +149,18 @@ function seeing(given: Placeholder): SQL {
 /** The indexes of `latency` arrays in SQL: they count from 1. */
 export const latencyPlaces = Array.from({ length: latencyClasses }, (_, i) => sql.raw(`${i + 1}`));
 
-export const list = (parts: readonly SQL[]) => sql.join([...parts], sql`, `);
-
 function someBefore(of: CountTable, stepSeconds: number, days: number): SQL {
   return sql`
     DELETE FROM ${of} WHERE ctid = ANY (ARRAY(
       SELECT ctid FROM ${of} WHERE ${of.stepSeconds} = ${stepSeconds}::int
       AND ${of.startsAt} < now() - ${days}::float8 * interval '1 day' LIMIT ${removedAtOnce}))
     RETURNING 1`;
+}
+
+function forgetting(): SQL {
+  const of = experienceAgents;
+  return sql`
+    DELETE FROM ${of} WHERE ${of.lastAt} < now() - ${sql.placeholder("days")}::float8 * interval '1 day'`;
 }
 
 /**
@@ -169,59 +171,67 @@ function someBefore(of: CountTable, stepSeconds: number, days: number): SQL {
 function positions(
   database: Database,
 ): Pick<CountStore, "position" | "startRebuild" | "finishRebuild"> {
-  async function position(name: string): Promise<number> {
-    const [found] = await database.run(
-      async ({ sql }) => sql<{ position: number }>`
-        SELECT position::float8 AS position FROM stream_positions WHERE name = ${name}`,
-    );
-    return found?.position ?? 0;
-  }
+  const patient = { deadlineMs: longDeadlineMs };
+  const read = preparedRows<{ position: number }>(database, readingPosition());
+  const start = preparedRows(database, startingRebuild());
+  const removeSome = preparedRows(database, removingCounts(), patient);
+  const finish = preparedRows(database, finishingRebuild(), patient);
 
-  async function removeSome(name: string): Promise<number> {
-    const rows = await database.run(
-      async ({ sql }) => sql`
-        WITH asked AS (
-          SELECT FROM stream_positions WHERE name = ${name} AND position = ${rebuilding}::bigint
-        ), counted AS (
-          DELETE FROM experience_counts WHERE ctid = ANY (ARRAY(
-            SELECT ctid FROM experience_counts WHERE EXISTS (SELECT FROM asked)
-            LIMIT ${removedAtOnce}))
-          RETURNING 1
-        ), of_agents AS (
-          DELETE FROM experience_agent_counts WHERE ctid = ANY (ARRAY(
-            SELECT ctid FROM experience_agent_counts WHERE EXISTS (SELECT FROM asked)
-            LIMIT ${removedAtOnce}))
-          RETURNING 1
-        )
-        SELECT FROM counted UNION ALL SELECT FROM of_agents`,
-      { deadlineMs: longDeadlineMs },
-    );
-    return rows.length;
+  async function position(name: string): Promise<number> {
+    const [found] = await read({ name });
+    return found?.position ?? 0;
   }
 
   return {
     position,
     async startRebuild(name) {
-      await database.run(
-        async ({ sql }) => sql`
-          INSERT INTO stream_positions (name, position) VALUES (${name}, ${rebuilding}::bigint)
-          ON CONFLICT (name) DO UPDATE SET position = excluded.position, updated_at = now()`,
-      );
+      await start({ name, rebuilding });
     },
     async finishRebuild(name) {
       if ((await position(name)) !== rebuilding) return false;
-      while ((await removeSome(name)) > 0);
-      await database.run(
-        async ({ sql }) => sql`
-          WITH begun AS (
-            UPDATE stream_positions SET position = 0, updated_at = now()
-            WHERE name = ${name} AND position = ${rebuilding}::bigint
-            RETURNING 1
-          )
-          DELETE FROM experience_agents WHERE EXISTS (SELECT FROM begun)`,
-        { deadlineMs: longDeadlineMs },
-      );
+      while ((await removeSome({ name, rebuilding, removedAtOnce })).length > 0);
+      await finish({ name, rebuilding });
       return true;
     },
   };
+}
+
+const isNamed = sql`${streamPositions.name} = ${sql.placeholder("name")}`;
+const isAsked = sql`${isNamed} AND ${streamPositions.position} = ${sql.placeholder("rebuilding")}::bigint`;
+
+function readingPosition(): SQL {
+  const of = streamPositions;
+  return sql`SELECT ${of.position}::float8 AS position FROM ${of} WHERE ${isNamed}`;
+}
+
+function startingRebuild(): SQL {
+  const of = streamPositions;
+  const [name, position] = [columnNames(of.name), columnNames(of.position)];
+  return sql`
+    INSERT INTO ${of} (${name}, ${position})
+    VALUES (${sql.placeholder("name")}, ${sql.placeholder("rebuilding")}::bigint)
+    ON CONFLICT (${name}) DO UPDATE
+    SET ${position} = excluded.${position}, ${columnNames(of.updatedAt)} = now()`;
+}
+
+function removingCounts(): SQL {
+  const some = (of: CountTable) => sql`
+    DELETE FROM ${of} WHERE ctid = ANY (ARRAY(
+      SELECT ctid FROM ${of} WHERE EXISTS (SELECT FROM asked) LIMIT ${sql.placeholder("removedAtOnce")}))
+    RETURNING 1`;
+  return sql`
+    WITH asked AS (SELECT FROM ${streamPositions} WHERE ${isAsked}),
+    counted AS (${some(experienceCounts)}),
+    of_agents AS (${some(experienceAgentCounts)})
+    SELECT FROM counted UNION ALL SELECT FROM of_agents`;
+}
+
+function finishingRebuild(): SQL {
+  const of = streamPositions;
+  return sql`
+    WITH begun AS (
+      UPDATE ${of} SET ${columnNames(of.position)} = 0, ${columnNames(of.updatedAt)} = now()
+      WHERE ${isAsked} RETURNING 1
+    )
+    DELETE FROM ${experienceAgents} WHERE EXISTS (SELECT FROM begun)`;
 }

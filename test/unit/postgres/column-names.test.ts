@@ -11,8 +11,6 @@ const src = fileURLToPath(new URL("../../../src", import.meta.url));
 /** Statements with names of columns in them: each that takes them from `src/schema` leaves this list. */
 const spelled: readonly string[] = [
   "cli/lesson-erasure.ts",
-  "handlers/console/reader.ts",
-  "handlers/console/store.ts",
   "handlers/effects/ledger.ts",
   "handlers/effects/overview.ts",
   "handlers/effects/store.ts",
