@@ -40,7 +40,7 @@ export function addErasureCommand(lessons: Command): void {
     .action((lesson: string, options: Erasing, command: Command) =>
       reading(command, async (database, global) => {
         const { openLessonReader } = await import("../handlers/lessons/lesson-reader.ts");
-        const key = await keyOf(openLessonReader(database), database, lesson);
+        const key = await keyOf(openLessonReader(database), lesson);
         await erase(database, key, options, global.timeout * 1_000);
         await tell(key, await purge(key, global), global);
       }),
@@ -48,18 +48,11 @@ export function addErasureCommand(lessons: Command): void {
 }
 
 /** Of a lesson that is there, or of one that was erased before and may still be in the stream. */
-async function keyOf(reader: LessonReader, database: Database, lesson: string): Promise<string> {
+async function keyOf(reader: LessonReader, lesson: string): Promise<string> {
   const [found, another] = await reader.find(lesson);
-  const text = lesson.toLowerCase();
   const keys = found
     ? [found.lesson_key, ...(another ? [another.lesson_key] : [])]
-    : (
-        await database.run(
-          async ({ sql }) => sql<{ lesson_key: string }>`
-            SELECT lesson_key FROM lesson_erasures
-            WHERE lesson_key >= ${text} AND lesson_key < ${`${text}g`} ORDER BY lesson_key LIMIT 2`,
-        )
-      ).map(({ lesson_key }) => lesson_key);
+    : await reader.erased(lesson);
   const [key, second] = keys;
   if (key === undefined) throw new BusError("not_found", `there is no lesson ${lesson}`);
   if (second !== undefined) {

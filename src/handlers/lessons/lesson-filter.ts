@@ -33,9 +33,8 @@ export function conditionsOf({ tenant, agent, task, type, scope, text, since }: 
 }
 
 /** Keys that begin with these digits, by the index of keys: no digit of a key comes after g, in any collation. */
-export function keyBegins(digits: string): SQL {
-  const { lessonKey } = agentLessons;
-  return sql`(${lessonKey} >= ${digits} AND ${lessonKey} < ${`${digits}g`})`;
+export function keyBegins(digits: string, key: AnyPgColumn = agentLessons.lessonKey): SQL {
+  return sql`(${key} >= ${digits} AND ${key} < ${`${digits}g`})`;
 }
 
 /** An index each finds a part of the trigger and the beginning of a key. */

@@ -1,9 +1,16 @@
-import { and, desc, eq, sql } from "drizzle-orm";
+import { and, desc, eq, getTableName, sql } from "drizzle-orm";
 import { BusError } from "../../errors.ts";
 import type { Database } from "../../postgres/client.ts";
-import { jsonRow } from "../../postgres/columns.ts";
+import { type JsonRow, jsonRow } from "../../postgres/columns.ts";
 import { cursorOf } from "../../schema/cursor.ts";
-import { agentLessons, lessonSightings } from "../../schema/tables.ts";
+import {
+  agentLessons,
+  lessonErasures,
+  lessonRanks,
+  lessonSightings,
+  runWindows,
+  signatureWindows,
+} from "../../schema/tables.ts";
 import { Type } from "../../schema/typebox.ts";
 import type { LessonRow, SightingEvidence } from "../extractor/lesson.ts";
 import { type StoredLesson, toLessonRow } from "../extractor/lesson-row.ts";
@@ -39,7 +46,10 @@ export interface SightingWire {
   readonly evidence: SightingEvidence;
 }
 
-/** Only reads: `agent_lessons` and `lesson_sightings`, and to rank lessons `lesson_ranks`, `signature_windows`, `run_windows`. */
+/**
+ * Only reads: `agent_lessons` and `lesson_sightings`; to rank lessons `lesson_ranks`, `signature_windows`, `run_windows`; for
+ * `erased` alone `lesson_erasures`.
+ */
 export interface LessonReader {
   /** Whether the role may read what lessons are ranked by. */
   mayRank(): Promise<boolean>;
@@ -52,9 +62,13 @@ export interface LessonReader {
   ): Promise<LessonPage>;
   /** By its id, its key, or the first characters of its key: at most two, so that it shows whether there are more. */
   find(idOrKey: string, tenant?: string): Promise<readonly LessonRow[]>;
+  /** Keys of erased lessons that begin so: at most two. */
+  erased(firstDigits: string): Promise<readonly string[]>;
   /** The newest window first. */
   sightings(lessonKey: string): Promise<readonly SightingWire[]>;
 }
+
+type StoredSighting = JsonRow<typeof lessonSightings> & { readonly evidence: SightingEvidence };
 
 const storedLesson = sql<StoredLesson>`${jsonRow(agentLessons)}`;
 
@@ -72,10 +86,11 @@ const newestPlace = cursorOf(Type.Tuple([learnedAt, Type.String({ pattern: uuid.
 export function openLessonReader(database: Database): LessonReader {
   return {
     async mayRank() {
+      const names = [lessonRanks, signatureWindows, runWindows].map(getTableName);
       const [row] = await database.run(
         async ({ sql }) => sql<{ may: boolean }>`
           SELECT bool_and(coalesce(has_table_privilege(to_regclass(name)::oid, 'SELECT'), false)) AS may
-          FROM unnest(ARRAY['lesson_ranks', 'signature_windows', 'run_windows']) AS name`,
+          FROM jsonb_array_elements_text(${JSON.stringify(names)}::text::jsonb) AS name`,
       );
       return row?.may === true;
     },
@@ -118,16 +133,29 @@ export function openLessonReader(database: Database): LessonReader {
       return rows.map(({ lesson }) => toLessonRow(lesson));
     },
 
+    async erased(firstDigits) {
+      const { lessonKey } = lessonErasures;
+      const rows = await database.run(async ({ db }) =>
+        db
+          .select({ lessonKey })
+          .from(lessonErasures)
+          .where(keyBegins(firstDigits.toLowerCase(), lessonKey))
+          .orderBy(lessonKey)
+          .limit(2),
+      );
+      return rows.map((row) => row.lessonKey);
+    },
+
     async sightings(lessonKey) {
       const rows = await database.run(async ({ db }) =>
         db
-          .select({ sighting: sql<SightingWire>`to_jsonb(${lessonSightings})` })
+          .select({ sighting: sql<StoredSighting>`${jsonRow(lessonSightings)}` })
           .from(lessonSightings)
           .where(eq(lessonSightings.lessonKey, lessonKey))
           .orderBy(desc(lessonSightings.windowStart)),
       );
-      return rows.map(({ sighting: { window_start, ts, evidence } }) => ({
-        window_start: new Date(window_start).toISOString(),
+      return rows.map(({ sighting: { windowStart, ts, evidence } }) => ({
+        window_start: new Date(windowStart).toISOString(),
         ts: new Date(ts).toISOString(),
         evidence,
       }));

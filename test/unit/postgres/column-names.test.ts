@@ -10,13 +10,11 @@ const src = fileURLToPath(new URL("../../../src", import.meta.url));
 
 /** Statements with names of columns in them: each that takes them from `src/schema` leaves this list. */
 const spelled: readonly string[] = [
-  "cli/lesson-erasure.ts",
   "handlers/effects/ledger.ts",
   "handlers/effects/overview.ts",
   "handlers/effects/store.ts",
   "handlers/history/store.ts",
   "handlers/lessons/lesson-ranking.ts",
-  "handlers/lessons/lesson-reader.ts",
   "handlers/lessons/store.ts",
   "handlers/missions/claim-rows.ts",
   "handlers/missions/claiming.ts",
