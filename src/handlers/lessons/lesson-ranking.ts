@@ -1,6 +1,7 @@
 import { and, type SQL, sql } from "drizzle-orm";
+import { alias, type PgColumn } from "drizzle-orm/pg-core";
 import type { Database } from "../../postgres/client.ts";
-import { jsonRow } from "../../postgres/columns.ts";
+import { columnNames, jsonRow } from "../../postgres/columns.ts";
 import { rowsOf } from "../../postgres/rows.ts";
 import { cursorOf } from "../../schema/cursor.ts";
 import { agentLessons, lessonRanks, runWindows, signatureWindows } from "../../schema/tables.ts";
@@ -55,98 +56,110 @@ const rankedPlace = cursorOf(
 );
 type Place = ReturnType<typeof rankedPlace.placeOf>;
 
+const rank = alias(lessonRanks, "rank");
+
 function ranking(filter: LessonFilter, place: Place | null, limit: number): SQL {
   const { tenant } = filter;
   const lesson = and(...conditionsOf(filter)) ?? sql`true`;
-  const ofTenant =
-    tenant === undefined ? sql`rank.tenant_id IS NOT NULL` : sql`rank.tenant_id = ${tenant}`;
+  const isLesson = sql`${rank.tenantId} IS NOT NULL`;
+  const ofTenant = tenant === undefined ? isLesson : sql`${rank.tenantId} = ${tenant}`;
   const part = (from: SQL, runs: SQL, isOf: SQL) => sql`(
-    SELECT ${jsonRow(agentLessons)} AS lesson, rank.learned_at, rank.lesson_key, ${runs} AS runs
-    FROM ${lessonRanks} AS rank JOIN ${agentLessons} ON ${agentLessons.lessonKey} = rank.lesson_key ${from}
+    SELECT ${jsonRow(agentLessons)} AS lesson, ${rank.learnedAt}, ${rank.lessonKey}, ${runs} AS runs
+    FROM ${lessonRanks} AS rank JOIN ${agentLessons} ON ${agentLessons.lessonKey} = ${rank.lessonKey} ${from}
     WHERE ${isOf} AND ${ofTenant} AND ${lesson} AND ${place === null ? sql`true` : after(place, runs)}
-    ORDER BY ${runs} DESC, rank.learned_at DESC, rank.lesson_key DESC LIMIT ${limit})`;
-  const isDue = sql`rank.touches > rank.ranked AND rank.tenant_id IS NOT NULL`;
+    ORDER BY ${runs} DESC, ${rank.learnedAt} DESC, ${rank.lessonKey} DESC LIMIT ${limit})`;
+  const isDue = sql`${rank.touches} > ${rank.ranked} AND ${isLesson}`;
+  const [learnedAt, key] = [columnNames(rank.learnedAt), columnNames(rank.lessonKey)];
   return sql`
-    SELECT lesson, (extract(epoch FROM learned_at) * 1000000)::bigint::text AS learned, runs FROM (
-      ${part(sql``, sql`rank.runs`, sql`rank.touches = rank.ranked`)}
+    SELECT lesson, (extract(epoch FROM ${learnedAt}) * 1000000)::bigint::text AS learned, runs FROM (
+      ${part(sql``, sql`${rank.runs}`, sql`${rank.touches} = ${rank.ranked}`)}
       UNION ALL
-      ${part(countedNow, sql`coalesce(now.runs, rank.told, 0)`, isDue)}
+      ${part(countedNow(), sql`coalesce(now.runs, ${rank.told}, 0)`, isDue)}
     ) AS both_parts
-    ORDER BY runs DESC, learned_at DESC, lesson_key DESC LIMIT ${limit}`;
+    ORDER BY runs DESC, ${learnedAt} DESC, ${key} DESC LIMIT ${limit}`;
 }
 
 /** Null where there is no counted window. */
-const countedNow = sql`CROSS JOIN LATERAL (
-  SELECT CASE WHEN count(*) > 0 THEN (sum(single_events) + (
-    SELECT count(DISTINCT hash) FROM ${signatureWindows} AS one, unnest(one.run_hashes) AS hash
-    WHERE one.lesson_key = rank.lesson_key))::int END AS runs
-  FROM ${signatureWindows} AS counted WHERE counted.lesson_key = rank.lesson_key
-) AS now`;
+function countedNow(): SQL {
+  const [counted, one] = [alias(signatureWindows, "counted"), alias(signatureWindows, "one")];
+  return sql`CROSS JOIN LATERAL (
+    SELECT CASE WHEN count(*) > 0 THEN (sum(${counted.singleEvents}) + (
+      SELECT count(DISTINCT hash) FROM ${signatureWindows} AS one, unnest(${one.runHashes}) AS hash
+      WHERE ${one.lessonKey} = ${rank.lessonKey}))::int END AS runs
+    FROM ${signatureWindows} AS counted WHERE ${counted.lessonKey} = ${rank.lessonKey}
+  ) AS now`;
+}
 
 function after([runs, learned, key]: Place, column: SQL): SQL {
   const learnedAt = sql`'epoch'::timestamptz + ${learned}::bigint * interval '1 microsecond'`;
-  return sql`(${column}, rank.learned_at, rank.lesson_key) < (${runs}::bigint, ${learnedAt}, ${key})`;
+  return sql`(${column}, ${rank.learnedAt}, ${rank.lessonKey}) < (${runs}::bigint, ${learnedAt}, ${key})`;
 }
 
-type Counted = Omit<LessonFigures, "first_at" | "last_at"> & {
-  readonly lesson_key: string;
-  readonly first_at: Date | string | null;
-  readonly last_at: Date | string | null;
-};
+interface Counted {
+  readonly lessonKey: string;
+  readonly firstAt: Date | string | null;
+  readonly lastAt: Date | string | null;
+  readonly runsSeen: number;
+  readonly lateRunsFailed: number;
+  readonly lateRunsSeen: number;
+}
 
 /** Of these lessons alone, in their order: each takes all its windows and those of its agent and task. */
 async function figuresOf(database: Database, page: readonly Ranked[]): Promise<LessonFigures[]> {
   const keys = page.map(({ lesson }) => lesson.lessonKey);
   const rows = await rowsOf(database)<Counted>(counting(keys));
-  const counted = new Map(rows.map((row) => [row.lesson_key, row]));
+  const counted = new Map(rows.map((row) => [row.lessonKey, row]));
   return page.map(({ lesson, runs }): LessonFigures => {
-    const {
-      first_at,
-      last_at,
-      lesson_key: _,
-      ...counts
-    } = counted.get(lesson.lessonKey) ?? nothing;
+    const of = counted.get(lesson.lessonKey) ?? nothing;
     return {
-      ...counts,
       runs_failed: runs,
-      first_at: new Date(first_at ?? lesson.ts).toISOString(),
-      last_at: new Date(last_at ?? lesson.ts).toISOString(),
+      runs_seen: of.runsSeen,
+      late_runs_failed: of.lateRunsFailed,
+      late_runs_seen: of.lateRunsSeen,
+      first_at: new Date(of.firstAt ?? lesson.ts).toISOString(),
+      last_at: new Date(of.lastAt ?? lesson.ts).toISOString(),
     };
   });
 }
 
 /** Of one that was erased meanwhile. */
 const nothing: Counted = {
-  ...{ lesson_key: "", runs_failed: 0, runs_seen: 0, late_runs_failed: 0, late_runs_seen: 0 },
-  ...{ first_at: null, last_at: null },
+  ...{ lessonKey: "", firstAt: null, lastAt: null },
+  ...{ runsSeen: 0, lateRunsFailed: 0, lateRunsSeen: 0 },
 };
 
+/** The columns by which runs are those that a lesson is about. */
+type Concerned = Record<"tenantId" | "agentId" | "taskType", PgColumn>;
+
 function counting(keys: readonly string[]): SQL {
-  const isOfIt = (
-    window: SQL,
-  ) => sql`${window}.tenant_id = lesson.tenant_id AND (lesson.scope = 'fleet'
-    OR (${window}.agent_id = lesson.agent_id AND ${window}.task_type = lesson.task_type))`;
+  const lesson = alias(agentLessons, "lesson");
+  const one = alias(signatureWindows, "one");
+  const [around, every] = [alias(runWindows, "around"), alias(runWindows, "every")];
+  const { firstAt, lastAt } = one;
+  const isOfIt = (of: Concerned) => sql`
+    ${of.tenantId} = ${lesson.tenantId} AND (${lesson.scope} = 'fleet'
+      OR (${of.agentId} = ${lesson.agentId} AND ${of.taskType} = ${lesson.taskType}))`;
   return sql`
-    SELECT lesson.lesson_key,
-      coalesce(counted.first_at, (lesson.evidence->>'first_ts')::timestamptz) AS first_at,
-      coalesce(counted.last_at, (lesson.evidence->>'last_ts')::timestamptz) AS last_at,
-      coalesce(late.runs, 0) AS late_runs_failed, seen.runs AS runs_seen, seen.late AS late_runs_seen
+    SELECT ${lesson.lessonKey} AS "lessonKey",
+      coalesce(counted.first, (${lesson.evidence}->>'first_ts')::timestamptz) AS "firstAt",
+      coalesce(counted.last, (${lesson.evidence}->>'last_ts')::timestamptz) AS "lastAt",
+      coalesce(late.runs, 0) AS "lateRunsFailed", seen.runs AS "runsSeen", seen.late AS "lateRunsSeen"
     FROM ${agentLessons} AS lesson CROSS JOIN LATERAL (
-      SELECT min(first_at) AS first_at, max(last_at) AS last_at,
-        min(first_at) + (max(last_at) - min(first_at)) / 2 AS middle
-      FROM ${signatureWindows} AS one WHERE one.lesson_key = lesson.lesson_key
+      SELECT min(${firstAt}) AS first, max(${lastAt}) AS last,
+        min(${firstAt}) + (max(${lastAt}) - min(${firstAt})) / 2 AS middle
+      FROM ${signatureWindows} AS one WHERE ${one.lessonKey} = ${lesson.lessonKey}
     ) AS counted CROSS JOIN LATERAL (
-      SELECT count(DISTINCT hash)::int AS runs FROM ${signatureWindows} AS one, unnest(one.run_hashes) AS hash
-      WHERE one.lesson_key = lesson.lesson_key AND one.window_start >= counted.middle
+      SELECT count(DISTINCT hash)::int AS runs FROM ${signatureWindows} AS one, unnest(${one.runHashes}) AS hash
+      WHERE ${one.lessonKey} = ${lesson.lessonKey} AND ${one.windowStart} >= counted.middle
     ) AS late CROSS JOIN LATERAL (
       SELECT (count(DISTINCT hash) + coalesce(max(alone.events), 0))::int AS runs,
-        (count(DISTINCT hash) FILTER (WHERE around.window_start >= counted.middle))::int AS late
-      FROM ${runWindows} AS around LEFT JOIN unnest(around.run_hashes) AS hash ON true
+        (count(DISTINCT hash) FILTER (WHERE ${around.windowStart} >= counted.middle))::int AS late
+      FROM ${runWindows} AS around LEFT JOIN unnest(${around.runHashes}) AS hash ON true
       CROSS JOIN LATERAL (
-        SELECT sum(single_events) AS events FROM ${runWindows} AS every WHERE ${isOfIt(sql`every`)}
+        SELECT sum(${every.singleEvents}) AS events FROM ${runWindows} AS every WHERE ${isOfIt(every)}
       ) AS alone
-      WHERE counted.first_at IS NOT NULL AND ${isOfIt(sql`around`)}
+      WHERE counted.first IS NOT NULL AND ${isOfIt(around)}
     ) AS seen
-    WHERE lesson.lesson_key = ANY (ARRAY(
+    WHERE ${lesson.lessonKey} = ANY (ARRAY(
       SELECT jsonb_array_elements_text(${JSON.stringify(keys)}::text::jsonb)))`;
 }
