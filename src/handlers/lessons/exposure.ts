@@ -50,7 +50,7 @@ const exposureSchema = Type.Object({
   attached: Type.Boolean(),
   exposed_at: Type.Optional(Type.Integer({ minimum: 0, maximum: 8.64e15 })),
 });
-type WireExposure = Static<typeof exposureSchema>;
+export type WireExposure = Static<typeof exposureSchema>;
 
 const messageSchema = Type.Object({
   tenant_id: Type.String({ minLength: 1, maxLength: 128 }),
@@ -62,10 +62,12 @@ const messageSchema = Type.Object({
   ),
 });
 
+export type WireRecord = Static<typeof messageSchema>;
+
 const compiled = Compile(messageSchema);
 
 export function encodeRecord({ tenantId, runId, agentId, exposures, omitted }: RunRecord): string {
-  const message: Static<typeof messageSchema> = {
+  const message: WireRecord = {
     tenant_id: tenantId,
     run_id: runId,
     agent_id: agentId,
@@ -81,9 +83,9 @@ function wireExposure({ lessonKey, epoch, share, attached, exposedAt }: Exposure
   return wire;
 }
 
-function parsed(payload: Uint8Array): Static<typeof messageSchema> {
+function parsed(payload: Uint8Array): WireRecord {
   const value: unknown = parseJsonObject(payload);
-  if (compiled.Check(value)) return value as Static<typeof messageSchema>;
+  if (compiled.Check(value)) return value as WireRecord;
   throw new BusError("bad_request", firstProblem(compiled.Errors(value)));
 }
 

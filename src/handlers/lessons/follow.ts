@@ -48,8 +48,8 @@ export function followLessons(options: {
     const since = readAt === null ? null : readAt - overlap;
     const now = await tables.beginEpochs(trialShare, since);
     const changes = since === null ? [] : await tables.changes(since);
-    const changed = changes.flatMap(({ lesson_key, change }) =>
-      known.has(change) ? [] : lesson_key,
+    const changed = changes.flatMap(({ lessonKey, change }) =>
+      known.has(change) ? [] : lessonKey,
     );
     const found = since === null ? tables.newest(most) : tables.named([...new Set(changed)].sort());
     for await (const lessons of found) for (const lesson of lessons) memory.put(lesson);

@@ -1,6 +1,7 @@
-import { type SQL, sql } from "drizzle-orm";
+import { getTableName, type SQL, sql } from "drizzle-orm";
+import { alias } from "drizzle-orm/pg-core";
 import type { Database } from "../../postgres/client.ts";
-import { columnNames, epochMs } from "../../postgres/columns.ts";
+import { columnNames, epochMs, listOf } from "../../postgres/columns.ts";
 import { preparedRows, rowsOf } from "../../postgres/rows.ts";
 import { decodeText } from "../../schema/json.ts";
 import {
@@ -15,7 +16,7 @@ import {
   signatureWindows,
 } from "../../schema/tables.ts";
 import { curationOf, type Decision } from "./curation.ts";
-import type { KeptRecord } from "./exposure.ts";
+import type { KeptRecord, WireExposure, WireRecord } from "./exposure.ts";
 import type { Epoch, KnownLesson, Recovery } from "./lesson.ts";
 
 /** What recall reads. Every method rejects as `Database.run` does. */
@@ -37,13 +38,13 @@ export interface LessonTables {
 
 /** Something about a lesson has changed. */
 export interface LessonChange {
-  readonly lesson_key: string;
+  readonly lessonKey: string;
   /** What it is, so that it is known when it is read again: its kind, when it was stored, and of how many rows. */
   readonly change: string;
 }
 
 const page = 2_000;
-/** Few enough that whoever asks for lessons meanwhile hardly waits until they are taken in. */
+/** Few enough that a recall hardly waits while they are read. */
 const pageWhileServing = 200;
 
 /** The database stays its opener's to close. */
@@ -56,17 +57,18 @@ export function openLessonTables(database: Database): LessonTables {
       return row?.now ?? 0;
     },
     async *newest(most) {
-      const newest = sql`SELECT lesson_key FROM ${agentLessons} ORDER BY ts DESC LIMIT ${most}`;
+      const { lessonKey, ts } = agentLessons;
+      const newest = sql`SELECT ${lessonKey} FROM ${agentLessons} ORDER BY ${ts} DESC LIMIT ${most}`;
       for (let after = ""; ; ) {
         const found = await rows<StoredLesson>(
           lessonsWith(sql`
-          SELECT lesson_key FROM (${newest}) AS wanted WHERE lesson_key > ${after}::text
-          ORDER BY lesson_key LIMIT ${page}`),
+          SELECT ${keyName} FROM (${newest}) AS found WHERE ${keyName} > ${after}::text
+          ORDER BY ${keyName} LIMIT ${page}`),
         );
         yield found.map(knownLesson);
         const last = found.at(-1);
         if (found.length < page || last === undefined) return;
-        after = last.lesson_key;
+        after = last.lessonKey;
       }
     },
     async *named(lessonKeys) {
@@ -74,7 +76,7 @@ export function openLessonTables(database: Database): LessonTables {
         const some = JSON.stringify(lessonKeys.slice(from, from + pageWhileServing));
         const found = await rows<StoredLesson>(
           lessonsWith(sql`
-          SELECT DISTINCT jsonb_array_elements_text(${some}::text::jsonb) AS lesson_key`),
+          SELECT DISTINCT jsonb_array_elements_text(${some}::text::jsonb) AS ${keyName}`),
         );
         yield found.map(knownLesson);
       }
@@ -82,126 +84,118 @@ export function openLessonTables(database: Database): LessonTables {
     changes: (since) => rows<LessonChange>(changesSince(since)),
     async erased(since) {
       if (since === null) return [];
-      const found = await rows<{ lesson_key: string }>(sql`
-        SELECT lesson_key FROM ${lessonErasures} WHERE erased_at >= ${timeOf(since)}`);
-      return found.map(({ lesson_key }) => lesson_key);
+      const { lessonKey, erasedAt } = lessonErasures;
+      const found = await rows<{ lessonKey: string }>(sql`
+        SELECT ${lessonKey} AS "lessonKey" FROM ${lessonErasures} WHERE ${erasedAt} >= ${timeOf(since)}`);
+      return found.map((row) => row.lessonKey);
     },
   };
 }
 
+const lesson = alias(agentLessons, "lesson");
+const keyName = columnNames(agentLessons.lessonKey);
+
 /** A row of the same kind and moment that is committed later makes another change of it: the number of rows is in it. */
 function changesSince(since: number): SQL {
   const from = timeOf(since);
+  const [learned, seen, counted] = [agentLessons, lessonSightings, signatureWindows];
+  const [decided, judged] = [lessonDecisions, lessonEpochs];
   return sql`
-    SELECT lesson_key, concat_ws(' ', lesson_key, kind, extract(epoch FROM at), count(*)) AS change FROM (
-      SELECT lesson_key, 'learned' AS kind, ts AS at FROM ${agentLessons} WHERE ts >= ${from}
-      UNION ALL SELECT lesson_key, 'seen', ts FROM ${lessonSightings} WHERE ts >= ${from}
-      UNION ALL SELECT lesson_key, 'counted', counted_at
-        FROM ${signatureWindows} JOIN ${agentLessons} USING (lesson_key) WHERE counted_at >= ${from}
-      UNION ALL SELECT lesson_key, 'decided', at FROM ${lessonDecisions} WHERE at >= ${from}
-      UNION ALL SELECT lesson_key, 'judged', at FROM ${lessonEpochs} WHERE at >= ${from}
-    ) AS changed GROUP BY lesson_key, kind, at`;
+    SELECT key AS "lessonKey", concat_ws(' ', key, kind, extract(epoch FROM at), count(*)) AS change FROM (
+      SELECT ${learned.lessonKey} AS key, 'learned' AS kind, ${learned.ts} AS at FROM ${learned} WHERE ${learned.ts} >= ${from}
+      UNION ALL SELECT ${seen.lessonKey}, 'seen', ${seen.ts} FROM ${seen} WHERE ${seen.ts} >= ${from}
+      UNION ALL SELECT ${counted.lessonKey}, 'counted', ${counted.countedAt}
+        FROM ${counted} JOIN ${learned} USING (${keyName}) WHERE ${counted.countedAt} >= ${from}
+      UNION ALL SELECT ${decided.lessonKey}, 'decided', ${decided.at} FROM ${decided} WHERE ${decided.at} >= ${from}
+      UNION ALL SELECT ${judged.lessonKey}, 'judged', ${judged.at} FROM ${judged} WHERE ${judged.at} >= ${from}
+    ) AS changed GROUP BY key, kind, at`;
 }
 
 const timeOf = (ms: number) => sql`to_timestamp(${ms}::float8 / 1000)`;
 
 function firstEpochs(share: number, since: number | null): SQL {
-  const columns = columnNames(
-    ...[lessonEpochs.tenantId, lessonEpochs.lessonKey, lessonEpochs.epoch, lessonEpochs.share],
-    ...[lessonEpochs.state, lessonEpochs.verdict, lessonEpochs.reason],
-  );
-  const recent = since === null ? sql`true` : sql`lesson.ts >= ${timeOf(since)}`;
+  const of = lessonEpochs;
+  const known = alias(of, "known");
+  const recent = since === null ? sql`true` : sql`${lesson.ts} >= ${timeOf(since)}`;
   return sql`
     WITH begun AS (
-      INSERT INTO ${lessonEpochs} (${columns})
-      SELECT lesson.tenant_id, lesson.lesson_key, 1, ${share}::float8, 'trial', 'insufficient_data', 'a new lesson'
+      INSERT INTO ${of} (${columnNames(of.tenantId, of.lessonKey, of.epoch, of.share, of.state, of.verdict, of.reason)})
+      SELECT ${lesson.tenantId}, ${lesson.lessonKey}, 1, ${share}::float8, 'trial', 'insufficient_data', 'a new lesson'
       FROM ${agentLessons} AS lesson WHERE ${recent} AND NOT EXISTS (
-        SELECT FROM ${lessonEpochs} AS known WHERE known.lesson_key = lesson.lesson_key)
-      ORDER BY lesson.lesson_key ON CONFLICT DO NOTHING
+        SELECT FROM ${of} AS known WHERE ${known.lessonKey} = ${lesson.lessonKey})
+      ORDER BY ${lesson.lessonKey} ON CONFLICT DO NOTHING
     )
     SELECT ${epochMs(sql`statement_timestamp()`)} AS now`;
 }
 
-interface StoredLesson {
-  readonly lesson_key: string;
-  readonly tenant_id: string;
-  readonly scope: string;
-  readonly agent_id: string;
-  readonly task_type: string;
-  readonly lesson_type: string;
-  readonly trigger: string;
-  readonly action: string;
-  readonly avoid: string;
-  readonly signals: KnownLesson["signals"];
+type SameAsStored = (typeof sameAsStored)[number];
+const sameAsStored = [
+  ...(["lessonKey", "tenantId", "scope", "agentId", "taskType", "lessonType"] as const),
+  ...(["trigger", "action", "avoid", "signals"] as const),
+];
+
+interface StoredLesson extends Pick<KnownLesson, SameAsStored> {
   readonly threshold: number | null;
-  readonly window_seconds: number | null;
+  readonly windowSeconds: number | null;
   readonly reviewer: string | null;
-  readonly learned_at: number;
-  readonly last_seen_at: number | null;
-  readonly expires_at: number | null;
+  readonly learnedAt: number;
+  readonly lastSeenAt: number | null;
+  readonly expiresAt: number | null;
   readonly decisions: readonly Decision[];
   readonly recovery: Recovery | null;
   readonly epoch: Epoch | null;
 }
 
 function lessonsWith(keys: SQL): SQL {
+  const [seen, epochs] = [alias(lessonSightings, "seen"), alias(lessonEpochs, "epochs")];
+  const same = sameAsStored.map((name) => sql`${lesson[name]} AS ${sql.identifier(name)}`);
   return sql`
-    SELECT lesson.lesson_key, lesson.tenant_id, lesson.scope, lesson.agent_id, lesson.task_type, lesson.lesson_type,
-      lesson.trigger, lesson.action, lesson.avoid, lesson.signals,
-      (lesson.evidence->>'threshold')::float8 AS threshold,
-      (lesson.evidence->>'window_seconds')::float8 AS window_seconds,
-      lesson.raw->>'reviewer' AS reviewer,
-      ${epochMs(sql`lesson.ts`)} AS learned_at, ${epochMs(sql`lesson.expires_at`)} AS expires_at,
-      (SELECT ${epochMs(sql`max(coalesce((seen.evidence->>'last_ts')::timestamptz, seen.window_start))`)}
-        FROM ${lessonSightings} AS seen WHERE seen.lesson_key = lesson.lesson_key) AS last_seen_at,
-      ${decisionsOf(sql`lesson.lesson_key`)} AS decisions,
-      ${recoveryOf} AS recovery,
-      (SELECT jsonb_build_object('epoch', epoch, 'share', share, 'state', state, 'verdict', verdict, 'benefit', benefit)
-        FROM ${lessonEpochs} AS epochs WHERE epochs.lesson_key = lesson.lesson_key
-        ORDER BY epoch DESC LIMIT 1) AS epoch
-    FROM ${agentLessons} AS lesson JOIN (${keys}) AS asked USING (lesson_key)
-    ORDER BY lesson.lesson_key`;
+    SELECT ${listOf(same)},
+      (${lesson.evidence}->>'threshold')::float8 AS threshold,
+      (${lesson.evidence}->>'window_seconds')::float8 AS "windowSeconds",
+      ${lesson.raw}->>'reviewer' AS reviewer,
+      ${epochMs(lesson.ts)} AS "learnedAt", ${epochMs(lesson.expiresAt)} AS "expiresAt",
+      (SELECT ${epochMs(sql`max(coalesce((${seen.evidence}->>'last_ts')::timestamptz, ${seen.windowStart}))`)}
+        FROM ${lessonSightings} AS seen WHERE ${seen.lessonKey} = ${lesson.lessonKey}) AS "lastSeenAt",
+      ${decisionsOfLesson()} AS decisions,
+      ${recoveryOfLesson()} AS recovery,
+      (SELECT jsonb_build_object('epoch', ${epochs.epoch}, 'share', ${epochs.share}, 'state', ${epochs.state},
+          'verdict', ${epochs.verdict}, 'benefit', ${epochs.benefit})
+        FROM ${lessonEpochs} AS epochs WHERE ${epochs.lessonKey} = ${lesson.lessonKey}
+        ORDER BY ${epochs.epoch} DESC LIMIT 1) AS epoch
+    FROM ${agentLessons} AS lesson JOIN (${keys}) AS asked USING (${keyName})
+    ORDER BY ${lesson.lessonKey}`;
 }
 
 /** Over all windows; of what was called in between the five most frequent. */
-const recoveryOf = sql`(
-  SELECT jsonb_build_object('runsFailed', sum(runs_failed), 'runsSeen', sum(runs_seen),
-    'runsRecovered', sum(runs_recovered), 'between', (
-      SELECT coalesce(jsonb_object_agg(tool, runs), '{}') FROM (
-        SELECT tool, sum(runs::int) AS runs
-        FROM ${lessonWindows} AS each, jsonb_each_text(each."between") AS called (tool, runs)
-        WHERE each.lesson_key = lesson.lesson_key GROUP BY tool ORDER BY 2 DESC, 1 LIMIT 5) AS most))
-  FROM ${lessonWindows} AS counted WHERE counted.lesson_key = lesson.lesson_key HAVING count(*) > 0)`;
-
-/** All of a lesson, the oldest first. */
-function decisionsOf(lessonKey: SQL): SQL {
+function recoveryOfLesson(): SQL {
+  const [each, counted] = [alias(lessonWindows, "each"), alias(lessonWindows, "counted")];
   return sql`(
-    SELECT coalesce(jsonb_agg(jsonb_build_object('action', action, 'until', ${epochMs(sql`until`)},
-      'by', decided_by, 'at', ${epochMs(sql`at`)}) ORDER BY decision_id), '[]')
-    FROM ${lessonDecisions} AS decided WHERE decided.lesson_key = ${lessonKey})`;
+    SELECT jsonb_build_object('runsFailed', sum(${counted.runsFailed}), 'runsSeen', sum(${counted.runsSeen}),
+      'runsRecovered', sum(${counted.runsRecovered}), 'between', (
+        SELECT coalesce(jsonb_object_agg(tool, runs), '{}') FROM (
+          SELECT tool, sum(runs::int) AS runs
+          FROM ${lessonWindows} AS each, jsonb_each_text(${each.between}) AS called (tool, runs)
+          WHERE ${each.lessonKey} = ${lesson.lessonKey} GROUP BY tool ORDER BY 2 DESC, 1 LIMIT 5) AS most))
+    FROM ${lessonWindows} AS counted WHERE ${counted.lessonKey} = ${lesson.lessonKey} HAVING count(*) > 0)`;
 }
 
-function knownLesson(stored: StoredLesson): KnownLesson {
-  const { learned_at: learnedAt } = stored;
+/** All of a lesson, the oldest first. */
+function decisionsOfLesson(): SQL {
+  const decided = alias(lessonDecisions, "decided");
+  return sql`(
+    SELECT coalesce(jsonb_agg(jsonb_build_object('action', ${decided.action}, 'until', ${epochMs(decided.until)},
+      'by', ${decided.decidedBy}, 'at', ${epochMs(decided.at)}) ORDER BY ${decided.decisionId}), '[]')
+    FROM ${lessonDecisions} AS decided WHERE ${decided.lessonKey} = ${lesson.lessonKey})`;
+}
+
+function knownLesson({ decisions, ...stored }: StoredLesson): KnownLesson {
   return {
-    lessonKey: stored.lesson_key,
-    tenantId: stored.tenant_id,
-    scope: stored.scope,
-    agentId: stored.agent_id,
-    taskType: stored.task_type,
-    lessonType: stored.lesson_type,
-    trigger: stored.trigger,
-    action: stored.action,
-    avoid: stored.avoid,
-    signals: stored.signals,
+    ...stored,
     threshold: stored.threshold ?? 1,
-    windowSeconds: stored.window_seconds ?? 0,
-    reviewer: stored.reviewer,
-    recovery: stored.recovery,
-    learnedAt,
-    lastSeenAt: stored.last_seen_at ?? learnedAt,
-    expiresAt: stored.expires_at,
-    curation: curationOf(stored.decisions),
+    windowSeconds: stored.windowSeconds ?? 0,
+    lastSeenAt: stored.lastSeenAt ?? stored.learnedAt,
+    curation: curationOf(decisions),
     epoch: stored.epoch ?? unjudged,
   };
 }
@@ -221,11 +215,11 @@ export interface ExposureTables {
 }
 
 const countedUpTo = 200_000;
-/** Writing more in one piece would keep whoever recalls at this replica waiting. */
+/** Writing more in one piece would keep recalls at this replica waiting. */
 const recordsAtOnce = 64;
 
 export function openExposureTables(database: Database): ExposureTables {
-  const insert = preparedRows<{ stored: number }>(database, insertion);
+  const insert = preparedRows<{ stored: number }>(database, inserting());
   return {
     async store(records) {
       let stored = 0;
@@ -238,39 +232,51 @@ export function openExposureTables(database: Database): ExposureTables {
       return stored;
     },
     async count() {
+      const name = `public.${getTableName(lessonExposures)}`;
       const [row] = await database.run(async ({ db }) =>
         db.execute<{ exposures: number }>(sql`
           SELECT CASE WHEN reltuples > ${countedUpTo}::float8 THEN reltuples::float8
             ELSE (SELECT count(*) FROM ${lessonExposures})::float8 END AS exposures
-          FROM pg_class WHERE oid = 'public.lesson_exposures'::regclass`),
+          FROM pg_class WHERE oid = ${name}::text::regclass`),
       );
       return Math.round(row?.exposures ?? 0);
     },
   };
 }
 
+/** In a message, whatever the columns are called. */
+const property = (name: keyof WireRecord | keyof WireExposure) => sql`${sql.identifier(name)}`;
+
 /** Sorted, so that two replicas never wait for each other. */
-const insertion = sql`
+function inserting(): SQL {
+  const [exposure, omission] = [lessonExposures, lessonOmissions];
+  const [tenant, run, agent] = [property("tenant_id"), property("run_id"), property("agent_id")];
+  const [lessonKey, exposedAt] = [property("lesson_key"), property("exposed_at")];
+  const key = [exposure.tenantId, exposure.runId, exposure.lessonKey];
+  const arm = [exposure.epoch, exposure.share, exposure.attached, exposure.exposedAt];
+  const omissionKey = [omission.tenantId, omission.runId, omission.lessonKey];
+  return sql`
     WITH record AS MATERIALIZED (
       SELECT kept.stored_at, message.*
       FROM jsonb_to_recordset(${sql.placeholder("records")}::text::jsonb) AS kept (stored_at float8, message jsonb),
         jsonb_to_record(kept.message)
-          AS message (tenant_id text, run_id text, agent_id text, exposures jsonb, omitted jsonb)
+          AS message (${tenant} text, ${run} text, ${agent} text, exposures jsonb, omitted jsonb)
     ), exposed AS (
-      INSERT INTO ${lessonExposures} (tenant_id, run_id, lesson_key, agent_id, epoch, share, attached, exposed_at)
-      SELECT tenant_id, run_id, one.lesson_key, agent_id, one.epoch::int, one.share, one.attached,
-        to_timestamp(coalesce(one.exposed_at, stored_at) / 1000)
+      INSERT INTO ${exposure} (${columnNames(...key, exposure.agentId, ...arm)})
+      SELECT ${tenant}, ${run}, one.${lessonKey}, ${agent}, one.epoch::int, one.share, one.attached,
+        to_timestamp(coalesce(one.${exposedAt}, stored_at) / 1000)
       FROM record, jsonb_to_recordset(exposures)
-        AS one (lesson_key text, epoch numeric, share float8, attached boolean, exposed_at float8)
-      ORDER BY tenant_id, run_id, one.lesson_key, coalesce(one.exposed_at, stored_at)
+        AS one (${lessonKey} text, epoch numeric, share float8, attached boolean, ${exposedAt} float8)
+      ORDER BY ${tenant}, ${run}, one.${lessonKey}, coalesce(one.${exposedAt}, stored_at)
       ON CONFLICT DO NOTHING RETURNING 1
     ), omitted AS (
-      INSERT INTO ${lessonOmissions} (tenant_id, run_id, lesson_key, why, omitted_at)
-      SELECT tenant_id, run_id, one.lesson_key, one.why, to_timestamp(stored_at / 1000)
-      FROM record, jsonb_to_recordset(record.omitted) AS one (lesson_key text, why text)
-      ORDER BY tenant_id, run_id, one.lesson_key, stored_at ON CONFLICT DO NOTHING
+      INSERT INTO ${omission} (${columnNames(...omissionKey, omission.why, omission.omittedAt)})
+      SELECT ${tenant}, ${run}, one.${lessonKey}, one.why, to_timestamp(stored_at / 1000)
+      FROM record, jsonb_to_recordset(record.omitted) AS one (${lessonKey} text, why text)
+      ORDER BY ${tenant}, ${run}, one.${lessonKey}, stored_at ON CONFLICT DO NOTHING
     )
     SELECT count(*)::int AS stored FROM exposed`;
+}
 
 /** Records as one JSON document; their messages are JSON already. */
 function documentOf(records: readonly KeptRecord[]): string {

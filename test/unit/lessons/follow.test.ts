@@ -29,7 +29,7 @@ test("a lesson that changed is read once, however often the change is seen, and 
   const memory = createMemory(10);
   const log = pino({ level: "silent" });
   const { refresh } = followLessons({ tables: fake, memory, most: 10, trialShare: 0.5, log });
-  const seen = (lesson_key: string, change: string) => changes.push({ lesson_key, change });
+  const seen = (lessonKey: string, change: string) => changes.push({ lessonKey, change });
   await refresh();
   expect(memory.get("old")).toBeDefined();
   seen("a", "a learned 1");
@@ -45,7 +45,7 @@ test("a lesson that changed is read once, however often the change is seen, and 
 });
 
 test("what could not be read is read the next time", async () => {
-  const { fake, read } = tables([{ lesson_key: "a", change: "a learned 1" }]);
+  const { fake, read } = tables([{ lessonKey: "a", change: "a learned 1" }]);
   let isAway = true;
   const failing: LessonTables = {
     ...fake,

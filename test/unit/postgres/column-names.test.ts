@@ -14,7 +14,6 @@ const spelled: readonly string[] = [
   "handlers/effects/overview.ts",
   "handlers/effects/store.ts",
   "handlers/history/store.ts",
-  "handlers/lessons/store.ts",
   "handlers/missions/claim-rows.ts",
   "handlers/missions/claiming.ts",
   "handlers/missions/claims.ts",
