@@ -163,9 +163,10 @@ interface Commit {
 /** What `committing` wants to know of one. */
 function commitColumns({ claim, iteration, change }: Commit, i: number) {
   const { record, fieldMeta, deleted } = after(claim.snapshot, change);
+  const { dueAt, agentId } = missionColumns(claim.missionId, { record, deleted });
   return {
     ...{ i, ...tokenColumns(claim), version: claim.snapshot.version },
-    ...{ record, field_meta: fieldMeta, ...missionColumns(claim.missionId, { record, deleted }) },
+    ...{ record, field_meta: fieldMeta, due_at: dueAt, agent_id: agentId },
     ...{ event_id: change.event_id, change },
     ...(iteration !== null && {
       ...{ iteration_id: claim.iterationId, summary: iteration.plan.summary, plan: iteration.plan },

@@ -1,7 +1,17 @@
 import { and, asc, eq, type SQL, sql } from "drizzle-orm";
+import { alias } from "drizzle-orm/pg-core";
 import type { Database } from "../../postgres/client.ts";
-import { columnNames, epochMs } from "../../postgres/columns.ts";
-import { preparedRowsOf } from "../../postgres/rows.ts";
+import {
+  areAlike,
+  columnNames,
+  columnsOf,
+  epochMs,
+  givenRows,
+  type JsonRow,
+  jsonRow,
+  takenFrom,
+} from "../../postgres/columns.ts";
+import { preparedRows, preparedRowsOf } from "../../postgres/rows.ts";
 import { firstBy } from "../../runtime/grouping.ts";
 import { agentSnapshots, missionSnapshots, recordSnapshots } from "../../schema/tables.ts";
 import { type Change, isoTime, type RecordKey, recordKey } from "./change.ts";
@@ -50,16 +60,28 @@ function kindOf(table: string): Kind {
 }
 
 /** What identifies a row, in the order in which rows are locked. */
-function keyColumns(kind: Kind): SQL {
+function keyOf(kind: Kind) {
   const { tenantId, userId, recordId } = kinds[kind];
-  return kind === "records"
-    ? columnNames(tenantId, userId, recordSnapshots.tableName, recordId)
-    : columnNames(tenantId, userId, recordId);
+  if (kind !== "records") return { tenantId, userId, recordId };
+  return { tenantId, userId, tableName: recordSnapshots.tableName, recordId };
+}
+
+/** What changes of its record make of a row. */
+function foldedOf(kind: Kind) {
+  const { record, fieldMeta, deleted } = kinds[kind];
+  if (kind !== "missions") return { record, fieldMeta, deleted };
+  const { dueAt, agentId } = missionSnapshots;
+  return { record, fieldMeta, deleted, dueAt, agentId };
 }
 
 /** The database stays its opener's to close. */
 export function openSnapshots(database: Database): Snapshots {
   const rows = preparedRowsOf(database);
+  const statements = {
+    agents: openKind(database, "agents"),
+    missions: openKind(database, "missions"),
+    records: openKind(database, "records"),
+  };
 
   const perKind = async <T extends RecordKey, R>(
     items: readonly T[],
@@ -75,13 +97,14 @@ export function openSnapshots(database: Database): Snapshots {
   return {
     read: (keys) =>
       perKind(keys, async (kind, those) => {
-        const found = await rows<StoredRow>(reading(kind, those));
-        return found.map((row) => toSnapshot(kind, row));
+        const found = await statements[kind].read({ keys: JSON.stringify(those.map(toKey)) });
+        return found.map(({ row }) => toSnapshot(kind, row));
       }),
 
     async write(changes) {
       const written = await perKind(changes, async (kind, those) => {
-        const [result] = await rows<{ written: number[] }>(writing(kind, those));
+        const given = JSON.stringify(those.map(toGiven));
+        const [result] = await statements[kind].write({ changes: given });
         return (result?.written ?? []).flatMap((i) => those[i] ?? []);
       });
       return new Set(written);
@@ -92,11 +115,11 @@ export function openSnapshots(database: Database): Snapshots {
       const found = await database.run(async ({ db }) =>
         db
           .select({
-            tenant_id: of.tenantId,
-            user_id: of.userId,
-            record_id: of.recordId,
+            tenantId: of.tenantId,
+            userId: of.userId,
+            recordId: of.recordId,
             record: of.record,
-            field_meta: sql<Record<string, FieldWrite>>`${of.fieldMeta}`,
+            fieldMeta: sql<Record<string, FieldWrite>>`${of.fieldMeta}`,
             deleted: of.deleted,
             version: of.version,
             updatedAt: epochMs(of.updatedAt),
@@ -127,77 +150,68 @@ export function openSnapshots(database: Database): Snapshots {
   };
 }
 
+function openKind(database: Database, kind: Kind) {
+  return {
+    read: preparedRows<{ row: StoredRow }>(database, reading(kind)),
+    write: preparedRows<{ written: number[] }>(database, writing(kind)),
+  };
+}
+
 /** LATERAL with LIMIT is one index lookup for each, whatever the planner thinks of the tables. */
-function reading(kind: Kind, keys: readonly RecordKey[]): SQL {
-  const asked = JSON.stringify(keys.map(toKey));
-  const isSame = kind === "records" ? sql`AND one.table_name = asked.table_name` : sql``;
+function reading(kind: Kind): SQL {
+  const key = keyOf(kind);
   return sql`
-    SELECT stored.* FROM jsonb_to_recordset(${asked}::text::jsonb)
-      AS asked (tenant_id text, user_id text, table_name text, record_id text)
-    CROSS JOIN LATERAL (SELECT * FROM ${kinds[kind]} AS one WHERE one.tenant_id = asked.tenant_id
-      AND one.user_id = asked.user_id AND one.record_id = asked.record_id ${isSame} LIMIT 1) AS stored`;
+    SELECT ${jsonRow(alias(kinds[kind], "stored"))} AS row
+    FROM ${givenRows(sql.placeholder("keys"), key)} AS asked
+    CROSS JOIN LATERAL (
+      SELECT * FROM ${kinds[kind]} AS one WHERE ${areAlike("one", "asked", ...columnsOf(key))} LIMIT 1) AS stored`;
 }
 
 /**
  * One statement. Rows are locked, and then inserted, in the order of their keys, so that two replicas wait for each
  * other and never in a circle; the columns of the last SELECT are evaluated from left to right.
  */
-function writing(kind: Kind, changes: readonly SnapshotChange[]): SQL {
+function writing(kind: Kind): SQL {
   const of = kinds[kind];
-  const key = keyColumns(kind);
-  const own = kind === "missions" ? sql`, due_at, agent_id` : sql``;
-  const setOwn =
-    kind === "missions" ? sql`, due_at = asked.due_at, agent_id = asked.agent_id` : sql``;
-  const asked = JSON.stringify(changes.map(toColumns));
+  const stored = alias(of, "stored");
+  const [key, folded] = [keyOf(kind), foldedOf(kind)];
+  const change = { i: sql`int`, before: sql`bigint`, ...key, ...folded };
+  const names = columnNames(...columnsOf(key));
+  const made = columnNames(...columnsOf(change));
+  const [version, updatedAt] = [columnNames(of.version), columnNames(of.updatedAt)];
   return sql`
-    WITH asked AS MATERIALIZED (
-      SELECT * FROM jsonb_to_recordset(${asked}::text::jsonb) AS asked (i int, tenant_id text, user_id text,
-        table_name text, record_id text, record jsonb, field_meta jsonb, deleted boolean, before bigint,
-        due_at timestamptz, agent_id text)
-    ), locked AS MATERIALIZED (
-      SELECT asked.i FROM asked JOIN ${of} AS stored USING (${key})
-      WHERE stored.version = asked.before
-      ORDER BY ${key} FOR UPDATE OF stored
+    WITH asked AS MATERIALIZED ${givenRows(sql.placeholder("changes"), change)}, locked AS MATERIALIZED (
+      SELECT asked.i FROM asked JOIN ${of} AS stored USING (${names})
+      WHERE ${stored.version} = asked.before
+      ORDER BY ${names} FOR UPDATE OF stored
     ), updated AS (
-      UPDATE ${of} AS stored SET record = asked.record, field_meta = asked.field_meta,
-        deleted = asked.deleted, version = asked.before + 1, updated_at = clock_timestamp() ${setOwn}
+      UPDATE ${of} AS stored
+      SET ${takenFrom("asked", ...columnsOf(folded))}, ${version} = asked.before + 1, ${updatedAt} = clock_timestamp()
       FROM asked JOIN locked USING (i)
-      WHERE (${qualified("stored", kind)}) = (${qualified("asked", kind)})
+      WHERE ${areAlike("stored", "asked", ...columnsOf(key))}
       RETURNING asked.i
     ), inserted AS (
-      INSERT INTO ${of} (${key}, record, field_meta, deleted, version ${own})
-      SELECT ${key}, record, field_meta, deleted, 1 ${own} FROM asked WHERE before = 0 ORDER BY ${key}
-      ON CONFLICT DO NOTHING RETURNING ${key}
+      INSERT INTO ${of} (${made}, ${version})
+      SELECT ${made}, 1 FROM asked WHERE before = 0 ORDER BY ${names}
+      ON CONFLICT DO NOTHING RETURNING ${names}
     ), made AS (
-      SELECT asked.i FROM inserted JOIN asked USING (${key})
+      SELECT asked.i FROM inserted JOIN asked USING (${names})
     )
     SELECT (SELECT coalesce(jsonb_agg(i), '[]') FROM updated)
       || (SELECT coalesce(jsonb_agg(i), '[]') FROM made) AS written`;
 }
 
-function qualified(table: string, kind: Kind): SQL {
-  const names = [
-    "tenant_id",
-    "user_id",
-    "record_id",
-    ...(kind === "records" ? ["table_name"] : []),
-  ];
-  return sql.join(
-    names.map((name) => sql`${sql.identifier(table)}.${sql.identifier(name)}`),
-    sql`, `,
-  );
-}
-
 function toKey({ tenantId, userId, table, recordId }: RecordKey) {
-  return { tenant_id: tenantId, user_id: userId, table_name: table, record_id: recordId };
+  return { tenantId, userId, tableName: table, recordId };
 }
 
-function toColumns(change: SnapshotChange, i: number) {
+/** Properties that a kind has no column for are left out by its statement. */
+function toGiven(change: SnapshotChange, i: number) {
   const { record, fieldMeta, deleted } = change.after;
-  const of = { i, ...toKey(change), record, field_meta: fieldMeta, deleted, before: change.before };
+  const given = { i, before: change.before, ...toKey(change), record, fieldMeta, deleted };
   return change.table === "missions"
-    ? { ...of, ...missionColumns(change.recordId, change.after) }
-    : of;
+    ? { ...given, ...missionColumns(change.recordId, change.after) }
+    : given;
 }
 
 /** What the runner looks for, out of a mission's record. */
@@ -207,33 +221,18 @@ export function missionColumns(
 ) {
   const mission = missionFrom(missionId, record, deleted);
   const due = dueTime(mission);
-  return { due_at: due === null ? null : isoTime(due), agent_id: mission.agentId };
+  return { dueAt: due === null ? null : isoTime(due), agentId: mission.agentId };
 }
 
-/** A row as the driver reads it. */
-type StoredRow = {
-  readonly tenant_id: string;
-  readonly user_id: string;
-  readonly table_name?: string;
-  readonly record_id: string;
-  readonly record: Record<string, unknown>;
-  readonly field_meta: Record<string, FieldWrite>;
-  readonly deleted: boolean;
-  readonly version: number | string;
+type StoredRow = Omit<JsonRow<typeof agentSnapshots>, "fieldMeta" | "updatedAt"> & {
+  readonly tableName?: string;
+  readonly fieldMeta: Record<string, FieldWrite>;
 };
 
 function toSnapshot(kind: Kind, row: StoredRow): StoredSnapshot {
-  return {
-    tenantId: row.tenant_id,
-    userId: row.user_id,
-    table: row.table_name ?? kind,
-    recordId: row.record_id,
-    record: row.record,
-    fieldMeta: row.field_meta,
-    deleted: row.deleted,
-    // The driver reads a bigint as text.
-    version: Number(row.version),
-  };
+  const { tenantId, userId, recordId, record, fieldMeta, deleted, version } = row;
+  const table = row.tableName ?? kind;
+  return { tenantId, userId, table, recordId, record, fieldMeta, deleted, version };
 }
 
 /** What became of changes. */

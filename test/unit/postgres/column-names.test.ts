@@ -20,7 +20,6 @@ const spelled: readonly string[] = [
   "handlers/missions/ending.ts",
   "handlers/missions/iterations.ts",
   "handlers/missions/overview.ts",
-  "handlers/missions/store.ts",
   "handlers/windows/figures.ts",
 ];
 
