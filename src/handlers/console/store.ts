@@ -165,7 +165,7 @@ function forgetting(): SQL {
 
 /**
  * A rebuild takes two steps, so that none of its statements can miss a row that somebody is just adding: once the
- * position says so, nothing is added any more, and whoever reads the stream removes what is there, then starts at 0.
+ * position says so, nothing is added any more, and the reader of the stream removes what is there, then starts at 0.
  * Each step may be repeated, and by several at once: a statement that no longer sees the mark removes nothing.
  */
 function positions(
