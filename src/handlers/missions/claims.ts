@@ -1,6 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
-import { epochMs } from "../../postgres/columns.ts";
+import { columnNames, epochMs, type Given, namesIn } from "../../postgres/columns.ts";
 import { preparedRows, preparedRowsOf } from "../../postgres/rows.ts";
 import { gathered } from "../../runtime/gathered.ts";
 import { agentSnapshots, missionClaims, missionSnapshots } from "../../schema/tables.ts";
@@ -14,18 +14,31 @@ import {
   type Refused,
   type Wanted,
 } from "./claim.ts";
-import { isFree, isMission, now, runningOf, tokensOf, valuesOf } from "./claim-rows.ts";
+import {
+  a,
+  agentNames,
+  c,
+  isAgentOf,
+  isFree,
+  isMission,
+  isMissionOf,
+  m,
+  now,
+  runningOf,
+  tokensOf,
+  valuesOf,
+} from "./claim-rows.ts";
 import {
   type ClaimRow,
-  claimColumns,
   claiming,
   releasing,
   type SnapshotRow,
   toClaimed,
-  tokenColumns,
   toSnapshot,
+  toToken,
+  toWanted,
 } from "./claiming.ts";
-import { failing } from "./ending.ts";
+import { failing, type failureFields } from "./ending.ts";
 
 export interface DuePage {
   /** The longest due first. */
@@ -65,8 +78,8 @@ export function openClaims(database: Database): Claims {
   const end = preparedRows(database, failing);
 
   const fail = gathered(
-    async (failed: readonly { readonly claim: Claim; readonly failure: Failure }[]) => {
-      await end(valuesOf(failed.map(failureColumns)));
+    async (failed: readonly Failed[]) => {
+      await end(valuesOf(failed.map(toFailure)));
       return failed.map(() => undefined);
     },
     { atOnce: 2, mostTogether: 64 },
@@ -74,19 +87,21 @@ export function openClaims(database: Database): Claims {
 
   return {
     async due(after, limit) {
-      const [found] = await rows<{ missions: DueRow[]; agents: AgentRow[] }>(
+      const [found] = await rows<{ missions: DueMission[]; agents: AgentRow[] }>(
         dueQuery(after, limit),
       );
-      const agents = (found?.agents ?? []).map((row) => [agentKeyOf(row), toKnown(row)] as const);
-      return { missions: (found?.missions ?? []).map(toDue), agents: new Map(agents) };
+      const agents = (found?.agents ?? []).map(
+        (row) => [agentKey(row, row.agentId), toKnown(row)] as const,
+      );
+      return { missions: found?.missions ?? [], agents: new Map(agents) };
     },
 
     async claim(wanted, by) {
-      const found = await claim({ ...valuesOf(wanted.map(claimColumns)), ...by });
+      const found = await claim({ ...valuesOf(wanted.map(toWanted)), ...by });
       const rowOf = new Map(found.map((row) => [row.i, row]));
       const claimed = wanted.map((one, i) => toClaimed(one, rowOf.get(i)));
       const withoutPlace = claimed.flatMap((one) =>
-        one.claim !== null && !one.hasPlace ? [tokenColumns(one.claim)] : [],
+        one.claim !== null && !one.hasPlace ? [toToken(one.claim)] : [],
       );
       if (withoutPlace.length > 0) await release(valuesOf(withoutPlace));
       return claimed.map((one) => {
@@ -99,18 +114,19 @@ export function openClaims(database: Database): Claims {
 
     async reread(claim) {
       const [found] = await rows<SnapshotRow>(sql`
-        SELECT m.record, m.field_meta, m.deleted, m.version FROM ${missionSnapshots} AS m
-        JOIN ${missionClaims} AS c ON c.tenant_id = m.tenant_id AND c.user_id = m.user_id
-          AND c.mission_id = m.record_id
-        WHERE ${isMission(sql`c`, claim)} AND c.token = ${claim.token}::bigint AND c.expires_at > ${now}`);
+        SELECT ${m.record}, ${m.fieldMeta} AS "fieldMeta", ${m.deleted}, ${m.version}
+        FROM ${missionSnapshots} AS m JOIN ${missionClaims} AS c ON ${isMissionOf("c")}
+        WHERE ${isMission("c", claim)} AND ${c.token} = ${claim.token}::bigint AND ${c.expiresAt} > ${now}`);
       return found === undefined ? null : toSnapshot(found);
     },
   };
 }
 
-function failureColumns({ claim, failure }: { readonly claim: Claim; readonly failure: Failure }) {
+type Failed = { readonly claim: Claim; readonly failure: Failure };
+
+function toFailure({ claim, failure }: Failed): Given<typeof failureFields> {
   const { pauseMs, counts, tokens } = failure;
-  return { ...tokenColumns(claim), pause_ms: pauseMs, failures: counts ? 1 : 0, tokens };
+  return { ...toToken(claim), failures: counts ? 1 : 0, tokens, pauseMs };
 }
 
 /**
@@ -118,56 +134,44 @@ function failureColumns({ claim, failure }: { readonly claim: Claim; readonly fa
  * The agents once, beside their missions: a prompt of a thousand missions is read when it is needed.
  */
 function dueQuery(after: DueMission | null, limit: number): SQL {
+  const { tenantId, userId, recordId, agentId, dueAt } = missionSnapshots;
+  const order = [dueAt, tenantId, userId, recordId];
   const isAfter =
     after &&
-    sql`AND (m.due_at, m.tenant_id, m.user_id, m.record_id) >
+    sql`AND (${namesIn("m", ...order)}) >
     (${isoTime(after.due)}::timestamptz, ${after.tenantId}::text, ${after.userId}::text, ${after.missionId}::text)`;
   return sql`
     WITH due AS MATERIALIZED (
-      SELECT m.tenant_id, m.user_id, m.record_id, m.agent_id, m.due_at FROM ${missionSnapshots} AS m
-      LEFT JOIN ${missionClaims} AS c ON c.tenant_id = m.tenant_id AND c.user_id = m.user_id
-        AND c.mission_id = m.record_id
-      WHERE m.due_at <= now() AND (c.mission_id IS NULL OR ${isFree(sql`c`)}) ${isAfter ?? sql``}
-      ORDER BY m.due_at, m.tenant_id, m.user_id, m.record_id LIMIT ${limit}::int
+      SELECT ${namesIn("m", ...order, agentId)} FROM ${missionSnapshots} AS m
+      LEFT JOIN ${missionClaims} AS c ON ${isMissionOf("c")}
+      WHERE ${m.dueAt} <= now() AND (${c.missionId} IS NULL OR ${isFree}) ${isAfter ?? sql``}
+      ORDER BY ${namesIn("m", ...order)} LIMIT ${limit}::int
     ), asked AS MATERIALIZED (
-      SELECT DISTINCT tenant_id, user_id, agent_id FROM due WHERE agent_id IS NOT NULL
+      SELECT DISTINCT ${columnNames(...agentNames)} FROM due WHERE ${columnNames(agentId)} IS NOT NULL
     )
     SELECT
-      (SELECT coalesce(jsonb_agg(jsonb_build_object('tenant_id', tenant_id, 'user_id', user_id,
-        'mission_id', record_id, 'agent_id', agent_id, 'due', ${epochMs(sql`due_at`)})
-        ORDER BY due_at, tenant_id, user_id, record_id), '[]') FROM due) AS missions,
-      (SELECT coalesce(jsonb_agg(to_jsonb(known)), '[]') FROM (
-        SELECT a.tenant_id, a.user_id, a.record_id AS agent_id, a.version, a.deleted,
-          a.record - 'system_prompt' - 'memory' AS record,
-          ${runningOf(sql`a.tenant_id`, sql`a.user_id`, sql`a.record_id`)} AS running,
-          CASE WHEN a.record->'max_tokens_per_day' IS NULL THEN 0 ELSE ${tokensOf(sql`a.tenant_id`, sql`a.user_id`, sql`a.record_id`)} END AS tokens
-        FROM asked JOIN ${agentSnapshots} AS a ON a.tenant_id = asked.tenant_id
-          AND a.user_id = asked.user_id AND a.record_id = asked.agent_id
-      ) AS known) AS agents`;
+      (SELECT coalesce(jsonb_agg(jsonb_build_object(
+        'tenantId', ${columnNames(tenantId)}, 'userId', ${columnNames(userId)},
+        'missionId', ${columnNames(recordId)}, 'agentId', ${columnNames(agentId)},
+        'due', ${epochMs(columnNames(dueAt))}) ORDER BY ${columnNames(...order)}), '[]') FROM due) AS missions,
+      (SELECT coalesce(jsonb_agg(to_jsonb(known)), '[]') FROM (${knowing()}) AS known) AS agents`;
 }
 
-type DueRow = {
-  readonly tenant_id: string;
-  readonly user_id: string;
-  readonly mission_id: string;
-  readonly agent_id: string | null;
-  readonly due: number;
-};
-
-function toDue(row: DueRow): DueMission {
-  return {
-    tenantId: row.tenant_id,
-    userId: row.user_id,
-    missionId: row.mission_id,
-    agentId: row.agent_id,
-    due: row.due,
-  };
+/** The agents that are asked for, without what may be long. */
+function knowing(): SQL {
+  const agent = { tenantId: a.tenantId, userId: a.userId, agentId: a.recordId };
+  return sql`
+    SELECT ${a.tenantId} AS "tenantId", ${a.userId} AS "userId", ${a.recordId} AS "agentId",
+      ${a.version}, ${a.deleted}, ${a.record} - 'system_prompt' - 'memory' AS record,
+      ${runningOf(agent)} AS running,
+      CASE WHEN ${a.record}->'max_tokens_per_day' IS NULL THEN 0 ELSE ${tokensOf(agent)} END AS tokens
+    FROM asked JOIN ${agentSnapshots} AS a ON ${isAgentOf("asked")}`;
 }
 
 type AgentRow = {
-  readonly tenant_id: string;
-  readonly user_id: string;
-  readonly agent_id: string;
+  readonly tenantId: string;
+  readonly userId: string;
+  readonly agentId: string;
   readonly version: number;
   readonly deleted: boolean;
   readonly record: Record<string, unknown>;
@@ -175,10 +179,6 @@ type AgentRow = {
   readonly tokens: number;
 };
 
-function agentKeyOf(row: AgentRow): string {
-  return agentKey({ tenantId: row.tenant_id, userId: row.user_id }, row.agent_id);
-}
-
-function toKnown({ agent_id, record, deleted, version, running, tokens }: AgentRow): KnownAgent {
-  return { agent: agentFrom(agent_id, record, deleted), version, running, tokens };
+function toKnown({ agentId, record, deleted, version, running, tokens }: AgentRow): KnownAgent {
+  return { agent: agentFrom(agentId, record, deleted), version, running, tokens };
 }

@@ -1,6 +1,14 @@
-import { and, desc, eq, lt, sql } from "drizzle-orm";
+import { and, desc, eq, lt, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../postgres/client.ts";
-import { epochMs } from "../../postgres/columns.ts";
+import {
+  areAlike,
+  columnNames,
+  columnsOf,
+  epochMs,
+  type Given,
+  namesIn,
+  takenFrom,
+} from "../../postgres/columns.ts";
 import { preparedRows, preparedRowsOf } from "../../postgres/rows.ts";
 import { gathered } from "../../runtime/gathered.ts";
 import {
@@ -12,8 +20,17 @@ import {
 } from "../../schema/tables.ts";
 import { type Change, isoTime } from "./change.ts";
 import type { Claim } from "./claim.ts";
-import { askedRows, isSameMission, valuesOf } from "./claim-rows.ts";
-import { tokenColumns } from "./claiming.ts";
+import {
+  askedRows,
+  c,
+  isMissionOf,
+  isSameMission,
+  m,
+  missionNames,
+  now,
+  valuesOf,
+} from "./claim-rows.ts";
+import { tokenFields, toToken } from "./claiming.ts";
 import { ending } from "./ending.ts";
 import type { Actor, MissionChange, MissionKey } from "./iteration.ts";
 import type { OverallStatus, Plan } from "./plan.ts";
@@ -71,11 +88,11 @@ const atTheSameTime = { atOnce: 1, mostTogether: 64, waitMs: 5 };
 /** The database stays its opener's to close. */
 export function openIterations(database: Database): Iterations {
   const rows = preparedRowsOf(database);
-  const write = preparedRows<{ i: number }>(database, committing);
-  const remove = preparedRows(database, removing);
+  const write = preparedRows<{ i: number }>(database, committing());
+  const remove = preparedRows(database, removing());
 
   const commit = gathered(async (wanted: readonly Commit[]) => {
-    const written = await write(valuesOf(wanted.map(commitColumns)));
+    const written = await write(valuesOf(wanted.map(toGiven)));
     const those = new Set(written.map(({ i }) => i));
     return wanted.map((_, i) => those.has(i));
   }, atTheSameTime);
@@ -84,15 +101,15 @@ export function openIterations(database: Database): Iterations {
     commit: (claim, iteration, change) => commit({ claim, iteration, change }),
 
     async unpublished(olderThanMs, limit) {
-      const found = await rows<{ event_id: string; change: MissionChange }>(sql`
-        SELECT event_id, change FROM ${missionOutbox}
-        WHERE created_at <= clock_timestamp() - ${olderThanMs}::float8 * interval '1 millisecond'
-        ORDER BY created_at LIMIT ${limit}::int`);
-      return found.map(({ event_id, change }) => ({ eventId: event_id, change }));
+      const { eventId, change, createdAt } = missionOutbox;
+      return rows<OutboxRow>(sql`
+        SELECT ${eventId} AS "eventId", ${change} FROM ${missionOutbox}
+        WHERE ${createdAt} <= ${now} - ${olderThanMs}::float8 * interval '1 millisecond'
+        ORDER BY ${createdAt} LIMIT ${limit}::int`);
     },
 
     published: gathered(async (eventIds: readonly string[]) => {
-      await remove(valuesOf(eventIds.map((id) => ({ event_id: id }))));
+      await remove(valuesOf(eventIds.map((eventId) => ({ eventId }))));
       return eventIds.map(() => undefined);
     }, atTheSameTime),
 
@@ -123,7 +140,7 @@ export function openIterations(database: Database): Iterations {
 
     async removeTokens(before) {
       await rows(
-        sql`DELETE FROM ${agentTokens} WHERE minute < ${before.toISOString()}::timestamptz`,
+        sql`DELETE FROM ${agentTokens} WHERE ${agentTokens.minute} < ${before.toISOString()}::timestamptz`,
       );
     },
   };
@@ -160,68 +177,99 @@ interface Commit {
   readonly change: MissionChange;
 }
 
-/** What `committing` wants to know of one. */
-function commitColumns({ claim, iteration, change }: Commit, i: number) {
+/** What a change makes of its mission's row. */
+const movedFields = {
+  record: missionSnapshots.record,
+  fieldMeta: missionSnapshots.fieldMeta,
+  dueAt: missionSnapshots.dueAt,
+  agentId: missionSnapshots.agentId,
+};
+
+const outboxFields = { eventId: missionOutbox.eventId, change: missionOutbox.change };
+
+/** What a plan says; not given where there is none. */
+const planFields = {
+  summary: missionIterations.summary,
+  plan: missionIterations.plan,
+  overallStatus: missionIterations.overallStatus,
+  actor: missionIterations.actor,
+};
+
+const commitFields = {
+  i: sql`int`,
+  ...tokenFields,
+  version: missionSnapshots.version,
+  ...movedFields,
+  ...outboxFields,
+  iterationId: missionIterations.iterationId,
+  ...planFields,
+  tokens: missionIterations.tokens,
+};
+
+function toGiven({ claim, iteration, change }: Commit, i: number) {
   const { record, fieldMeta, deleted } = after(claim.snapshot, change);
-  const { dueAt, agentId } = missionColumns(claim.missionId, { record, deleted });
   return {
-    ...{ i, ...tokenColumns(claim), version: claim.snapshot.version },
-    ...{ record, field_meta: fieldMeta, due_at: dueAt, agent_id: agentId },
-    ...{ event_id: change.event_id, change },
+    ...{ i, ...toToken(claim), version: claim.snapshot.version },
+    ...{ record, fieldMeta, ...missionColumns(claim.missionId, { record, deleted }) },
+    ...{ eventId: change.event_id, change },
     ...(iteration !== null && {
-      ...{ iteration_id: claim.iterationId, summary: iteration.plan.summary, plan: iteration.plan },
-      ...{ overall_status: iteration.overallStatus, actor: iteration.actor },
+      ...{ iterationId: claim.iterationId, summary: iteration.plan.summary, plan: iteration.plan },
+      ...{ overallStatus: iteration.overallStatus, actor: iteration.actor },
       tokens: iteration.tokens,
     }),
-  };
+  } satisfies Partial<Given<typeof commitFields>>;
 }
 
 /**
  * Claims and missions are locked first, in the order of their keys; everything else about one follows from its row in
  * `done`, or nothing does. Resolves to which were written.
  */
-const committing = sql`
-  WITH asked AS MATERIALIZED (${askedRows(sql`i int, tenant_id text, user_id text, mission_id text,
-    token bigint, version bigint, record jsonb, field_meta jsonb, due_at timestamptz, agent_id text,
-    event_id text, change jsonb, iteration_id text, summary text, plan jsonb, overall_status text,
-    actor jsonb, tokens bigint`)}
-  ), locked AS MATERIALIZED (
-    SELECT asked.i, c.tenant_id, c.user_id, c.mission_id, c.agent_id, c.due_at, c.token, asked.tokens,
-      asked.iteration_id
-    FROM asked JOIN ${missionClaims} AS c ON ${isSameMission(sql`c`, sql`asked`)}
-    JOIN ${missionSnapshots} AS m ON m.tenant_id = c.tenant_id AND m.user_id = c.user_id
-      AND m.record_id = c.mission_id
-    WHERE c.token = asked.token AND c.expires_at > clock_timestamp() AND m.version = asked.version
-    ORDER BY c.tenant_id, c.user_id, c.mission_id FOR UPDATE OF c, m
-  ), inserted AS (
-    INSERT INTO ${missionIterations} (iteration_id, tenant_id, user_id, mission_id, agent_id, due_at, token,
-      summary, plan, overall_status, tokens, actor)
-    SELECT iteration_id, locked.tenant_id, locked.user_id, locked.mission_id, locked.agent_id,
-      locked.due_at, locked.token, asked.summary, asked.plan, asked.overall_status, locked.tokens, asked.actor
-    FROM locked JOIN asked USING (i, iteration_id)
-    ON CONFLICT DO NOTHING RETURNING iteration_id
-  ), done AS MATERIALIZED (
-    SELECT * FROM locked WHERE iteration_id IS NULL OR iteration_id IN (SELECT iteration_id FROM inserted)
-  ), moved AS (
-    UPDATE ${missionSnapshots} AS m SET record = asked.record, field_meta = asked.field_meta,
-      due_at = asked.due_at, agent_id = asked.agent_id, version = m.version + 1,
-      updated_at = clock_timestamp()
-    FROM done JOIN asked USING (i) WHERE m.tenant_id = done.tenant_id AND m.user_id = done.user_id
-      AND m.record_id = done.mission_id
-  ), outbox AS (
-    INSERT INTO ${missionOutbox} (event_id, change)
-    SELECT asked.event_id, asked.change FROM done JOIN asked USING (i) ON CONFLICT DO NOTHING
-  ), freed AS (
-    UPDATE ${missionClaims} AS c SET expires_at = '-infinity', retry_at = NULL, failures = 0
-    FROM done WHERE ${isSameMission(sql`c`, sql`done`)}
-  ), ${ending(sql`done`)}
-  SELECT i FROM done`;
+function committing(): SQL {
+  const { expiresAt, retryAt, failures } = missionClaims;
+  const { iterationId, tokens, agentId, dueAt, token } = missionIterations;
+  const [id, version] = [columnNames(iterationId), columnNames(m.version)];
+  const claimed = [...missionNames, agentId, dueAt, token];
+  const planned = columnsOf(planFields);
+  const outbox = columnsOf(outboxFields);
+  return sql`
+    WITH asked AS MATERIALIZED (${askedRows(commitFields)}
+    ), locked AS MATERIALIZED (
+      SELECT asked.i, ${namesIn("c", ...claimed)}, ${namesIn("asked", tokens, iterationId)}
+      FROM asked JOIN ${missionClaims} AS c ON ${isSameMission("c", "asked")}
+      JOIN ${missionSnapshots} AS m ON ${isMissionOf("c")}
+      WHERE ${areAlike("c", "asked", c.token)} AND ${c.expiresAt} > ${now}
+        AND ${areAlike("m", "asked", m.version)}
+      ORDER BY ${namesIn("c", ...missionNames)} FOR UPDATE OF c, m
+    ), inserted AS (
+      INSERT INTO ${missionIterations} (${columnNames(iterationId, ...claimed, tokens, ...planned)})
+      SELECT ${id}, ${namesIn("locked", ...claimed, tokens)}, ${namesIn("asked", ...planned)}
+      FROM locked JOIN asked USING (i, ${id})
+      ON CONFLICT DO NOTHING RETURNING ${id}
+    ), done AS MATERIALIZED (
+      SELECT * FROM locked WHERE ${id} IS NULL OR ${id} IN (SELECT ${id} FROM inserted)
+    ), moved AS (
+      UPDATE ${missionSnapshots} AS m SET ${takenFrom("asked", ...columnsOf(movedFields))},
+        ${version} = ${m.version} + 1, ${columnNames(m.updatedAt)} = ${now}
+      FROM done JOIN asked USING (i) WHERE ${isMissionOf("done")}
+    ), outbox AS (
+      INSERT INTO ${missionOutbox} (${columnNames(...outbox)})
+      SELECT ${namesIn("asked", ...outbox)} FROM done JOIN asked USING (i) ON CONFLICT DO NOTHING
+    ), freed AS (
+      UPDATE ${missionClaims} AS c SET ${columnNames(expiresAt)} = '-infinity',
+        ${columnNames(retryAt)} = NULL, ${columnNames(failures)} = 0
+      FROM done WHERE ${isSameMission("c", "done")}
+    ), ${ending("done")}
+    SELECT i FROM done`;
+}
 
 /** Two replicas may remove the same ones: in the order of their ids they do not wait in a circle. */
-const removing = sql`
-  WITH asked AS MATERIALIZED (${askedRows(sql`event_id text`)}
-  ), locked AS MATERIALIZED (
-    SELECT o.event_id FROM asked JOIN ${missionOutbox} AS o USING (event_id)
-    ORDER BY o.event_id FOR UPDATE OF o
-  )
-  DELETE FROM ${missionOutbox} WHERE event_id IN (SELECT event_id FROM locked)`;
+function removing(): SQL {
+  const { eventId } = missionOutbox;
+  const [id, found] = [columnNames(eventId), namesIn("o", eventId)];
+  return sql`
+    WITH asked AS MATERIALIZED (${askedRows({ eventId })}
+    ), locked AS MATERIALIZED (
+      SELECT ${found} FROM asked JOIN ${missionOutbox} AS o USING (${id}) ORDER BY ${found} FOR UPDATE OF o
+    )
+    DELETE FROM ${missionOutbox} WHERE ${eventId} IN (SELECT ${id} FROM locked)`;
+}

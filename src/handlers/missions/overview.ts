@@ -1,4 +1,5 @@
 import { sql } from "drizzle-orm";
+import { alias } from "drizzle-orm/pg-core";
 import type { Database } from "../../postgres/client.ts";
 import { epochMs } from "../../postgres/columns.ts";
 import { rowsOf } from "../../postgres/rows.ts";
@@ -9,7 +10,7 @@ import {
   missionSnapshots,
 } from "../../schema/tables.ts";
 import { isoTime } from "./change.ts";
-import { isMission, runningOf, tokensOf } from "./claim-rows.ts";
+import { a, c, isAgentOf, isMission, m, now, runningOf, tokensOf } from "./claim-rows.ts";
 import type { AgentLoad } from "./gates.ts";
 import type { MissionKey } from "./iteration.ts";
 
@@ -54,13 +55,13 @@ export function openOverview(database: Database): Overview {
   const rows = rowsOf(database);
   return {
     async loadOf(tenantId, userId, agentId) {
-      const [tenant, user, agent] = [
-        sql`${tenantId}::text`,
-        sql`${userId}::text`,
-        sql`${agentId}::text`,
-      ];
+      const agent = {
+        tenantId: sql`${tenantId}::text`,
+        userId: sql`${userId}::text`,
+        agentId: sql`${agentId}::text`,
+      };
       const [found] = await rows<{ running: number; tokens: number }>(sql`
-        SELECT ${runningOf(tenant, user, agent)} AS running, ${tokensOf(tenant, user, agent)} AS tokens`);
+        SELECT ${runningOf(agent)} AS running, ${tokensOf(agent)} AS tokens`);
       return found ?? { running: 0, tokens: 0 };
     },
 
@@ -72,9 +73,9 @@ export function openOverview(database: Database): Overview {
         failures: number;
         retry_ms: number | null;
       }>(sql`
-        SELECT token, holder, failures, ${epochMs(sql`retry_at`)} AS retry_ms,
-          CASE WHEN expires_at > clock_timestamp() THEN ${epochMs(sql`expires_at`)} END AS expires_ms
-        FROM ${missionClaims} AS c WHERE ${isMission(sql`c`, mission)}`);
+        SELECT ${c.token}, ${c.holder}, ${c.failures}, ${epochMs(c.retryAt)} AS retry_ms,
+          CASE WHEN ${c.expiresAt} > ${now} THEN ${epochMs(c.expiresAt)} END AS expires_ms
+        FROM ${missionClaims} AS c WHERE ${isMission("c", mission)}`);
       if (found === undefined) return null;
       const { token, holder, failures, expires_ms, retry_ms } = found;
       const iso = (ms: number | null) => (ms === null ? null : isoTime(ms));
@@ -86,18 +87,20 @@ export function openOverview(database: Database): Overview {
 
     attempts: async (mission, before, limit) => {
       const found = await rows<Omit<DecryptAttempt, "at"> & { at_ms: number }>(sql`
-        SELECT audit_id::float8 AS id, ${epochMs(sql`at`)} AS at_ms, iteration_id AS "iterationId",
-          table_name AS "table", record_id AS "recordId", field, outcome
-        FROM ${missionDecryptAudit} AS a WHERE ${isMission(sql`a`, mission)}
-          AND (${before}::bigint IS NULL OR audit_id < ${before}::bigint)
-        ORDER BY audit_id DESC LIMIT ${limit}::int`);
+        SELECT ${tried.auditId}::float8 AS id, ${epochMs(tried.at)} AS at_ms,
+          ${tried.iterationId} AS "iterationId", ${tried.tableName} AS "table",
+          ${tried.recordId} AS "recordId", ${tried.field}, ${tried.outcome}
+        FROM ${missionDecryptAudit} AS tried WHERE ${isMission("tried", mission)}
+          AND (${before}::bigint IS NULL OR ${tried.auditId} < ${before}::bigint)
+        ORDER BY ${tried.auditId} DESC LIMIT ${limit}::int`);
       return found.map(({ at_ms, ...rest }) => ({ ...rest, at: isoTime(at_ms) }));
     },
 
     async scopeViolations() {
+      const of = missionDecryptAudit;
       const [found] = await rows<{ violations: number }>(sql`
-        SELECT count(*)::float8 AS violations FROM ${missionDecryptAudit}
-        WHERE outcome = 'scope-violation' AND at > now() - interval '1 hour'`);
+        SELECT count(*)::float8 AS violations FROM ${of}
+        WHERE ${of.outcome} = 'scope-violation' AND ${of.at} > now() - interval '1 hour'`);
       return found?.violations ?? 0;
     },
 
@@ -108,18 +111,19 @@ export function openOverview(database: Database): Overview {
   };
 }
 
+const tried = alias(missionDecryptAudit, "tried");
+
 /** The oldest first, so that it ends at the first one that may run. */
 const dueFigures = sql`
   SELECT
-    (SELECT count(*)::int FROM ${missionSnapshots} WHERE due_at <= now()) AS missions,
-    (SELECT extract(epoch FROM clock_timestamp() - m.due_at)::float8
-      FROM ${missionSnapshots} AS m LEFT JOIN ${agentSnapshots} AS a
-        ON a.tenant_id = m.tenant_id AND a.user_id = m.user_id AND a.record_id = m.agent_id
-      WHERE m.due_at <= now() AND (m.agent_id IS NULL OR (
-        NOT a.deleted AND coalesce(a.record->>'state', 'active') = 'active'
-        AND CASE coalesce(jsonb_typeof(a.record->'max_tokens_per_day'), 'null')
+    (SELECT count(*)::int FROM ${missionSnapshots} WHERE ${missionSnapshots.dueAt} <= now()) AS missions,
+    (SELECT extract(epoch FROM ${now} - ${m.dueAt})::float8
+      FROM ${missionSnapshots} AS m LEFT JOIN ${agentSnapshots} AS a ON ${isAgentOf("m")}
+      WHERE ${m.dueAt} <= now() AND (${m.agentId} IS NULL OR (
+        NOT ${a.deleted} AND coalesce(${a.record}->>'state', 'active') = 'active'
+        AND CASE coalesce(jsonb_typeof(${a.record}->'max_tokens_per_day'), 'null')
           WHEN 'null' THEN true
-          WHEN 'number' THEN (a.record->>'max_tokens_per_day')::float8
-            > ${tokensOf(sql`a.tenant_id`, sql`a.user_id`, sql`a.record_id`)}
+          WHEN 'number' THEN (${a.record}->>'max_tokens_per_day')::float8
+            > ${tokensOf({ tenantId: a.tenantId, userId: a.userId, agentId: a.recordId })}
           ELSE false END))
-      ORDER BY m.due_at LIMIT 1) AS oldest`;
+      ORDER BY ${m.dueAt} LIMIT 1) AS oldest`;

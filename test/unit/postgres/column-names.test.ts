@@ -14,12 +14,6 @@ const spelled: readonly string[] = [
   "handlers/effects/overview.ts",
   "handlers/effects/store.ts",
   "handlers/history/store.ts",
-  "handlers/missions/claim-rows.ts",
-  "handlers/missions/claiming.ts",
-  "handlers/missions/claims.ts",
-  "handlers/missions/ending.ts",
-  "handlers/missions/iterations.ts",
-  "handlers/missions/overview.ts",
   "handlers/windows/figures.ts",
 ];
 
