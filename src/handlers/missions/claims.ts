@@ -73,6 +73,8 @@ export interface Claims {
 /** The database stays its opener's to close. */
 export function openClaims(database: Database): Claims {
   const rows = preparedRowsOf(database);
+  const firstDue = preparedRows<FoundDue>(database, listingDue(sql`true`));
+  const nextDue = preparedRows<FoundDue>(database, listingDue(isAfter));
   const claim = preparedRows<ClaimRow>(database, claiming);
   const release = preparedRows(database, releasing);
   const end = preparedRows(database, failing);
@@ -87,9 +89,9 @@ export function openClaims(database: Database): Claims {
 
   return {
     async due(after, limit) {
-      const [found] = await rows<{ missions: DueMission[]; agents: AgentRow[] }>(
-        dueQuery(after, limit),
-      );
+      const [found] = await (after === null
+        ? firstDue({ limit })
+        : nextDue({ limit, ...toPlace(after) }));
       const agents = (found?.agents ?? []).map(
         (row) => [agentKey(row, row.agentId), toKnown(row)] as const,
       );
@@ -129,23 +131,34 @@ function toFailure({ claim, failure }: Failed): Given<typeof failureFields> {
   return { ...toToken(claim), failures: counts ? 1 : 0, tokens, pauseMs };
 }
 
+/** The longest due first. */
+const dueOrder = [
+  missionSnapshots.dueAt,
+  missionSnapshots.tenantId,
+  missionSnapshots.userId,
+  missionSnapshots.recordId,
+];
+
+const isAfter = sql`(${namesIn("m", ...dueOrder)}) > (
+  ${sql.placeholder("dueAt")}::timestamptz, ${sql.placeholder("tenantId")}::text,
+  ${sql.placeholder("userId")}::text, ${sql.placeholder("missionId")}::text)`;
+
+function toPlace({ due, tenantId, userId, missionId }: DueMission) {
+  return { dueAt: isoTime(due), tenantId, userId, missionId };
+}
+
 /**
  * `now()`, of the statement: no index answers for a clock that goes on meanwhile.
  * The agents once, beside their missions: a prompt of a thousand missions is read when it is needed.
  */
-function dueQuery(after: DueMission | null, limit: number): SQL {
+function listingDue(isOnPage: SQL): SQL {
   const { tenantId, userId, recordId, agentId, dueAt } = missionSnapshots;
-  const order = [dueAt, tenantId, userId, recordId];
-  const isAfter =
-    after &&
-    sql`AND (${namesIn("m", ...order)}) >
-    (${isoTime(after.due)}::timestamptz, ${after.tenantId}::text, ${after.userId}::text, ${after.missionId}::text)`;
   return sql`
     WITH due AS MATERIALIZED (
-      SELECT ${namesIn("m", ...order, agentId)} FROM ${missionSnapshots} AS m
+      SELECT ${namesIn("m", ...dueOrder, agentId)} FROM ${missionSnapshots} AS m
       LEFT JOIN ${missionClaims} AS c ON ${isMissionOf("c")}
-      WHERE ${m.dueAt} <= now() AND (${c.missionId} IS NULL OR ${isFree}) ${isAfter ?? sql``}
-      ORDER BY ${namesIn("m", ...order)} LIMIT ${limit}::int
+      WHERE ${m.dueAt} <= now() AND (${c.missionId} IS NULL OR ${isFree}) AND ${isOnPage}
+      ORDER BY ${namesIn("m", ...dueOrder)} LIMIT ${sql.placeholder("limit")}::int
     ), asked AS MATERIALIZED (
       SELECT DISTINCT ${columnNames(...agentNames)} FROM due WHERE ${columnNames(agentId)} IS NOT NULL
     )
@@ -153,7 +166,7 @@ function dueQuery(after: DueMission | null, limit: number): SQL {
       (SELECT coalesce(jsonb_agg(jsonb_build_object(
         'tenantId', ${columnNames(tenantId)}, 'userId', ${columnNames(userId)},
         'missionId', ${columnNames(recordId)}, 'agentId', ${columnNames(agentId)},
-        'due', ${epochMs(columnNames(dueAt))}) ORDER BY ${columnNames(...order)}), '[]') FROM due) AS missions,
+        'due', ${epochMs(columnNames(dueAt))}) ORDER BY ${columnNames(...dueOrder)}), '[]') FROM due) AS missions,
       (SELECT coalesce(jsonb_agg(to_jsonb(known)), '[]') FROM (${knowing()}) AS known) AS agents`;
 }
 
@@ -167,6 +180,8 @@ function knowing(): SQL {
       CASE WHEN ${a.record}->'max_tokens_per_day' IS NULL THEN 0 ELSE ${tokensOf(agent)} END AS tokens
     FROM asked JOIN ${agentSnapshots} AS a ON ${isAgentOf("asked")}`;
 }
+
+type FoundDue = { readonly missions: DueMission[]; readonly agents: AgentRow[] };
 
 type AgentRow = {
   readonly tenantId: string;
