@@ -1,4 +1,9 @@
+import { type SQL, sql } from "drizzle-orm";
+import { alias, type PgColumn } from "drizzle-orm/pg-core";
 import type { Database } from "../../postgres/client.ts";
+import { columnNames, listOf, namesIn } from "../../postgres/columns.ts";
+import { rowsOf } from "../../postgres/rows.ts";
+import { agentLessons, lessonWindows, runWindows, signatureWindows } from "../../schema/tables.ts";
 import type { Signals } from "../extractor/signature.ts";
 
 export interface FigureFilter {
@@ -45,72 +50,83 @@ export interface Figures {
  */
 export async function readFigures(
   database: Database,
-  { tenant = "", agent = "", since }: FigureFilter,
+  filter: FigureFilter,
   limit: number,
 ): Promise<Figures[]> {
-  const from = new Date(since ?? -62_135_596_800_000).toISOString();
-  return await database.run(
-    async ({ sql }) => sql<Figures>`
-      WITH found AS (
-        SELECT lesson.tenant_id, lesson.scope, lesson.agent_id, lesson.lesson_type, lesson.signals,
-          lesson.task_type, counted.*
-        FROM agent_lessons AS lesson JOIN signature_windows AS counted USING (lesson_key)
-        WHERE (${tenant} = '' OR lesson.tenant_id = ${tenant})
-          AND (${agent} = '' OR lesson.agent_id = ${agent})
-          AND counted.window_start >= ${from}::timestamptz
-      ), groups AS (
-        SELECT tenant_id, scope, agent_id, lesson_type, signals,
-          array_agg(DISTINCT lesson_key) AS lesson_keys, array_agg(DISTINCT task_type) AS tasks,
-          sum(events)::int AS events, max(agents)::int AS agents,
-          sum(single_events)::int AS single_events, sum(runs_recovered)::int AS runs_recovered,
-          sum(cardinality(run_hashes) + single_events)::int AS runs_to_recover,
-          sum(unchanged_retries)::int AS unchanged_retries, sum(next_steps)::int AS next_steps,
-          sum(next_worked)::int AS next_worked, min(first_at) AS first_at, max(last_at) AS last_at,
-          min(first_at) + (max(last_at) - min(first_at)) / 2 AS middle
-        FROM found GROUP BY 1, 2, 3, 4, 5
-      ), hit AS (
-        SELECT groups.*, runs.failed + groups.single_events AS runs_failed, runs.late AS late_runs_failed
-        FROM groups CROSS JOIN LATERAL (
-          SELECT count(DISTINCT hash)::int AS failed,
-            (count(DISTINCT hash) FILTER (WHERE counted.window_start >= middle))::int AS late
-          FROM signature_windows AS counted, unnest(counted.run_hashes) AS hash
-          WHERE counted.lesson_key = ANY (groups.lesson_keys)
-            AND counted.window_start >= ${from}::timestamptz
-        ) AS runs
-        ORDER BY runs_failed DESC, groups.last_at DESC, groups.lesson_keys LIMIT ${limit}
-      )
-      SELECT hit.tenant_id, hit.scope, hit.agent_id, hit.lesson_type, hit.signals,
-        to_jsonb(hit.lesson_keys) AS lesson_keys, to_jsonb(hit.tasks) AS tasks,
-        hit.runs_failed, hit.late_runs_failed, hit.events, hit.agents, hit.runs_recovered,
-        hit.runs_to_recover, hit.unchanged_retries, hit.next_steps, hit.next_worked,
-        to_char(hit.first_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS first_at,
-        to_char(hit.last_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS last_at,
-        seen.runs + seen.single AS runs_seen, seen.late AS late_runs_seen,
-        coalesce(between_calls.calls, '{}') AS "between"
-      FROM hit CROSS JOIN LATERAL (
-        SELECT count(DISTINCT hash)::int AS runs,
-          (count(DISTINCT hash) FILTER (WHERE around.window_start >= middle))::int AS late
-        FROM run_windows AS around, unnest(around.run_hashes) AS hash
-        WHERE around.tenant_id = hit.tenant_id
-          AND (hit.scope = 'fleet' OR around.agent_id = hit.agent_id)
-          AND (hit.scope = 'fleet' OR cardinality(hit.tasks) > 1 OR around.task_type = hit.tasks[1])
-          AND around.window_start >= ${from}::timestamptz
-      ) AS hashed CROSS JOIN LATERAL (
-        SELECT hashed.runs, hashed.late, coalesce(sum(around.single_events), 0)::int AS single
-        FROM run_windows AS around
-        WHERE around.tenant_id = hit.tenant_id
-          AND (hit.scope = 'fleet' OR around.agent_id = hit.agent_id)
-          AND (hit.scope = 'fleet' OR cardinality(hit.tasks) > 1 OR around.task_type = hit.tasks[1])
-          AND around.window_start >= ${from}::timestamptz
-      ) AS seen LEFT JOIN LATERAL (
-        SELECT jsonb_object_agg(tool, runs) AS calls FROM (
-          SELECT key AS tool, sum(value::int)::int AS runs
-          FROM signature_windows AS counted, jsonb_each_text(counted."between")
-          WHERE counted.lesson_key = ANY (hit.lesson_keys)
-            AND counted.window_start >= ${from}::timestamptz
-          GROUP BY key
-        ) AS called
-      ) AS between_calls ON true
-      ORDER BY hit.runs_failed DESC, hit.last_at DESC, hit.lesson_keys`,
-  );
+  return await rowsOf(database)<Figures>(reading(filter, limit));
+}
+
+const lesson = alias(agentLessons, "lesson");
+const counted = alias(signatureWindows, "counted");
+const around = alias(runWindows, "around");
+
+const { tenantId, scope, agentId, lessonType, signals } = lesson;
+/** What lessons have in common whose figures are one line. */
+const ofGroup = [tenantId, scope, agentId, lessonType, signals];
+const { events, agents, singleEvents, runsRecovered, unchangedRetries } = counted;
+const { nextSteps, nextWorked, firstAt, lastAt } = counted;
+/** What adds up over windows. */
+const summed = [events, runsRecovered, unchangedRetries, nextSteps, nextWorked];
+
+const named = (column: PgColumn) => columnNames(column);
+const sumOf = (column: PgColumn) => sql`sum(${named(column)})::int AS ${named(column)}`;
+const isoMs = (row: string, column: PgColumn) =>
+  sql`to_char(${namesIn(row, column)} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS ${named(column)}`;
+
+function reading({ tenant = "", agent = "", since }: FigureFilter, limit: number): SQL {
+  const from = sql`${new Date(since ?? -62_135_596_800_000).toISOString()}::timestamptz`;
+  const isOfGroup = sql`${counted.lessonKey} = ANY (keys) AND ${counted.windowStart} >= ${from}`;
+  const tasks = sql`cardinality(tasks) > 1 OR ${around.taskType} = tasks[1]`;
+  const isAround = sql`
+    ${around.tenantId} = ${namesIn("hit", tenantId)}
+    AND (${namesIn("hit", scope)} = 'fleet' OR ${around.agentId} = ${namesIn("hit", agentId)})
+    AND (${namesIn("hit", scope)} = 'fleet' OR ${tasks})
+    AND ${around.windowStart} >= ${from}`;
+  return sql`
+    WITH found AS (
+      SELECT ${listOf(ofGroup.map((column) => sql`${column}`))}, ${lesson.taskType}, counted.*
+      FROM ${agentLessons} AS lesson JOIN ${signatureWindows} AS counted USING (${named(lesson.lessonKey)})
+      WHERE (${tenant} = '' OR ${tenantId} = ${tenant}) AND (${agent} = '' OR ${agentId} = ${agent})
+        AND ${counted.windowStart} >= ${from}
+    ), groups AS (
+      SELECT ${columnNames(...ofGroup)}, array_agg(DISTINCT ${named(lesson.lessonKey)}) AS keys,
+        array_agg(DISTINCT ${named(lesson.taskType)}) AS tasks, ${listOf(summed.map(sumOf))},
+        max(${named(agents)})::int AS ${named(agents)}, sum(${named(singleEvents)})::int AS single,
+        sum(cardinality(${named(counted.runHashes)}) + ${named(singleEvents)})::int AS runs_to_recover,
+        min(${named(firstAt)}) AS ${named(firstAt)}, max(${named(lastAt)}) AS ${named(lastAt)},
+        min(${named(firstAt)}) + (max(${named(lastAt)}) - min(${named(firstAt)})) / 2 AS middle
+      FROM found GROUP BY ${columnNames(...ofGroup)}
+    ), hit AS (
+      SELECT groups.*, runs.failed + single AS failed, runs.late AS late
+      FROM groups CROSS JOIN LATERAL (
+        SELECT count(DISTINCT hash)::int AS failed,
+          (count(DISTINCT hash) FILTER (WHERE ${counted.windowStart} >= middle))::int AS late
+        FROM ${signatureWindows} AS counted, unnest(${counted.runHashes}) AS hash
+        WHERE ${isOfGroup}
+      ) AS runs
+      ORDER BY failed DESC, ${namesIn("groups", lastAt)} DESC, keys LIMIT ${limit}
+    )
+    SELECT ${namesIn("hit", ...ofGroup, ...summed, agents)}, runs_to_recover,
+      to_jsonb(keys) AS lesson_keys, to_jsonb(tasks) AS tasks,
+      hit.failed AS ${named(lessonWindows.runsFailed)}, hit.late AS late_runs_failed,
+      ${isoMs("hit", firstAt)}, ${isoMs("hit", lastAt)},
+      seen.runs + seen.single AS ${named(lessonWindows.runsSeen)}, seen.late AS late_runs_seen,
+      coalesce(called.calls, '{}') AS ${named(counted.between)}
+    FROM hit CROSS JOIN LATERAL (
+      SELECT count(DISTINCT hash)::int AS runs,
+        (count(DISTINCT hash) FILTER (WHERE ${around.windowStart} >= middle))::int AS late
+      FROM ${runWindows} AS around, unnest(${around.runHashes}) AS hash
+      WHERE ${isAround}
+    ) AS hashed CROSS JOIN LATERAL (
+      SELECT hashed.runs, hashed.late, coalesce(sum(${around.singleEvents}), 0)::int AS single
+      FROM ${runWindows} AS around WHERE ${isAround}
+    ) AS seen LEFT JOIN LATERAL (
+      SELECT jsonb_object_agg(tool, runs) AS calls FROM (
+        SELECT key AS tool, sum(value::int)::int AS runs
+        FROM ${signatureWindows} AS counted, jsonb_each_text(${counted.between})
+        WHERE ${isOfGroup}
+        GROUP BY key
+      ) AS by_tool
+    ) AS called ON true
+    ORDER BY hit.failed DESC, ${namesIn("hit", lastAt)} DESC, keys`;
 }

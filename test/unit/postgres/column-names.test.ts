@@ -14,7 +14,6 @@ const spelled: readonly string[] = [
   "handlers/effects/overview.ts",
   "handlers/effects/store.ts",
   "handlers/history/store.ts",
-  "handlers/windows/figures.ts",
 ];
 
 const tables = Object.values(schema).filter((one) => is(one, PgTable));
