@@ -33,7 +33,7 @@ export interface Statements {
   readonly prepared: <Row extends object>(
     text: string,
     parameters: readonly unknown[],
-  ) => PromiseLike<Row[]>;
+  ) => Statement<Row>;
   /** The query builder: two round trips, for what is not on the path of an event. */
   readonly db: Omit<PostgresJsDatabase, "transaction">;
 }

@@ -1,4 +1,6 @@
-import type { Statement } from "./client.ts";
+import type { SQL } from "drizzle-orm";
+import { PgDialect } from "drizzle-orm/pg-core";
+import type { Statements } from "./client.ts";
 
 const never = new Promise<never>(() => undefined);
 
@@ -11,13 +13,15 @@ const never = new Promise<never>(() => undefined);
  * callback, which leaves the driver waiting then.
  */
 export async function eachPage<Row extends object>(
-  statement: Statement<Row>,
+  { prepared }: Pick<Statements, "prepared">,
+  statement: SQL,
   rows: number,
   take: (page: readonly Row[]) => void | Promise<void>,
 ): Promise<void> {
+  const { sql: text, params } = new PgDialect().sqlToQuery(statement);
   let last: Promise<void> = Promise.resolve();
   let isOver = false;
-  const reading = statement.cursor(rows, async (page) => {
+  const reading = prepared<Row>(text, params).cursor(rows, async (page) => {
     last = Promise.resolve(page).then(take);
     await last.catch(() => undefined);
     if (isOver) await never;

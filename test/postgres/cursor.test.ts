@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { expect, onTestFinished, test } from "vitest";
 import { openDatabase, silentLog } from "../../src/postgres/client.ts";
 import { eachPage } from "../../src/postgres/pages.ts";
@@ -18,8 +19,9 @@ test("rows come page by page, all of one moment, the next one when the last is d
   const { run } = await database();
   const pages: number[][] = [];
   let underWay = 0;
-  await run(({ sql }) =>
-    eachPage(sql<{ n: number }>`SELECT generate_series(1, 10)::int AS n`, 4, async (rows) => {
+  const numbers = sql`SELECT generate_series(1, 10)::int AS n`;
+  await run((statements) =>
+    eachPage<{ n: number }>(statements, numbers, 4, async (rows) => {
       underWay += 1;
       await new Promise((resolve) => setImmediate(resolve));
       pages.push(rows.map(({ n }) => n));
@@ -36,8 +38,8 @@ test("rows come page by page, all of one moment, the next one when the last is d
 
 test.for([4, 10])("what fails with a page fails the reading, %i at a time", async (rows) => {
   const { run } = await database();
-  const reading = run(({ sql }) =>
-    eachPage(sql`SELECT generate_series(1, 10)`, rows, async () => {
+  const reading = run((statements) =>
+    eachPage(statements, sql`SELECT generate_series(1, 10)`, rows, async () => {
       throw new Error("no more");
     }),
   );
@@ -50,10 +52,10 @@ test("a backend that dies between two pages is an outage, and the next call work
   const { run, sql: superuser } = await database();
   for (const isSeen of [false, true]) {
     let pages = 0;
-    const reading = run(({ sql }) => {
-      const statement = sql<{ pid: number }>`
+    const reading = run((statements) => {
+      const statement = sql`
         SELECT pg_backend_pid() AS pid FROM generate_series(1, 100000)`;
-      return eachPage(statement, 10, async ([row]) => {
+      return eachPage<{ pid: number }>(statements, statement, 10, async ([row]) => {
         pages += 1;
         const pid = row?.pid ?? 0;
         await superuser`SELECT pg_terminate_backend(${pid})`;

@@ -124,8 +124,8 @@ function isGone(
 
 function takeLesson(row: LessonFacts, comparing: Comparing): void {
   const { history, known, seen, tables, notVerifiable } = comparing;
-  const { lesson_key } = row;
-  if (row.lesson_type === reviewedType) {
+  const { lessonKey: lesson_key } = row;
+  if (row.lessonType === reviewedType) {
     comparing.reviewed += 1;
     return;
   }
@@ -136,7 +136,7 @@ function takeLesson(row: LessonFacts, comparing: Comparing): void {
     seen.lessons.add(lesson_key);
     const why = keyProblem(row) ?? evidenceProblem(row.evidence);
     if (why !== null) tell({ kind: "lesson_changed", lesson_key, ...who, why }, comparing);
-  } else if (isGone(Date.parse(row.evidence.first_ts ?? ""), row.stored_at, history))
+  } else if (isGone(Date.parse(row.evidence.first_ts ?? ""), row.storedAt, history))
     notVerifiable.lessons += 1;
   else if (signature !== undefined) comparing.mayBeLate += 1;
   else {
@@ -147,9 +147,9 @@ function takeLesson(row: LessonFacts, comparing: Comparing): void {
 
 function takeSighting(row: SightingFacts, comparing: Comparing): void {
   const { history, known, tables, notVerifiable } = comparing;
-  const { lesson_key, window_start } = row;
-  const start = Number(window_start);
-  tables.sighting(lesson_key, window_start);
+  const { lessonKey: lesson_key, windowStart } = row;
+  const start = Number(windowStart);
+  tables.sighting(lesson_key, windowStart);
   const indexes = sightingsOf(lesson_key, comparing);
   const index = start / history.windowMs;
   const signature = known.get(lesson_key);
@@ -158,7 +158,7 @@ function takeSighting(row: SightingFacts, comparing: Comparing): void {
     indexes.add(index);
     const why = evidenceProblem(row.evidence, { start, lengthMs: history.windowMs });
     if (why !== null) tell({ kind: "sighting_changed", ...what, why }, comparing);
-  } else if (isGone(start, row.stored_at, history)) notVerifiable.sightings += 1;
+  } else if (isGone(start, row.storedAt, history)) notVerifiable.sightings += 1;
   else if (signature !== undefined && index <= signature.short.givenUp) comparing.mayBeLate += 1;
   else {
     const why = "the stream has no such sighting with these settings";
@@ -249,16 +249,14 @@ function rootOf(learner: Learner, windowMs: number, erased: ReadonlySet<string>)
 }
 
 /** Its key is a hash of these. */
-function keyProblem(row: LessonFacts): string | null {
-  const rule = { type: row.lesson_type, version: row.rule_version };
-  const { tenant_id: tenantId, agent_id: agentId, task_type: taskType, signals } = row;
-  const owner = { tenantId, agentId, taskType };
-  if (lessonKey(rule, owner, signals, row.scope as Scope) === row.lesson_key) return null;
+function keyProblem({ lessonKey: key, scope, signals, ...row }: LessonFacts): string | null {
+  const rule = { type: row.lessonType, version: row.ruleVersion };
+  if (lessonKey(rule, row, signals, scope as Scope) === key) return null;
   return "its tenant, scope, agent, task, type, rule version or signals are not those of its key";
 }
 
-const whoOf = ({ tenant_id, agent_id, task_type, lesson_type }: LessonFacts) => ({
-  ...{ tenant_id, agent_id, task_type, lesson_type },
+const whoOf = ({ tenantId, agentId, taskType, lessonType }: LessonFacts) => ({
+  ...{ tenant_id: tenantId, agent_id: agentId, task_type: taskType, lesson_type: lessonType },
 });
 
 const whoFrom = ({ tenantId, agentId, taskType, rule }: Signature) => ({

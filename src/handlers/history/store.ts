@@ -1,5 +1,10 @@
+import { type SQL, sql } from "drizzle-orm";
+import type { PgColumn } from "drizzle-orm/pg-core";
 import type { Database } from "../../postgres/client.ts";
+import { jsonObject } from "../../postgres/columns.ts";
 import { eachPage } from "../../postgres/pages.ts";
+import { rowsOf } from "../../postgres/rows.ts";
+import { agentLessons, lessonErasures, lessonSightings } from "../../schema/tables.ts";
 import { createRoot, type Root } from "./root.ts";
 
 /** Rows at a time. */
@@ -9,17 +14,17 @@ export const reviewedType = "reviewed";
 
 /** What a row says about itself. */
 export interface LessonFacts {
-  readonly lesson_key: string;
-  readonly tenant_id: string;
+  readonly lessonKey: string;
+  readonly tenantId: string;
   readonly scope: string;
-  readonly agent_id: string;
-  readonly task_type: string;
-  readonly lesson_type: string;
+  readonly agentId: string;
+  readonly taskType: string;
+  readonly lessonType: string;
   readonly signals: Record<string, string>;
-  readonly rule_version: number;
+  readonly ruleVersion: number;
   readonly evidence: EvidenceFacts;
   /** When the row was stored, epoch ms. */
-  readonly stored_at: number;
+  readonly storedAt: number;
 }
 
 export interface EvidenceFacts {
@@ -33,12 +38,12 @@ export interface EvidenceFacts {
 }
 
 export interface SightingFacts {
-  readonly lesson_key: string;
+  readonly lessonKey: string;
   /** Epoch ms in decimal, as precise as PostgreSQL keeps it. */
-  readonly window_start: string;
+  readonly windowStart: string;
   readonly evidence: EvidenceFacts;
   /** When the row was stored, epoch ms. */
-  readonly stored_at: number;
+  readonly storedAt: number;
 }
 
 export type StoredRow =
@@ -59,80 +64,95 @@ export interface LearnedTables {
 
 /** The database stays its opener's to close. Every method rejects as `Database.run` does. */
 export function openLearnedTables(database: Database, deadlineMs: number): LearnedTables {
+  const eachOf = <Row extends object>(
+    statement: SQL,
+    take: (rows: readonly Row[]) => void | Promise<void>,
+  ) => database.run((statements) => eachPage(statements, statement, page, take), { deadlineMs });
+
   return {
     async root(tenantId = undefined) {
       const root = createRoot();
       let reviewed = 0;
-      await database.run(
-        async ({ sql }) => {
-          type Learned = { what: number; key: string; start: string };
-          // Of one tenant by the index of its lessons: the sightings of everybody are not read for it.
-          const statement =
-            tenantId === undefined
-              ? sql<Learned>`
-                SELECT * FROM (
-                  SELECT CASE WHEN lesson_type = ${reviewedType} THEN 2 ELSE 0 END AS what,
-                    lesson_key AS key, NULL AS start, NULL::timestamptz AS at FROM agent_lessons
-                  UNION ALL
-                  SELECT 1, lesson_key, trim_scale(extract(epoch FROM window_start) * 1000)::text, window_start
-                  FROM lesson_sightings
-                ) AS learned ORDER BY what, key COLLATE "C", at`
-              : sql<Learned>`
-                SELECT * FROM (
-                  SELECT CASE WHEN lesson_type = ${reviewedType} THEN 2 ELSE 0 END AS what,
-                    lesson_key AS key, NULL AS start, NULL::timestamptz AS at FROM agent_lessons
-                  WHERE tenant_id = ${tenantId}
-                  UNION ALL
-                  SELECT 1, lesson_key, trim_scale(extract(epoch FROM window_start) * 1000)::text, window_start
-                  FROM agent_lessons JOIN lesson_sightings USING (lesson_key) WHERE tenant_id = ${tenantId}
-                ) AS learned ORDER BY what, key COLLATE "C", at`;
-          await eachPage(statement, page, (rows) => {
-            for (const { what, key, start } of rows) {
-              if (what === 0) root.lesson(key);
-              else if (what === 1) root.sighting(key, start);
-              else reviewed += 1;
-            }
-          });
-        },
-        { deadlineMs },
-      );
+      await eachOf<Learned>(keysOf(tenantId), (rows) => {
+        for (const { what, key, start } of rows) {
+          if (what === 0) root.lesson(key);
+          else if (what === 1) root.sighting(key, start);
+          else reviewed += 1;
+        }
+      });
       return { ...root.finish(), reviewed };
     },
 
     async erased() {
-      const rows = await database.run(
-        async ({ sql }) => sql<{ lesson_key: string }>`SELECT lesson_key FROM lesson_erasures`,
+      const key = lessonErasures.lessonKey;
+      const rows = await rowsOf(database)<{ key: string }>(
+        sql`SELECT ${key} AS key FROM ${lessonErasures}`,
       );
-      return new Set(rows.map(({ lesson_key }) => lesson_key));
+      return new Set(rows.map(({ key }) => key));
     },
 
     async each(begun, take) {
-      await database.run(
-        async ({ sql }) => {
-          const statement = sql<StoredRow>`
-            SELECT * FROM (
-              SELECT 'lesson' AS kind, lesson_key AS key, NULL::timestamptz AS at, jsonb_build_object(
-                'lesson_key', lesson_key, 'tenant_id', tenant_id, 'scope', scope, 'agent_id', agent_id,
-                'task_type', task_type, 'lesson_type', lesson_type, 'signals', signals,
-                'rule_version', raw->'rule_version', 'evidence', evidence,
-                'stored_at', extract(epoch FROM ts) * 1000) AS row
-              FROM agent_lessons
-              UNION ALL
-              SELECT 'sighting', lesson_key, window_start, jsonb_build_object(
-                'lesson_key', lesson_key, 'evidence', evidence,
-                'stored_at', extract(epoch FROM ts) * 1000,
-                'window_start', trim_scale(extract(epoch FROM window_start) * 1000)::text)
-              FROM lesson_sightings
-            ) AS learned ORDER BY kind, key COLLATE "C", at`;
-          let isFirst = true;
-          await eachPage(statement, page, async (rows) => {
-            if (isFirst) await begun();
-            isFirst = false;
-            for (const row of rows) take(row);
-          });
-        },
-        { deadlineMs },
-      );
+      let isFirst = true;
+      await eachOf<StoredRow>(facts(), async (rows) => {
+        if (isFirst) await begun();
+        isFirst = false;
+        for (const row of rows) take(row);
+      });
     },
   };
+}
+
+/** `what`: 0 a lesson, 1 a sighting, 2 a lesson of a review. */
+interface Learned {
+  readonly what: number;
+  readonly key: string;
+  /** Of a sighting's window, epoch ms in decimal. */
+  readonly start: string;
+}
+
+const epochText = (time: PgColumn) => sql`trim_scale(extract(epoch FROM ${time}) * 1000)::text`;
+const epoch = (time: PgColumn) => sql`extract(epoch FROM ${time}) * 1000`;
+
+function keysOf(tenantId: string | undefined): SQL {
+  const [lesson, sighting] = [agentLessons, lessonSightings];
+  const isOfTenant = sql`${lesson.tenantId} = ${tenantId}`;
+  // Of one tenant by the index of its lessons: the sightings of everybody are not read for it.
+  const ofTenant = {
+    lessons: tenantId === undefined ? sql`` : sql`WHERE ${isOfTenant}`,
+    sightings:
+      tenantId === undefined
+        ? sql``
+        : sql`JOIN ${lesson} ON ${lesson.lessonKey} = ${sighting.lessonKey} WHERE ${isOfTenant}`,
+  };
+  return sql`
+    SELECT * FROM (
+      SELECT CASE WHEN ${lesson.lessonType} = ${reviewedType} THEN 2 ELSE 0 END AS what,
+        ${lesson.lessonKey} AS key, NULL AS start, NULL::timestamptz AS at
+      FROM ${lesson} ${ofTenant.lessons}
+      UNION ALL
+      SELECT 1, ${sighting.lessonKey}, ${epochText(sighting.windowStart)}, ${sighting.windowStart}
+      FROM ${sighting} ${ofTenant.sightings}
+    ) AS learned ORDER BY what, key COLLATE "C", at`;
+}
+
+function facts(): SQL {
+  const { lessonKey, tenantId, scope, agentId, taskType, lessonType, signals } = agentLessons;
+  const { evidence, ts, raw } = agentLessons;
+  const lesson = jsonObject<LessonFacts>({
+    ...{ lessonKey, tenantId, scope, agentId, taskType, lessonType, signals },
+    ruleVersion: sql`${raw}->'rule_version'`,
+    ...{ evidence, storedAt: epoch(ts) },
+  });
+  const of = lessonSightings;
+  const sighting = jsonObject<SightingFacts>({
+    ...{ lessonKey: of.lessonKey, evidence: of.evidence },
+    ...{ storedAt: epoch(of.ts), windowStart: epochText(of.windowStart) },
+  });
+  return sql`
+    SELECT * FROM (
+      SELECT 'lesson' AS kind, ${lessonKey} AS key, NULL::timestamptz AS at, ${lesson} AS row
+      FROM ${agentLessons}
+      UNION ALL
+      SELECT 'sighting', ${of.lessonKey}, ${of.windowStart}, ${sighting} FROM ${of}
+    ) AS learned ORDER BY kind, key COLLATE "C", at`;
 }

@@ -43,20 +43,20 @@ const evidence = (first: number, last = first) => ({
   last_ts: new Date(last).toISOString(),
 });
 
-const lessonRow = (agent_id: string, first: number, lesson_type = "error"): StoredRow => ({
+const lessonRow = (agentId: string, first: number, lessonType = "error"): StoredRow => ({
   kind: "lesson",
   row: {
-    ...{ lesson_key: keyOf(agent_id), tenant_id: "default", scope: "agent", agent_id, signals },
-    ...{ task_type: "task", lesson_type, rule_version: version },
-    ...{ evidence: evidence(first), stored_at: 10_000 },
+    ...{ lessonKey: keyOf(agentId), tenantId: "default", scope: "agent", agentId, signals },
+    ...{ taskType: "task", lessonType, ruleVersion: version },
+    ...{ evidence: evidence(first), storedAt: 10_000 },
   },
 });
 
 const sightingRow = (agent: string, start: number): StoredRow => ({
   kind: "sighting",
   row: {
-    ...{ lesson_key: keyOf(agent), window_start: String(start) },
-    ...{ evidence: evidence(start), stored_at: 10_000 },
+    ...{ lessonKey: keyOf(agent), windowStart: String(start) },
+    ...{ evidence: evidence(start), storedAt: 10_000 },
   },
 });
 

@@ -13,7 +13,6 @@ const spelled: readonly string[] = [
   "handlers/effects/ledger.ts",
   "handlers/effects/overview.ts",
   "handlers/effects/store.ts",
-  "handlers/history/store.ts",
 ];
 
 const tables = Object.values(schema).filter((one) => is(one, PgTable));
