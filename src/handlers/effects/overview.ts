@@ -1,6 +1,7 @@
-import { type SQL, sql } from "drizzle-orm";
+import { and, eq, gt, type SQL, sql } from "drizzle-orm";
+import { alias } from "drizzle-orm/pg-core";
 import type { Database } from "../../postgres/client.ts";
-import { isoTime } from "../../postgres/columns.ts";
+import { columnNames, isoTime, jsonObject } from "../../postgres/columns.ts";
 import { rowsOf } from "../../postgres/rows.ts";
 import { agentLessons, effectChecks, lessonEffects, lessonEpochs } from "../../schema/tables.ts";
 import { isBrokenForLesson } from "./coin-check.ts";
@@ -25,90 +26,97 @@ export interface Overview {
   broken(): Promise<Readonly<Record<string, number>>>;
 }
 
+const lesson = alias(agentLessons, "lesson");
+const known = alias(lessonEffects, "known");
+
 /** The database stays its opener's to close. */
 export function openOverview(database: Database): Overview {
   const rows = rowsOf(database);
 
   return {
     async find(key, tenantId) {
-      const ofTenant = tenantId === undefined ? sql`true` : sql`lesson.tenant_id = ${tenantId}`;
-      const found = await rows<Stored>(
-        effectsWhere(
-          // No hex digit comes after f.
-          sql`lesson.lesson_key >= ${key} AND lesson.lesson_key < ${`${key}g`} AND ${ofTenant}`,
-          2,
-        ),
-      );
-      const exact = found.find(({ lesson_key }) => lesson_key === key);
+      const ofTenant = tenantId === undefined ? sql`true` : eq(lesson.tenantId, tenantId);
+      // No hex digit comes after f.
+      const begins = sql`${lesson.lessonKey} >= ${key} AND ${lesson.lessonKey} < ${`${key}g`}`;
+      const found = await rows<Stored>(effectsWhere(sql`${begins} AND ${ofTenant}`, 2));
+      const exact = found.find(({ lessonKey }) => lessonKey === key);
       return (exact === undefined ? found : [exact]).map(knownEffect);
     },
     async list({ tenantId, agent_id: agent, verdict, state }, limit, after) {
-      const found = await rows<Stored>(
-        effectsWhere(
-          sql`known.tenant_id = ${tenantId} AND lesson.lesson_key > ${after}
-            AND (${agent ?? null}::text IS NULL OR lesson.agent_id = ${agent ?? null})
-            AND (${verdict ?? null}::text IS NULL OR known.verdict = ${verdict ?? null})
-            AND (${state ?? null}::text IS NULL OR ${state ?? null} = (
-              SELECT state FROM ${lessonEpochs} AS newest WHERE newest.lesson_key = lesson.lesson_key
-              ORDER BY epoch DESC LIMIT 1))`,
-          limit,
-        ),
+      const isWanted = and(
+        eq(known.tenantId, tenantId),
+        gt(lesson.lessonKey, after),
+        agent === undefined ? undefined : eq(lesson.agentId, agent),
+        verdict === undefined ? undefined : eq(known.verdict, verdict),
+        state === undefined ? undefined : eq(newestState(), state),
       );
+      const found = await rows<Stored>(effectsWhere(sql`${isWanted}`, limit));
       return found.map(knownEffect);
     },
     async checks(tenantId) {
+      const { checkName, logE, broken, lessons } = effectChecks;
       return await rows<TenantCheck>(sql`
-        SELECT check_name AS "check", log_e AS "logE", broken, lessons FROM ${effectChecks}
-        WHERE tenant_id = ${tenantId} ORDER BY check_name`);
+        SELECT ${checkName} AS "check", ${logE} AS "logE", ${broken}, ${lessons} FROM ${effectChecks}
+        WHERE ${effectChecks.tenantId} = ${tenantId} ORDER BY ${checkName}`);
     },
     async count() {
+      const { verdict } = lessonEffects;
       const found = await rows<{ verdict: string; lessons: number }>(sql`
-        SELECT verdict, count(*)::int AS lessons FROM ${lessonEffects} GROUP BY verdict`);
+        SELECT ${verdict}, count(*)::int AS lessons FROM ${lessonEffects} GROUP BY ${verdict}`);
       return Object.fromEntries(found.map(({ verdict, lessons }) => [verdict, lessons]));
     },
     async broken() {
+      const { checkName, broken, lessons } = effectChecks;
       const found = await rows<{ check: string; broken: number }>(sql`
-        SELECT check_name AS "check", sum(broken::int + lessons)::int AS broken FROM ${effectChecks} GROUP BY check_name`);
+        SELECT ${checkName} AS "check", sum(${broken}::int + ${lessons})::int AS broken
+        FROM ${effectChecks} GROUP BY ${checkName}`);
       return Object.fromEntries(found.map(({ check, broken }) => [check, broken]));
     },
   };
 }
 
 interface Stored {
-  readonly lesson_key: string;
-  readonly tenant_id: string;
+  readonly lessonKey: string;
+  readonly tenantId: string;
   readonly scope: string;
-  readonly agent_id: string;
-  readonly task_type: string;
-  readonly lesson_type: string;
+  readonly agentId: string;
+  readonly taskType: string;
+  readonly lessonType: string;
   readonly effect: Effect | null;
   readonly verdict: KnownEffect["verdict"] | null;
   readonly withheld: KnownEffect["withheld"];
-  readonly changed_at: string | null;
-  readonly evaluated_at: string | null;
+  readonly changedAt: string | null;
+  readonly evaluatedAt: string | null;
   readonly epochs: readonly KnownEpoch[];
 }
 
+function newestState(): SQL {
+  const newest = alias(lessonEpochs, "newest");
+  return sql`(
+    SELECT ${newest.state} FROM ${lessonEpochs} AS newest WHERE ${newest.lessonKey} = ${lesson.lessonKey}
+    ORDER BY ${newest.epoch} DESC LIMIT 1)`;
+}
+
 function effectsWhere(condition: SQL, limit: number): SQL {
+  const { epoch, share, state, reason, at, lessonKey } = alias(lessonEpochs, "of_lesson");
+  const told = jsonObject({ epoch, share, state, reason, at: isoTime(at) });
   return sql`
-    SELECT lesson.lesson_key, lesson.tenant_id, lesson.scope, lesson.agent_id, lesson.task_type, lesson.lesson_type,
-      known.effect, known.verdict, known.withheld, ${isoTime(sql`known.changed_at`)} AS changed_at,
-      ${isoTime(sql`known.evaluated_at`)} AS evaluated_at, (
-        SELECT coalesce(jsonb_agg(jsonb_build_object('epoch', epoch, 'share', share, 'state', state, 'reason', reason,
-          'at', ${isoTime(sql`at`)}) ORDER BY epoch), '[]')
-        FROM ${lessonEpochs} AS epochs WHERE epochs.lesson_key = lesson.lesson_key) AS epochs
-    FROM ${agentLessons} AS lesson LEFT JOIN ${lessonEffects} AS known USING (lesson_key)
-    WHERE ${condition} ORDER BY lesson.lesson_key LIMIT ${limit}`;
+    SELECT ${lesson.lessonKey} AS "lessonKey", ${lesson.tenantId} AS "tenantId", ${lesson.scope},
+      ${lesson.agentId} AS "agentId", ${lesson.taskType} AS "taskType", ${lesson.lessonType} AS "lessonType",
+      ${known.effect}, ${known.verdict}, ${known.withheld}, ${isoTime(known.changedAt)} AS "changedAt",
+      ${isoTime(known.evaluatedAt)} AS "evaluatedAt", (
+        SELECT coalesce(json_agg(${told} ORDER BY ${epoch}), '[]')
+        FROM ${lessonEpochs} AS of_lesson WHERE ${lessonKey} = ${lesson.lessonKey}) AS epochs
+    FROM ${agentLessons} AS lesson LEFT JOIN ${lessonEffects} AS known USING (${columnNames(lesson.lessonKey)})
+    WHERE ${condition} ORDER BY ${lesson.lessonKey} LIMIT ${limit}`;
 }
 
 function knownEffect(stored: Stored): KnownEffect {
-  const { lesson_type: lessonType, epochs } = stored;
+  const { lessonType, verdict } = stored;
   const effect = stored.effect ?? effectOf([], unevaluated(lessonType));
   return {
-    ...{ lessonKey: stored.lesson_key, tenantId: stored.tenant_id, scope: stored.scope },
-    ...{ agentId: stored.agent_id, taskType: stored.task_type, lessonType, effect, epochs },
-    ...{ verdict: stored.verdict ?? "insufficient_data", withheld: stored.withheld },
-    ...{ changedAt: stored.changed_at, evaluatedAt: stored.evaluated_at },
+    ...stored,
+    ...{ effect, verdict: verdict ?? "insufficient_data" },
     coinBroken: isBrokenForLesson(effect.coin),
     lossBroken: isBrokenForLesson(effect.loss),
   };
