@@ -1,7 +1,18 @@
 import { type SQL, sql } from "drizzle-orm";
+import { alias, type PgColumn } from "drizzle-orm/pg-core";
 import type { Database } from "../../postgres/client.ts";
-import { epochMs } from "../../postgres/columns.ts";
-import { rowsOf } from "../../postgres/rows.ts";
+import {
+  areAlike,
+  columnNames,
+  columnsOf,
+  epochMs,
+  epochTime,
+  type Given,
+  givenRows,
+  namesIn,
+  takenFrom,
+} from "../../postgres/columns.ts";
+import { preparedRows } from "../../postgres/rows.ts";
 import {
   agentLessons,
   agentRuns,
@@ -12,7 +23,7 @@ import {
   runActivity,
   runOutcomes,
 } from "../../schema/tables.ts";
-import type { Mark, Marks } from "./outcomes.ts";
+import type { Marks } from "./outcomes.ts";
 
 /** What happened in runs, and what became of exposures. Every method rejects as `Database.run` does. */
 export interface OutcomeStore {
@@ -45,41 +56,51 @@ export function openOutcomeStore(
   database: Database,
   { durable, horizonMs }: { readonly durable: string; readonly horizonMs: number },
 ): OutcomeStore {
-  const rows = rowsOf(database, { deadlineMs: 30_000 });
-  const horizon = sql`${horizonMs}::float8 * interval '1 millisecond'`;
-  const readUntil = sql`(SELECT at FROM ${outcomeWatermarks} WHERE name = ${durable})`;
+  const patient = { deadlineMs: 30_000 };
+  const note = preparedRows(database, noting(), patient);
+  const settle = preparedRows<{ lessonKey: string; outcomes: number }>(database, settling(), {
+    deadlineMs: 60_000,
+  });
+  const readWatermark = preparedRows<{ at: number | null }>(
+    database,
+    sql`SELECT ${epochMs(readUntil)} AS at`,
+    patient,
+  );
+  const removals = [lessonRecurrences, runActivity].map((of) =>
+    preparedRows(database, removing(of), patient),
+  );
 
   return {
-    async note(marks) {
-      if (marks.watermark > 0) await rows(addition(marks, durable));
+    async note({ activity, recurrences, watermark }) {
+      if (watermark <= 0) return;
+      await note({
+        ...{ durable, watermark: iso(watermark) },
+        activity: JSON.stringify(activity satisfies readonly Given<typeof activityFields>[]),
+        recurrences: JSON.stringify(
+          recurrences satisfies readonly Given<typeof recurrenceFields>[],
+        ),
+      });
     },
 
     async settle(since, limit) {
-      const settled = await rows<{ lesson_key: string; outcomes: number }>(
-        settlement({ since, limit, horizon, readUntil }),
-        { deadlineMs: 60_000 },
-      );
+      const settled = await settle({ durable, horizonMs, since: iso(since), limit });
       return {
         outcomes: settled.reduce((sum, { outcomes }) => sum + outcomes, 0),
-        lessonKeys: settled.map((row) => row.lesson_key),
+        lessonKeys: settled.map(({ lessonKey }) => lessonKey),
       };
     },
 
     async watermark() {
-      const [row] = await rows<{ at: number | null }>(sql`SELECT ${epochMs(readUntil)} AS at`);
+      const [row] = await readWatermark({ durable });
       return row?.at ?? null;
     },
 
     async removeOld() {
-      const kept = 2 * horizonMs + latestExposureMs;
-      const isOld = sql`period_start < ${readUntil} - ${kept}::float8 * interval '1 millisecond'`;
+      const keptMs = 2 * horizonMs + latestExposureMs;
       let removed = 0;
-      for (const table of [lessonRecurrences, runActivity]) {
+      for (const remove of removals) {
         for (let some = removedAtOnce; some === removedAtOnce; removed += some) {
-          const gone = await rows(sql`
-            DELETE FROM ${table} WHERE ctid = ANY (ARRAY(
-              SELECT ctid FROM ${table} WHERE ${isOld} LIMIT ${removedAtOnce})) RETURNING 1`);
-          some = gone.length;
+          some = (await remove({ durable, keptMs, limit: removedAtOnce })).length;
         }
       }
       return removed;
@@ -89,82 +110,121 @@ export function openOutcomeStore(
 
 const iso = (ms: number) => new Date(ms).toISOString();
 
-const wireMark = ({ tenantId, runId, periodStart, firstAt, lastAt }: Mark) => ({
-  ...{ tenant_id: tenantId, run_id: runId, period_start: iso(periodStart) },
-  ...{ first_at: iso(firstAt), last_at: iso(lastAt) },
+const readUntil = sql`(
+  SELECT ${outcomeWatermarks.at} FROM ${outcomeWatermarks}
+  WHERE ${outcomeWatermarks.name} = ${sql.placeholder("durable")})`;
+
+const msOf = (name: string) => sql`${sql.placeholder(name)}::float8 * interval '1 millisecond'`;
+
+type MarkTable = typeof runActivity | typeof lessonRecurrences;
+
+const timesOf = (of: MarkTable) => ({
+  firstAt: epochTime(of.firstAt),
+  lastAt: epochTime(of.lastAt),
 });
+
+const activityKey = {
+  tenantId: runActivity.tenantId,
+  runId: runActivity.runId,
+  periodStart: epochTime(runActivity.periodStart),
+};
+const activityFields = { ...activityKey, ...timesOf(runActivity) };
+
+const recurrenceKey = {
+  tenantId: lessonRecurrences.tenantId,
+  runId: lessonRecurrences.runId,
+  lessonKey: lessonRecurrences.lessonKey,
+  periodStart: epochTime(lessonRecurrences.periodStart),
+};
+const recurrenceFields = { ...recurrenceKey, ...timesOf(lessonRecurrences) };
 
 /**
  * Lessons that are not there yet cannot have been handed out before the event was stored, and neither can any in a tenant
  * that has none: of these nothing is kept. Sorted, so that two readers never wait for each other.
  */
-function addition({ activity, recurrences, watermark }: Marks, durable: string): SQL {
-  const seen = JSON.stringify(activity.map(wireMark));
-  const failed = JSON.stringify(
-    recurrences.map((mark) => ({ ...wireMark(mark), lesson_key: mark.lessonKey })),
-  );
-  const times = sql`period_start timestamptz, first_at timestamptz, last_at timestamptz`;
-  const widened = sql`
-    DO UPDATE SET first_at = least(kept.first_at, excluded.first_at),
-      last_at = greatest(kept.last_at, excluded.last_at)
-    WHERE excluded.first_at < kept.first_at OR excluded.last_at > kept.last_at`;
+function noting(): SQL {
+  const [seen, seenKey] = [columnsOf(activityFields), columnsOf(activityKey)];
+  const [failed, failedKey] = [columnsOf(recurrenceFields), columnsOf(recurrenceKey)];
+  const lesson = alias(agentLessons, "lesson");
+  const { name, at } = outcomeWatermarks;
   return sql`
     WITH heard_of AS (
-      INSERT INTO ${runActivity} AS kept (tenant_id, run_id, period_start, first_at, last_at)
-      SELECT tenant_id, run_id, period_start, first_at, last_at
-      FROM jsonb_to_recordset(${seen}::text::jsonb) AS seen (tenant_id text, run_id text, ${times})
-      WHERE EXISTS (SELECT FROM ${agentLessons} AS lesson WHERE lesson.tenant_id = seen.tenant_id)
-      ORDER BY tenant_id, run_id, period_start
-      ON CONFLICT (tenant_id, run_id, period_start) ${widened}
+      INSERT INTO ${runActivity} AS kept (${columnNames(...seen)})
+      SELECT ${namesIn("seen", ...seen)} FROM ${givenRows(sql.placeholder("activity"), activityFields)} AS seen
+      WHERE EXISTS (
+        SELECT FROM ${agentLessons} AS lesson WHERE ${lesson.tenantId} = ${namesIn("seen", runActivity.tenantId)})
+      ORDER BY ${namesIn("seen", ...seenKey)}
+      ON CONFLICT (${columnNames(...seenKey)}) ${widening(runActivity)}
     ), recurred AS (
-      INSERT INTO ${lessonRecurrences} AS kept (tenant_id, run_id, lesson_key, period_start, first_at, last_at)
-      SELECT failed.tenant_id, run_id, lesson_key, period_start, first_at, last_at
-      FROM jsonb_to_recordset(${failed}::text::jsonb) AS failed (tenant_id text, run_id text, lesson_key text, ${times})
-      JOIN ${agentLessons} AS lesson USING (lesson_key)
-      ORDER BY failed.tenant_id, run_id, lesson_key, period_start
-      ON CONFLICT (tenant_id, run_id, lesson_key, period_start) ${widened}
+      INSERT INTO ${lessonRecurrences} AS kept (${columnNames(...failed)})
+      SELECT ${namesIn("failed", ...failed)}
+      FROM ${givenRows(sql.placeholder("recurrences"), recurrenceFields)} AS failed
+      JOIN ${agentLessons} AS lesson ON ${lesson.lessonKey} = ${namesIn("failed", lessonRecurrences.lessonKey)}
+      ORDER BY ${namesIn("failed", ...failedKey)}
+      ON CONFLICT (${columnNames(...failedKey)}) ${widening(lessonRecurrences)}
     )
-    INSERT INTO ${outcomeWatermarks} AS kept (name, at) VALUES (${durable}, ${iso(watermark)}::timestamptz)
-    ON CONFLICT (name) DO UPDATE SET at = excluded.at WHERE excluded.at > kept.at`;
+    INSERT INTO ${outcomeWatermarks} AS kept (${columnNames(name, at)})
+    VALUES (${sql.placeholder("durable")}, ${sql.placeholder("watermark")}::timestamptz)
+    ON CONFLICT (${columnNames(name)}) DO UPDATE
+    SET ${takenFrom("excluded", at)} WHERE ${namesIn("excluded", at)} > ${namesIn("kept", at)}`;
+}
+
+/** A period that is known already comes to hold the given times, too. */
+function widening({ firstAt, lastAt }: MarkTable): SQL {
+  const [keptFirst, keptLast] = [namesIn("kept", firstAt), namesIn("kept", lastAt)];
+  const [first, last] = [namesIn("excluded", firstAt), namesIn("excluded", lastAt)];
+  return sql`
+    DO UPDATE SET ${columnNames(firstAt)} = least(${keptFirst}, ${first}),
+      ${columnNames(lastAt)} = greatest(${keptLast}, ${last})
+    WHERE ${first} < ${keptFirst} OR ${last} > ${keptLast}`;
 }
 
 /** The condition on times is that of `isWithin`. */
-function settlement(options: {
-  readonly since: number;
-  readonly limit: number;
-  readonly horizon: SQL;
-  readonly readUntil: SQL;
-}): SQL {
-  const { since, limit, horizon, readUntil } = options;
-  const ofRun = (alias: SQL) =>
-    sql`${alias}.tenant_id = due.tenant_id AND ${alias}.run_id = due.run_id`;
-  const isWithin = (alias: SQL) =>
-    sql`${alias}.last_at > due.exposed_at AND ${alias}.first_at <= due.exposed_at + ${horizon}`;
+function settling(): SQL {
+  const of = lessonOutcomes;
+  const exposed = alias(lessonExposures, "exposed");
+  const due = alias(lessonExposures, "due");
+  const failed = alias(lessonRecurrences, "failed");
+  const heardOf = alias(runActivity, "heard_of");
+  const run = alias(agentRuns, "run");
+  const said = alias(runOutcomes, "said");
+  const horizon = msOf("horizonMs");
+  const isOfRun = ({ tenantId, runId }: Record<"tenantId" | "runId", PgColumn>) =>
+    sql`${tenantId} = ${due.tenantId} AND ${runId} = ${due.runId}`;
+  const isWithin = ({ firstAt, lastAt }: Record<"firstAt" | "lastAt", PgColumn>) =>
+    sql`${lastAt} > ${due.exposedAt} AND ${firstAt} <= ${due.exposedAt} + ${horizon}`;
   return sql`
     WITH due AS MATERIALIZED (
       SELECT exposed.* FROM ${lessonExposures} AS exposed
-      WHERE exposed.exposed_at <= ${readUntil} - ${horizon} AND exposed.exposed_at > ${iso(since)}::timestamptz
+      WHERE ${exposed.exposedAt} <= ${readUntil} - ${horizon}
+        AND ${exposed.exposedAt} > ${sql.placeholder("since")}::timestamptz
         AND NOT EXISTS (
-          SELECT FROM ${lessonOutcomes} AS known WHERE known.tenant_id = exposed.tenant_id
-            AND known.run_id = exposed.run_id AND known.lesson_key = exposed.lesson_key)
-      ORDER BY exposed.exposed_at LIMIT ${limit}
+          SELECT FROM ${of} AS known WHERE ${areAlike("known", "exposed", of.tenantId, of.runId, of.lessonKey)})
+      ORDER BY ${exposed.exposedAt} LIMIT ${sql.placeholder("limit")}
     ), settled AS (
-      INSERT INTO ${lessonOutcomes}
-        (tenant_id, run_id, lesson_key, epoch, share, attached, exposed_at, recurred, seen, succeeded)
-      SELECT due.tenant_id, due.run_id, due.lesson_key, due.epoch, due.share, due.attached, due.exposed_at,
+      INSERT INTO ${of} (${columnNames(of.tenantId, of.runId, of.lessonKey, of.epoch, of.share, of.attached, of.exposedAt)},
+        ${columnNames(of.recurred, of.seen, of.succeeded)})
+      SELECT ${due.tenantId}, ${due.runId}, ${due.lessonKey}, ${due.epoch}, ${due.share}, ${due.attached}, ${due.exposedAt},
         EXISTS (SELECT FROM ${lessonRecurrences} AS failed
-          WHERE ${ofRun(sql`failed`)} AND failed.lesson_key = due.lesson_key AND ${isWithin(sql`failed`)}),
-        EXISTS (SELECT FROM ${runActivity} AS heard_of
-          WHERE ${ofRun(sql`heard_of`)} AND ${isWithin(sql`heard_of`)}),
+          WHERE ${isOfRun(failed)} AND ${failed.lessonKey} = ${due.lessonKey} AND ${isWithin(failed)}),
+        EXISTS (SELECT FROM ${runActivity} AS heard_of WHERE ${isOfRun(heardOf)} AND ${isWithin(heardOf)}),
         coalesce(
-          (SELECT run.status = 'completed' FROM ${agentRuns} AS run
-            WHERE ${ofRun(sql`run`)} AND run.status IN ('completed', 'failed')
-              AND run.completed_at <= due.exposed_at + ${horizon}),
-          (SELECT coalesce(said.success, said.score >= ${successScore}::float8) FROM ${runOutcomes} AS said
-            WHERE ${ofRun(sql`said`)} AND said.at <= due.exposed_at + ${horizon}
-            ORDER BY said.outcome_id DESC LIMIT 1))
-      FROM due ORDER BY due.tenant_id, due.run_id, due.lesson_key
-      ON CONFLICT DO NOTHING RETURNING lesson_key
+          (SELECT ${run.status} = 'completed' FROM ${agentRuns} AS run
+            WHERE ${isOfRun(run)} AND ${run.status} IN ('completed', 'failed')
+              AND ${run.completedAt} <= ${due.exposedAt} + ${horizon}),
+          (SELECT coalesce(${said.success}, ${said.score} >= ${successScore}::float8) FROM ${runOutcomes} AS said
+            WHERE ${isOfRun(said)} AND ${said.at} <= ${due.exposedAt} + ${horizon}
+            ORDER BY ${said.outcomeId} DESC LIMIT 1))
+      FROM due ORDER BY ${due.tenantId}, ${due.runId}, ${due.lessonKey}
+      ON CONFLICT DO NOTHING RETURNING ${columnNames(of.lessonKey)}
     )
-    SELECT lesson_key, count(*)::int AS outcomes FROM settled GROUP BY lesson_key`;
+    SELECT ${namesIn("settled", of.lessonKey)} AS "lessonKey", count(*)::int AS outcomes FROM settled GROUP BY 1`;
+}
+
+function removing(of: MarkTable): SQL {
+  return sql`
+    DELETE FROM ${of} WHERE ctid = ANY (ARRAY(
+      SELECT ctid FROM ${of} WHERE ${of.periodStart} < ${readUntil} - ${msOf("keptMs")}
+      LIMIT ${sql.placeholder("limit")}))
+    RETURNING 1`;
 }
