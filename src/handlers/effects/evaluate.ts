@@ -3,9 +3,10 @@ import type { Upkeep } from "../../runtime/maintenance.ts";
 import { isBrokenForLesson, isBrokenForTenant, logEOfCoin } from "./coin-check.ts";
 import { eBenjaminiHochberg } from "./e-bh.ts";
 import { countsOf, type Effect, effectOf, sumOf } from "./effect.ts";
-import type { BegunEpoch, Candidate, Countable, EffectLedger, TenantCheck } from "./ledger.ts";
+import type { BegunEpoch, EffectLedger, TenantCheck } from "./ledger.ts";
 import { nextEpoch } from "./next-epoch.ts";
 import { obsoleteAfter } from "./obsolete.ts";
+import type { Candidate, Countable } from "./reads.ts";
 import { type Standing, standingsOf } from "./standing.ts";
 import { latestExposureMs, type OutcomeStore } from "./store.ts";
 
