@@ -1,9 +1,8 @@
 import { lessonKey, type Scope } from "../extractor/signature.ts";
 import { evidenceProblem } from "./evidence-problem.ts";
 import type { Learner, Signature } from "./learner.ts";
-import { createRoot, type Root } from "./root.ts";
+import { createRoot, type Root, reviewedType } from "./root.ts";
 import type { LessonFacts, SightingFacts, StoredRow } from "./store.ts";
-import { reviewedType } from "./store.ts";
 
 export type DifferenceKind =
   | "lesson_missing"

@@ -1,5 +1,8 @@
 import { createHash } from "node:crypto";
 
+/** Of people's making, in a review, and not of the stream's. */
+export const reviewedType = "reviewed";
+
 /**
  * The root of a set of lessons and sightings: lower-case hex SHA-256 over UTF-8 lines, each ended by one line feed (0x0A):
  * first `lesson <lesson key>` for each lesson, ascending by key, then `sighting <lesson key> <window start>` for each

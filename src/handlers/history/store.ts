@@ -5,12 +5,10 @@ import { jsonObject } from "../../postgres/columns.ts";
 import { eachPage } from "../../postgres/pages.ts";
 import { rowsOf } from "../../postgres/rows.ts";
 import { agentLessons, lessonErasures, lessonSightings } from "../../schema/tables.ts";
-import { createRoot, type Root } from "./root.ts";
+import { createRoot, type Root, reviewedType } from "./root.ts";
 
 /** Rows at a time. */
 const page = 2_000;
-/** Of people's making, in a review, and not of the stream's. */
-export const reviewedType = "reviewed";
 
 /** What a row says about itself. */
 export interface LessonFacts {
