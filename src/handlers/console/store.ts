@@ -2,6 +2,7 @@ import { type Placeholder, type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 import type { Database } from "../../postgres/client.ts";
 import { columnNames, listOf } from "../../postgres/columns.ts";
+import { openPositions } from "../../postgres/positions.ts";
 import { preparedRows, rowsOf } from "../../postgres/rows.ts";
 import {
   experienceAgentCounts,
@@ -172,15 +173,10 @@ function positions(
   database: Database,
 ): Pick<CountStore, "position" | "startRebuild" | "finishRebuild"> {
   const patient = { deadlineMs: longDeadlineMs };
-  const read = preparedRows<{ position: number }>(database, readingPosition());
+  const { read: position } = openPositions(database);
   const start = preparedRows(database, startingRebuild());
   const removeSome = preparedRows(database, removingCounts(), patient);
   const finish = preparedRows(database, finishingRebuild(), patient);
-
-  async function position(name: string): Promise<number> {
-    const [found] = await read({ name });
-    return found?.position ?? 0;
-  }
 
   return {
     position,
@@ -196,13 +192,8 @@ function positions(
   };
 }
 
-const isNamed = sql`${streamPositions.name} = ${sql.placeholder("name")}`;
-const isAsked = sql`${isNamed} AND ${streamPositions.position} = ${sql.placeholder("rebuilding")}::bigint`;
-
-function readingPosition(): SQL {
-  const of = streamPositions;
-  return sql`SELECT ${of.position}::float8 AS position FROM ${of} WHERE ${isNamed}`;
-}
+const isAsked = sql`${streamPositions.name} = ${sql.placeholder("name")}
+  AND ${streamPositions.position} = ${sql.placeholder("rebuilding")}::bigint`;
 
 function startingRebuild(): SQL {
   const of = streamPositions;

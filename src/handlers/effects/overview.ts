@@ -4,6 +4,7 @@ import type { Database } from "../../postgres/client.ts";
 import { columnNames, isoTime, jsonObject } from "../../postgres/columns.ts";
 import { rowsOf } from "../../postgres/rows.ts";
 import { agentLessons, effectChecks, lessonEffects, lessonEpochs } from "../../schema/tables.ts";
+import { keyBegins } from "../lessons/lesson-filter.ts";
 import { isBrokenForLesson } from "./coin-check.ts";
 import { type Effect, effectOf } from "./effect.ts";
 import type { TenantCheck } from "./ledger.ts";
@@ -36,8 +37,7 @@ export function openOverview(database: Database): Overview {
   return {
     async find(key, tenantId) {
       const ofTenant = tenantId === undefined ? sql`true` : eq(lesson.tenantId, tenantId);
-      // No hex digit comes after f.
-      const begins = sql`${lesson.lessonKey} >= ${key} AND ${lesson.lessonKey} < ${`${key}g`}`;
+      const begins = keyBegins(key, lesson.lessonKey);
       const found = await rows<Stored>(effectsWhere(sql`${begins} AND ${ofTenant}`, 2));
       const exact = found.find(({ lessonKey }) => lessonKey === key);
       return (exact === undefined ? found : [exact]).map(knownEffect);

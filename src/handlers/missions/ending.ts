@@ -2,21 +2,12 @@ import { type SQL, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
 import { areAlike, columnNames, namesIn } from "../../postgres/columns.ts";
 import { agentClaims, agentTokens, missionClaims } from "../../schema/tables.ts";
-import {
-  agentNames,
-  askedRows,
-  c,
-  isSameMission,
-  missionFields,
-  missionNames,
-  now,
-  r,
-} from "./claim-rows.ts";
+import { agentNames, askedRows, c, isSameMission, missionNames, now, r } from "./claim-rows.ts";
+import { tokenFields } from "./claiming.ts";
 
 /** A claim that is to end without a result. */
 export const failureFields = {
-  ...missionFields,
-  token: missionClaims.token,
+  ...tokenFields,
   failures: missionClaims.failures,
   tokens: agentTokens.tokens,
   pauseMs: sql`float8`,

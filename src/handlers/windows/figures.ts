@@ -68,13 +68,17 @@ const { nextSteps, nextWorked, firstAt, lastAt } = counted;
 /** What adds up over windows. */
 const summed = [events, runsRecovered, unchangedRetries, nextSteps, nextWorked];
 
-const named = (column: PgColumn) => columnNames(column);
-const sumOf = (column: PgColumn) => sql`sum(${named(column)})::int AS ${named(column)}`;
+const sumOf = (column: PgColumn) => sql`sum(${columnNames(column)})::int AS ${columnNames(column)}`;
 const isoMs = (row: string, column: PgColumn) =>
-  sql`to_char(${namesIn(row, column)} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS ${named(column)}`;
+  sql`to_char(${namesIn(row, column)} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS ${columnNames(column)}`;
 
 function reading({ tenant = "", agent = "", since }: FigureFilter, limit: number): SQL {
   const from = sql`${new Date(since ?? -62_135_596_800_000).toISOString()}::timestamptz`;
+  const [first, last, alone] = [
+    columnNames(firstAt),
+    columnNames(lastAt),
+    columnNames(singleEvents),
+  ];
   const isOfGroup = sql`${counted.lessonKey} = ANY (keys) AND ${counted.windowStart} >= ${from}`;
   const tasks = sql`cardinality(tasks) > 1 OR ${around.taskType} = tasks[1]`;
   const isAround = sql`
@@ -84,17 +88,17 @@ function reading({ tenant = "", agent = "", since }: FigureFilter, limit: number
     AND ${around.windowStart} >= ${from}`;
   return sql`
     WITH found AS (
-      SELECT ${listOf(ofGroup.map((column) => sql`${column}`))}, ${lesson.taskType}, counted.*
-      FROM ${agentLessons} AS lesson JOIN ${signatureWindows} AS counted USING (${named(lesson.lessonKey)})
+      SELECT ${namesIn("lesson", ...ofGroup)}, ${lesson.taskType}, counted.*
+      FROM ${agentLessons} AS lesson JOIN ${signatureWindows} AS counted USING (${columnNames(lesson.lessonKey)})
       WHERE (${tenant} = '' OR ${tenantId} = ${tenant}) AND (${agent} = '' OR ${agentId} = ${agent})
         AND ${counted.windowStart} >= ${from}
     ), groups AS (
-      SELECT ${columnNames(...ofGroup)}, array_agg(DISTINCT ${named(lesson.lessonKey)}) AS keys,
-        array_agg(DISTINCT ${named(lesson.taskType)}) AS tasks, ${listOf(summed.map(sumOf))},
-        max(${named(agents)})::int AS ${named(agents)}, sum(${named(singleEvents)})::int AS single,
-        sum(cardinality(${named(counted.runHashes)}) + ${named(singleEvents)})::int AS runs_to_recover,
-        min(${named(firstAt)}) AS ${named(firstAt)}, max(${named(lastAt)}) AS ${named(lastAt)},
-        min(${named(firstAt)}) + (max(${named(lastAt)}) - min(${named(firstAt)})) / 2 AS middle
+      SELECT ${columnNames(...ofGroup)}, array_agg(DISTINCT ${columnNames(lesson.lessonKey)}) AS keys,
+        array_agg(DISTINCT ${columnNames(lesson.taskType)}) AS tasks, ${listOf(summed.map(sumOf))},
+        max(${columnNames(agents)})::int AS ${columnNames(agents)}, sum(${alone})::int AS single,
+        sum(cardinality(${columnNames(counted.runHashes)}) + ${alone})::int AS runs_to_recover,
+        min(${first}) AS ${first}, max(${last}) AS ${last},
+        min(${first}) + (max(${last}) - min(${first})) / 2 AS middle
       FROM found GROUP BY ${columnNames(...ofGroup)}
     ), hit AS (
       SELECT groups.*, runs.failed + single AS failed, runs.late AS late
@@ -108,10 +112,10 @@ function reading({ tenant = "", agent = "", since }: FigureFilter, limit: number
     )
     SELECT ${namesIn("hit", ...ofGroup, ...summed, agents)}, runs_to_recover,
       to_jsonb(keys) AS lesson_keys, to_jsonb(tasks) AS tasks,
-      hit.failed AS ${named(lessonWindows.runsFailed)}, hit.late AS late_runs_failed,
+      hit.failed AS ${columnNames(lessonWindows.runsFailed)}, hit.late AS late_runs_failed,
       ${isoMs("hit", firstAt)}, ${isoMs("hit", lastAt)},
-      seen.runs + seen.single AS ${named(lessonWindows.runsSeen)}, seen.late AS late_runs_seen,
-      coalesce(called.calls, '{}') AS ${named(counted.between)}
+      seen.runs + seen.single AS ${columnNames(lessonWindows.runsSeen)}, seen.late AS late_runs_seen,
+      coalesce(called.calls, '{}') AS ${columnNames(counted.between)}
     FROM hit CROSS JOIN LATERAL (
       SELECT count(DISTINCT hash)::int AS runs,
         (count(DISTINCT hash) FILTER (WHERE ${around.windowStart} >= middle))::int AS late
