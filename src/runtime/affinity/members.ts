@@ -15,7 +15,7 @@ export interface Beat {
 export interface Members {
   /** This replica, and those that were heard lately and are not about to leave; in a fixed order. */
   current(): readonly string[];
-  /** A member that cannot be reached: left out until it is heard again. */
+  /** A member that cannot be reached: left out until it is heard again, and lost unless it said that it leaves. */
   drop(instance: string): void;
   /** Resolves once that member will surely not answer this request: it is gone, or knows nothing of it. */
   untilLost(instance: string, request: string): { readonly lost: Promise<void>; forget(): void };
@@ -101,6 +101,8 @@ export function createMembers(options: {
     },
     numbers: () => ({ number: said, heard: cameBack }),
     drop(instance) {
+      // One that leaves takes nothing more, but still answers what it has been given.
+      if (others.get(instance)?.isLeaving) return;
       if (others.delete(instance)) changed();
     },
     untilLost(instance, request) {

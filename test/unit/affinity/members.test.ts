@@ -97,6 +97,22 @@ test("one that leaves is given nothing more, and is waited for until it is gone"
   expect(await lost()).toBe(true);
 });
 
+test("what one was asked before it left is waited for, though what is asked later does not reach it", async () => {
+  const { members, hear, ticks, isLost } = open();
+  hear("c");
+  const lost = await isLost("c", "b:1");
+  hear("c", { state: "leaving", working: ["b:1"] });
+  members.drop("c");
+  ticks(1);
+  expect(await lost()).toBe(false);
+  hear("c", { state: "leaving", working: ["b:1"] });
+  ticks(5);
+  expect(await lost()).toBe(false);
+  // Killed while it left.
+  ticks(1);
+  expect(await lost()).toBe(true);
+});
+
 test("what one was asked is lost when it falls silent", async () => {
   const { hear, ticks, isLost } = open();
   hear("c");
