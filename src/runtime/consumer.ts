@@ -3,7 +3,7 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { isRefusal } from "../errors.ts";
 import type { AttemptsLog } from "../kv/attempts.ts";
 import type { Logger } from "../log.ts";
-import type { DeadLetters } from "./dead-letters.ts";
+import type { DeadLetterWriter } from "./dead-letter-writer.ts";
 import type { Delivery, StoredMessage } from "./delivery.ts";
 import { handleByHalves } from "./halving.ts";
 import type { Isolated } from "./isolated.ts";
@@ -71,7 +71,7 @@ export interface ConsumerOptions {
   /** After so many started attempts that failed by its own fault, a message is a dead letter. */
   readonly maxDeliver: number;
   readonly attempts: AttemptsLog;
-  readonly deadLetters: DeadLetters;
+  readonly deadLetters: DeadLetterWriter;
   readonly events: ConsumerEvents;
   readonly tracing?: ConsumerTracing | null;
   readonly log: Logger;

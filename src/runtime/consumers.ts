@@ -10,7 +10,7 @@ import type { Positions } from "../postgres/positions.ts";
 import type { BaseSettings, ProvisionMode } from "../settings/base.ts";
 import { positionName } from "../subjects.ts";
 import { type Consumption, type RunningConsumer, startConsumer } from "./consumer.ts";
-import { openDeadLetters } from "./dead-letters.ts";
+import { openDeadLetterWriter } from "./dead-letter-writer.ts";
 import type { Dependencies } from "./dependencies.ts";
 import type { Lease } from "./lease.ts";
 import { consumerEvents, type Metrics } from "./metrics.ts";
@@ -51,7 +51,7 @@ export function startConsumers(
 ): void {
   const { settings, durables, metrics, tracing, log, onFatal } = options;
   const { nc, js, jsm, repair } = options.opened;
-  const deadLetters = openDeadLetters(nc, js);
+  const deadLetters = openDeadLetterWriter(nc, js);
   for (const consumption of consumptions) {
     const { stream, durable } = consumption;
     const served = durables.find(({ wanted }) => wanted.config.durable_name === durable);

@@ -4,7 +4,7 @@ import type { AttemptsLog } from "../kv/attempts.ts";
 import type { Logger } from "../log.ts";
 import { backoffMs } from "./backoff.ts";
 import type { ConsumerEvents } from "./consumer.ts";
-import type { DeadLetters } from "./dead-letters.ts";
+import type { DeadLetterCause, DeadLetterWriter } from "./dead-letter-writer.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Isolated } from "./isolated.ts";
 import type { Outages } from "./outages.ts";
@@ -13,7 +13,7 @@ const retry = { firstMs: 1_000, maxMs: 60_000 };
 
 export interface IsolationOptions<T> {
   readonly attempts: AttemptsLog;
-  readonly deadLetters: DeadLetters;
+  readonly deadLetters: DeadLetterWriter;
   readonly outages: Outages;
   readonly events: Pick<ConsumerEvents, "acked" | "naked" | "deadLettered">;
   /** After so many started attempts that failed by its own fault, a message is a dead letter. */
@@ -111,18 +111,18 @@ async function refuse<T>(
   options: IsolationOptions<T>,
 ): Promise<void> {
   if (!isRefusal(error)) throw error;
-  const letter = { reason: error.message, code: error.code, attempts: started };
-  return deadLetter(delivery, letter, options);
+  const cause = { reason: error.message, code: error.code, attempts: started };
+  return deadLetter(delivery, cause, options);
 }
 
 /** Dead letter confirmed, then term: a crash in between writes it again under the same id. */
 async function deadLetter<T>(
   delivery: Delivery,
-  letter: { readonly reason: string; readonly code: string; readonly attempts: number },
+  cause: DeadLetterCause,
   { deadLetters, outages, events, log }: IsolationOptions<T>,
 ): Promise<void> {
-  await outages.retryUntilAvailable(() => deadLetters.write(delivery, letter));
-  delivery.term(letter.code);
-  events.deadLettered(letter.code);
-  log.warn({ seq: delivery.sequence, ...letter }, "dead letter");
+  await outages.retryUntilAvailable(() => deadLetters.write(delivery, cause));
+  delivery.term(cause.code);
+  events.deadLettered(cause.code);
+  log.warn({ seq: delivery.sequence, ...cause }, "dead letter");
 }

@@ -9,7 +9,7 @@ import {
   type skipped,
   startConsumer,
 } from "../../src/runtime/consumer.ts";
-import { openDeadLetters } from "../../src/runtime/dead-letters.ts";
+import { openDeadLetterWriter } from "../../src/runtime/dead-letter-writer.ts";
 import type { StoredMessage } from "../../src/runtime/delivery.ts";
 import type { ConsumerTracing } from "../../src/runtime/traced.ts";
 import { readSettings } from "../../src/settings/index.ts";
@@ -121,7 +121,7 @@ export async function openToy(env: Record<string, string> = {}): Promise<Toy> {
           expiresMs: 2_000,
           maxDeliver,
           attempts,
-          deadLetters: openDeadLetters(nc, js),
+          deadLetters: openDeadLetterWriter(nc, js),
           events: {
             delivered: (again) => deliveries.push(again),
             acked: () => undefined,

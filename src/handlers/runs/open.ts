@@ -10,7 +10,7 @@ import { openRunStreams } from "./follow.ts";
 import { reaper, runRemoval } from "./maintenance.ts";
 import { openRunsUpkeep } from "./maintenance-store.ts";
 import type { RunMetrics } from "./metrics.ts";
-import { openRunNews } from "./notifications.ts";
+import { openRunNews } from "./news.ts";
 import type { RunSettings } from "./settings.ts";
 import { openRuns } from "./store.ts";
 

@@ -14,25 +14,26 @@ const roomForMark = 256;
 /** What the longest header value may have; a reason is a sentence and needs far less. */
 const longestValue = 1_024;
 
-export interface DeadLetter {
+/** Why a message is given up. */
+export interface DeadLetterCause {
   readonly reason: string;
   readonly code: string;
   readonly attempts: number;
 }
 
-export interface DeadLetters {
+export interface DeadLetterWriter {
   /**
    * Resolves once JetStream has stored the dead letter; the caller then terminates the message.
    * Writing it again is harmless: `Nats-Msg-Id` is stream, its creation time, durable and sequence.
    */
-  write(delivery: Delivery, letter: DeadLetter): Promise<void>;
+  write(delivery: Delivery, cause: DeadLetterCause): Promise<void>;
 }
 
-export function openDeadLetters(nc: NatsConnection, js: JetStreamClient): DeadLetters {
+export function openDeadLetterWriter(nc: NatsConnection, js: JetStreamClient): DeadLetterWriter {
   return {
-    async write(delivery, letter) {
+    async write(delivery, cause) {
       const { stream, durable } = delivery;
-      const { headers, payload } = contentOf(delivery, letter, nc.info?.max_payload ?? 1024 * 1024);
+      const { headers, payload } = contentOf(delivery, cause, nc.info?.max_payload ?? 1024 * 1024);
       try {
         await nats(() => js.publish(deadLetterSubject(stream, durable), payload, { headers }));
       } catch (error) {
@@ -45,35 +46,35 @@ export function openDeadLetters(nc: NatsConnection, js: JetStreamClient): DeadLe
   };
 }
 
-function contentOf(delivery: Delivery, letter: DeadLetter, maxPayload: number) {
+function contentOf(delivery: Delivery, cause: DeadLetterCause, maxPayload: number) {
   const { data } = delivery;
-  const whole = letterHeaders(delivery, letter);
+  const whole = letterHeaders(delivery, cause);
   for (const [key, values] of delivery.headers ?? []) {
     if (isOriginal(key)) for (const value of values) whole.append(key, value);
   }
   if (sizeOf(whole) + data.length + roomForMark <= maxPayload) {
     return { headers: whole, payload: data };
   }
-  const cut = letterHeaders(delivery, letter);
+  const cut = letterHeaders(delivery, cause);
   cut.set(deadLetterHeaders.payloadBytes, String(data.length));
   cut.set(deadLetterHeaders.payloadSha256, hash("sha256", data, "hex"));
   const room = Math.max(0, maxPayload - sizeOf(cut));
   return { headers: cut, payload: data.subarray(0, Math.min(keptBytes, room)) };
 }
 
-function letterHeaders(delivery: Delivery, letter: DeadLetter): MsgHdrs {
+function letterHeaders(delivery: Delivery, cause: DeadLetterCause): MsgHdrs {
   const { stream, streamCreated, durable, sequence } = delivery;
   const messageId = delivery.headers?.get("Nats-Msg-Id");
   const result = headers();
   const values: Record<string, string> = {
     "Nats-Msg-Id": `${stream}:${streamCreated}:${durable}:${sequence}`,
-    [deadLetterHeaders.reason]: letter.reason,
-    [deadLetterHeaders.code]: letter.code,
+    [deadLetterHeaders.reason]: cause.reason,
+    [deadLetterHeaders.code]: cause.code,
     [deadLetterHeaders.subject]: delivery.subject,
     [deadLetterHeaders.stream]: stream,
     [deadLetterHeaders.durable]: durable,
     [deadLetterHeaders.sequence]: String(sequence),
-    [deadLetterHeaders.attempts]: String(letter.attempts),
+    [deadLetterHeaders.attempts]: String(cause.attempts),
     [deadLetterHeaders.deliveries]: String(delivery.deliveries),
     [deadLetterHeaders.storedAt]: new Date(delivery.storedAt).toISOString(),
     [deadLetterHeaders.at]: new Date().toISOString(),

@@ -6,7 +6,7 @@ import type { RunKey, RunNews } from "./ports.ts";
 
 /**
  * Word of new events goes to every replica by plain NATS: it may get lost, so listeners also look
- * now and then by himself.
+ * now and then by themselves.
  */
 export function openRunNews(nc: NatsConnection): RunNews {
   return {
