@@ -13,16 +13,17 @@ export interface Exposure {
   readonly epoch: number;
   readonly share: number;
   readonly attached: boolean;
-  /** Epoch ms; null: when the message that says so was stored. */
-  readonly exposedAt: number | null;
+  /** Sequence of the message that said so first, and when; null: the one that is to be written. */
+  readonly storedIn: number | null;
 }
 
-/** All that is on record of a run: each message repeats what came before, so that the last one is enough. */
+/** All that is on record of a run: each message repeats the exposures that came before, so that the last one is enough. */
 export interface RunRecord {
   readonly tenantId: string;
   readonly runId: string;
   readonly agentId: string;
   readonly exposures: readonly Exposure[];
+  /** What was cut when this was asked. */
   readonly omitted: readonly Omitted[];
 }
 
@@ -39,7 +40,7 @@ export function exposuresOf(
 ): Exposure[] {
   return lessons.map(({ lessonKey, epoch: { epoch, share } }) => {
     const attached = isAttached(coinOf(key, run.tenantId, run.runId, lessonKey), share);
-    return { lessonKey, epoch, share, attached, exposedAt: null };
+    return { lessonKey, epoch, share, attached, storedIn: null };
   });
 }
 
@@ -48,7 +49,7 @@ const exposureSchema = Type.Object({
   epoch: Type.Integer({ minimum: 1 }),
   share: Type.Number({ minimum: 0, maximum: 1 }),
   attached: Type.Boolean(),
-  exposed_at: Type.Optional(Type.Integer({ minimum: 0, maximum: 8.64e15 })),
+  stored_in: Type.Optional(Type.Integer({ minimum: 1 })),
 });
 export type WireExposure = Static<typeof exposureSchema>;
 
@@ -77,9 +78,9 @@ export function encodeRecord({ tenantId, runId, agentId, exposures, omitted }: R
   return JSON.stringify(message);
 }
 
-function wireExposure({ lessonKey, epoch, share, attached, exposedAt }: Exposure): WireExposure {
+function wireExposure({ lessonKey, epoch, share, attached, storedIn }: Exposure): WireExposure {
   const wire: WireExposure = { lesson_key: lessonKey, epoch, share, attached };
-  if (exposedAt !== null) wire.exposed_at = exposedAt;
+  if (storedIn !== null) wire.stored_in = storedIn;
   return wire;
 }
 
@@ -105,19 +106,19 @@ export function keptRecord(payload: Uint8Array, storedAt: number): KeptRecord {
   return { payload, storedAt };
 }
 
-/** `storedAt`: epoch ms. Throws `BusError` `bad_request` where it is no record of a run. */
-export function decodeRecord(payload: Uint8Array, storedAt: number): RunRecord {
+/** `sequence`: of its message. Throws `BusError` `bad_request` where it is no record of a run. */
+export function decodeRecord(payload: Uint8Array, sequence: number): RunRecord {
   const message = parsed(payload);
   return {
     tenantId: message.tenant_id,
     runId: message.run_id,
     agentId: message.agent_id,
-    exposures: message.exposures.map(({ lesson_key, epoch, share, attached, exposed_at }) => ({
+    exposures: message.exposures.map(({ lesson_key, epoch, share, attached, stored_in }) => ({
       lessonKey: lesson_key,
       epoch,
       share,
       attached,
-      exposedAt: exposed_at ?? storedAt,
+      storedIn: stored_in ?? sequence,
     })),
     omitted: message.omitted.map(({ lesson_key: lessonKey, why }) => ({
       lessonKey,

@@ -41,15 +41,6 @@ const mostAttempts = 4;
 /** What is remembered of runs, so that most records are found right at once. */
 const mostRuns = 10_000;
 
-/** What this replica knows of a run's record. */
-interface KnownRecord extends StoredRecord {
-  /**
-   * False: it was stored here, and the stream alone knows when. Before it is continued it is read there; until then its
-   * exposures are enough, and what was cut is not kept.
-   */
-  readonly isRead: boolean;
-}
-
 export interface RecallOptions {
   readonly memory: Pick<LessonMemory, "concerning">;
   readonly recorder: Recorder;
@@ -64,7 +55,8 @@ interface Recalls {
   readonly facts: Facts;
   readonly coinKey: ReturnType<typeof coinKeyOf>;
   readonly log: Logger;
-  readonly records: LRUCache<string, KnownRecord>;
+  /** What this replica knows of the records of runs: what it stored, or read. */
+  readonly records: LRUCache<string, StoredRecord>;
   /** Runs that were given lessons that are not on record: a coin that came later would tell nothing. */
   readonly unrecorded: LRUCache<string, true>;
   /** Kept for as long as their choices are. */
@@ -134,12 +126,7 @@ async function recallInRun(
     const record = continued(before, { tenantId, runId, agentId: asked.agentId }, choice, fresh);
     const left = deadline - performance.now();
     const isLate = attempt >= mostAttempts || left < leastWaitMs;
-    const isOld = known?.isRead === false;
-    const outcome = isLate
-      ? "unknown"
-      : isOld
-        ? "outpaced"
-        : await recorder.append(record, known?.sequence ?? 0, left);
+    const outcome = isLate ? "unknown" : await recorder.append(record, known?.sequence ?? 0, left);
     if (outcome === "lost" && !isElsewhere) {
       unrecorded.set(run, true);
       return unrecordedAnswer(choice, before, facts);
@@ -149,15 +136,14 @@ async function recallInRun(
       return { ...answer(choice, before, fresh, facts), recorded: false };
     }
     if (outcome !== "outpaced") {
-      const kept: RunRecord = { ...record, omitted: [] };
-      records.set(run, { record: kept, sequence: outcome.sequence, isRead: false });
+      records.set(run, stored(record, outcome.sequence));
       return answer(choice, before, fresh, facts);
     }
     isElsewhere = true;
     const read = await readRecord(tenantId, runId, deadline, recalls);
     if (read === "unknown") return { ...answer(choice, before, fresh, facts), recorded: false };
     known = read;
-    if (known !== null) records.set(run, known);
+    if (known !== null) records.set(run, stored(known.record, known.sequence));
   }
 }
 
@@ -167,12 +153,11 @@ async function readRecord(
   runId: string,
   deadline: number,
   { recorder, log }: Recalls,
-): Promise<KnownRecord | null | "unknown"> {
+): Promise<StoredRecord | null | "unknown"> {
   try {
     const leftMs = deadline - performance.now();
     const late = () => new Error(`not within ${Math.round(leftMs)} ms`);
-    const read = await withTimeout(recorder.read(tenantId, runId), leftMs, late);
-    return read && { ...read, isRead: true };
+    return await withTimeout(recorder.read(tenantId, runId), leftMs, late);
   } catch (error) {
     log.debug({ err: error }, "the record of a run cannot be read");
     return "unknown";
@@ -189,8 +174,16 @@ function continued(
   return {
     ...{ ...who, agentId: before?.agentId ?? who.agentId },
     exposures: [...(before?.exposures ?? []), ...fresh],
-    omitted: mergedOmissions(before?.omitted ?? [], omitted),
+    omitted,
   };
+}
+
+/** A record as the next one continues it: what was cut is not needed for that. */
+function stored({ omitted: _, ...record }: RunRecord, sequence: number): StoredRecord {
+  const exposures = record.exposures.map((one) =>
+    one.storedIn === null ? { ...one, storedIn: sequence } : one,
+  );
+  return { record: { ...record, exposures, omitted: [] }, sequence };
 }
 
 function keysOf({ exposures }: RunRecord): ReadonlySet<string> {
@@ -211,9 +204,4 @@ function standing(
     ...choice.omitted,
   ];
   return { already, omitted };
-}
-
-function mergedOmissions(before: readonly Omitted[], now: readonly Omitted[]): Omitted[] {
-  const known = new Set(before.map(({ lessonKey }) => lessonKey));
-  return [...before, ...now.filter(({ lessonKey }) => !known.has(lessonKey))];
 }

@@ -34,7 +34,7 @@ export function openRecorder(js: JetStreamClient, jsm: JetStreamManager): Record
       const query = { last_by_subj: names.subject(runToken(tenantId, runId)) };
       const message = await orNull(() => jsm.streams.getMessage(names.stream, query));
       if (message === null) return null;
-      return { record: decodeRecord(message.data, message.time.getTime()), sequence: message.seq };
+      return { record: decodeRecord(message.data, message.seq), sequence: message.seq };
     },
     async append(record, after, timeoutMs) {
       const subject = names.subject(runToken(record.tenantId, record.runId));

@@ -247,11 +247,14 @@ export function openExposureTables(database: Database): ExposureTables {
 /** In a message, whatever the columns are called. */
 const property = (name: keyof WireRecord | keyof WireExposure) => sql`${sql.identifier(name)}`;
 
-/** Sorted, so that two replicas never wait for each other. */
+/**
+ * Exposures by the message that says so first, with its time: what a message repeats is another one's to store. Sorted, so
+ * that two replicas never wait for each other.
+ */
 function inserting(): SQL {
   const [exposure, omission] = [lessonExposures, lessonOmissions];
   const [tenant, run, agent] = [property("tenant_id"), property("run_id"), property("agent_id")];
-  const [lessonKey, exposedAt] = [property("lesson_key"), property("exposed_at")];
+  const [lessonKey, storedIn] = [property("lesson_key"), property("stored_in")];
   const key = [exposure.tenantId, exposure.runId, exposure.lessonKey];
   const arm = [exposure.epoch, exposure.share, exposure.attached, exposure.exposedAt];
   const omissionKey = [omission.tenantId, omission.runId, omission.lessonKey];
@@ -264,10 +267,11 @@ function inserting(): SQL {
     ), exposed AS (
       INSERT INTO ${exposure} (${columnNames(...key, exposure.agentId, ...arm)})
       SELECT ${tenant}, ${run}, one.${lessonKey}, ${agent}, one.epoch::int, one.share, one.attached,
-        to_timestamp(coalesce(one.${exposedAt}, stored_at) / 1000)
+        to_timestamp(stored_at / 1000)
       FROM record, jsonb_to_recordset(exposures)
-        AS one (${lessonKey} text, epoch numeric, share float8, attached boolean, ${exposedAt} float8)
-      ORDER BY ${tenant}, ${run}, one.${lessonKey}, coalesce(one.${exposedAt}, stored_at)
+        AS one (${lessonKey} text, epoch numeric, share float8, attached boolean, ${storedIn} float8)
+      WHERE one.${storedIn} IS NULL
+      ORDER BY ${tenant}, ${run}, one.${lessonKey}, stored_at
       ON CONFLICT DO NOTHING RETURNING 1
     ), omitted AS (
       INSERT INTO ${omission} (${columnNames(...omissionKey, omission.why, omission.omittedAt)})

@@ -13,12 +13,12 @@ const inRun = { tenantId: "default", runId: "r", asked };
 /** As the stream is: of a run the last record, written only after the one that the writer read. */
 function stream() {
   let last: StoredRecord | null = null;
-  const settled = (one: Exposure): Exposure => ({ ...one, exposedAt: one.exposedAt ?? now });
   const recorder: Recorder = {
     read: async () => last,
     async append(record: RunRecord, after: number) {
       if ((last?.sequence ?? 0) !== after) return "outpaced";
       const sequence = after + 1;
+      const settled = (one: Exposure) => ({ ...one, storedIn: one.storedIn ?? sequence });
       last = { record: { ...record, exposures: record.exposures.map(settled) }, sequence };
       return { sequence };
     },
@@ -55,8 +55,11 @@ test("a lesson that is new is added to what the run was told before", async () =
   const second = await replica(recorder, { a: 1, b: 1, c: 0 })(inRun);
   expect([keysOf(second), second.already, heldIn(second)]).toEqual([["b"], ["a"], ["c"]]);
   const exposures = last()?.record.exposures ?? [];
-  expect(exposures.map(({ lessonKey }) => lessonKey)).toEqual(["a", "b", "c"]);
-  expect(exposures.every(({ exposedAt }) => exposedAt === now)).toBe(true);
+  expect(exposures.map(({ lessonKey, storedIn }) => [lessonKey, storedIn])).toEqual([
+    ["a", 1],
+    ["b", 2],
+    ["c", 2],
+  ]);
 });
 
 test("of two replicas at the same moment one is first, and the other tells the run nothing twice", async () => {
@@ -152,7 +155,14 @@ test("a run that asks again is answered from memory, and what it is told then is
   know("b");
   const third = await recall(inRun);
   expect([keysOf(third), third.already, heldIn(third)]).toEqual([["b"], ["a"], ["held"]]);
-  expect(last()?.record.exposures.every(({ exposedAt }) => exposedAt === now)).toBe(true);
+  // It is continued without being read again, and each exposure keeps the message that said so first.
+  expect(asks).toBe(2);
+  const exposures = last()?.record.exposures ?? [];
+  expect(Object.fromEntries(exposures.map((one) => [one.lessonKey, one.storedIn]))).toEqual({
+    a: 1,
+    held: 1,
+    b: 2,
+  });
 });
 
 test("a record that comes too late is not asked for with no time left", async () => {
