@@ -26,14 +26,24 @@ export interface RecallTimes {
   readonly recorded: number;
 }
 
+interface WaysToAsk {
+  readonly nats: RecallTimes;
+  readonly http: RecallTimes;
+}
+
 export interface RecallFigures {
   readonly lessons: number;
   readonly perSecond: number;
   readonly seconds: number;
   readonly nats: RecallTimes;
   readonly http: RecallTimes;
-  /** Of a responder that does nothing, asked at the same rate: less is not to be had on this machine at that moment. */
-  readonly floor: { readonly nats: RecallTimes; readonly http: RecallTimes };
+  /** Of responders without a thought, asked at the same rate: less is not to be had on this machine at that moment. */
+  readonly floor: {
+    /** It does nothing. */
+    readonly nothing: WaysToAsk;
+    /** It puts what it tells a run on a stream first. */
+    readonly recording: WaysToAsk;
+  };
   /** Resident set of the replica, MiB: with all lessons before it is asked, after the one half, and at the end. */
   readonly rssMiB: readonly [number, number, number];
   /** From the commit of a new lesson until each of two replicas has it, ms. */
@@ -44,6 +54,8 @@ const agents = 200;
 const tickMs = 1;
 /** Until the code of the replica is compiled. */
 const warmUpSeconds = 5;
+/** A replica looks again at what came lately; ten thousand lessons in one moment are not what is measured. */
+const settlingMs = 16_000;
 
 /** A replica is asked at a steady rate, half of the time in a run, about 10,000 lessons of 200 agents. */
 export async function measureRecall(
@@ -68,6 +80,7 @@ export async function measureRecall(
     await until(() => answers(overNats));
     await insertLessons(sql, 0, options.lessons);
     await until(async () => hasLessons(await overHttp(about(agents - 1))));
+    if (options.seconds > warmUpSeconds) await wait(settlingMs);
     const before = residentMiB(child.pid);
     await ask(overNats, warmUp);
     const nats = await cpuOf(child.pid, () => ask(overNats, options));
@@ -95,15 +108,18 @@ async function measureFloor(
   const env = { NATS_URL: rig.natsUrl, HTTP_PORT: String(port) };
   const child = startContender("./contenders/echo.ts", env);
   const connections = poolTo(port);
-  const overNats = (request: RecallRequest) => recall(rig, request, "bench.echo");
-  const overHttp = (request: RecallRequest) => recallOverHttp(connections, request);
-  const warmUp = { ...options, seconds: Math.min(options.seconds, warmUpSeconds) };
-  try {
-    await until(() => answers(overHttp));
+  const times = async (kind: "echo" | "record"): Promise<WaysToAsk> => {
+    const overNats = (request: RecallRequest) => recall(rig, request, `bench.${kind}`);
+    const overHttp = (request: RecallRequest) => recallOverHttp(connections, request, `/${kind}`);
     await ask(overNats, warmUp);
     const nats = await cpuOf(child.pid, () => ask(overNats, options));
     await ask(overHttp, warmUp);
     return { nats, http: await cpuOf(child.pid, () => ask(overHttp, options)) };
+  };
+  const warmUp = { ...options, seconds: Math.min(options.seconds, warmUpSeconds) };
+  try {
+    await until(() => answers((request) => recallOverHttp(connections, request, "/echo")));
+    return { nothing: await times("echo"), recording: await times("record") };
   } finally {
     await connections.close();
     await stopContender(child);
@@ -180,9 +196,13 @@ async function recall(
 /** As many connections as a proxy before it has. */
 const poolTo = (port: number) => new Pool(`http://127.0.0.1:${port}`, { connections: 64 });
 
-async function recallOverHttp(pool: Pool, request: RecallRequest): Promise<Reply> {
+async function recallOverHttp(
+  pool: Pool,
+  request: RecallRequest,
+  path = "/api/v1/lessons/recall",
+): Promise<Reply> {
   const { statusCode, body } = await pool.request({
-    ...{ method: "POST", path: "/api/v1/lessons/recall" },
+    ...{ method: "POST", path },
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(request),
   });
@@ -303,8 +323,12 @@ export const recallPart: Part<RecallFigures> = {
       `Recall at ${perSecond} requests/s, ${lessons} lessons, ${rssMiB.join(" then ")} MiB:`,
       `  over NATS: ${timesIn(nats)}`,
       `  over HTTP: ${timesIn(http)}`,
-      `  a responder that does nothing, over NATS: ${timesIn(floor.nats)}`,
-      `  a responder that does nothing, over HTTP: ${timesIn(floor.http)}`,
+      ...Object.entries({ "does nothing": floor.nothing, "only records": floor.recording }).flatMap(
+        ([does, { nats: floorNats, http: floorHttp }]) => [
+          `  a responder that ${does}, over NATS: ${timesIn(floorNats)}`,
+          `  a responder that ${does}, over HTTP: ${timesIn(floorHttp)}`,
+        ],
+      ),
       `  a new lesson on each of two replicas after ${newLesson.toFixed(0)} ms`,
     ];
   },
