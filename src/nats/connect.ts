@@ -16,6 +16,7 @@ import type { Logger } from "../log.ts";
 import type { NatsSettings } from "../settings/index.ts";
 import { jetStreamOptions } from "../settings/nats.ts";
 import { serviceName } from "../subjects.ts";
+import { handOverWithoutTraces } from "./answers.ts";
 
 /**
  * Connects, and stays connected for as long as the process lives: the client's own defaults give up
@@ -27,6 +28,7 @@ export async function connectNats(
   log: Pick<Logger, "info" | "warn">,
 ): Promise<NatsConnection> {
   const nc = await connect(await connectionOptions(settings));
+  handOverWithoutTraces(nc);
   void rejectUnanswerable(nc, jetStreamOptions(settings).apiPrefix);
   void logStatus(nc, log);
   return nc;
