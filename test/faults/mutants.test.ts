@@ -70,9 +70,9 @@ const mutants: readonly {
     name: "messages are terminated before their dead letter is written",
     change: {
       file: "runtime/isolation.js",
-      from: "await outages.retryUntilAvailable(() => deadLetters.write(delivery, letter));",
+      from: "await outages.retryUntilAvailable(() => deadLetters.write(delivery, cause));",
       // What answers a delivery is written at the end of the turn.
-      to: "delivery.term(letter.code); await null; await outages.retryUntilAvailable(() => deadLetters.write(delivery, letter));",
+      to: "delivery.term(cause.code); await null; await outages.retryUntilAvailable(() => deadLetters.write(delivery, cause));",
     },
     fault: killedBefore(steps.deadLetter),
     finds: /missing dead letter/,
