@@ -31,12 +31,10 @@ interface WaysToAsk {
   readonly http: RecallTimes;
 }
 
-export interface RecallFigures {
+export interface RecallFigures extends WaysToAsk {
   readonly lessons: number;
   readonly perSecond: number;
   readonly seconds: number;
-  readonly nats: RecallTimes;
-  readonly http: RecallTimes;
   /** Of responders without a thought, asked at the same rate: less is not to be had on this machine at that moment. */
   readonly floor: {
     /** It does nothing. */
@@ -108,6 +106,7 @@ async function measureFloor(
   const env = { NATS_URL: rig.natsUrl, HTTP_PORT: String(port) };
   const child = startContender("./contenders/echo.ts", env);
   const connections = poolTo(port);
+  const warmUp = { ...options, seconds: Math.min(options.seconds, warmUpSeconds) };
   const times = async (kind: "echo" | "record"): Promise<WaysToAsk> => {
     const overNats = (request: RecallRequest) => recall(rig, request, `bench.${kind}`);
     const overHttp = (request: RecallRequest) => recallOverHttp(connections, request, `/${kind}`);
@@ -116,7 +115,6 @@ async function measureFloor(
     await ask(overHttp, warmUp);
     return { nats, http: await cpuOf(child.pid, () => ask(overHttp, options)) };
   };
-  const warmUp = { ...options, seconds: Math.min(options.seconds, warmUpSeconds) };
   try {
     await until(() => answers((request) => recallOverHttp(connections, request, "/echo")));
     return { nothing: await times("echo"), recording: await times("record") };
@@ -318,21 +316,20 @@ export const recallPart: Part<RecallFigures> = {
     return measureRecall(rig, { lessons, perSecond, seconds });
   },
   promises: recallPromises,
-  report({ perSecond, lessons, rssMiB, newLesson, nats, http, floor }) {
+  report({ perSecond, lessons, rssMiB, newLesson, floor, ...recalled }) {
     return [
       `Recall at ${perSecond} requests/s, ${lessons} lessons, ${rssMiB.join(" then ")} MiB:`,
-      `  over NATS: ${timesIn(nats)}`,
-      `  over HTTP: ${timesIn(http)}`,
-      ...Object.entries({ "does nothing": floor.nothing, "only records": floor.recording }).flatMap(
-        ([does, { nats: floorNats, http: floorHttp }]) => [
-          `  a responder that ${does}, over NATS: ${timesIn(floorNats)}`,
-          `  a responder that ${does}, over HTTP: ${timesIn(floorHttp)}`,
-        ],
-      ),
+      ...waysIn("", recalled),
+      ...waysIn("a responder that does nothing, ", floor.nothing),
+      ...waysIn("a responder that only records, ", floor.recording),
       `  a new lesson on each of two replicas after ${newLesson.toFixed(0)} ms`,
     ];
   },
 };
+
+function waysIn(who: string, { nats, http }: WaysToAsk): string[] {
+  return [`  ${who}over NATS: ${timesIn(nats)}`, `  ${who}over HTTP: ${timesIn(http)}`];
+}
 
 function timesIn({ p50, p99, max, cpu, cpuOfOthers, failed, recorded }: RecallTimes): string {
   const [half, most, all] = [p50, p99, max].map((ms) => ms.toFixed(1));

@@ -1,4 +1,5 @@
 import { createServer } from "node:http";
+import { text } from "node:stream/consumers";
 import { jetstream, jetstreamManager, StorageType } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 
@@ -31,11 +32,10 @@ nc.subscribe("bench.record", {
     void answerTo(message.string()).then((answer) => message.respond(answer));
   },
 });
-createServer(async (request, response) => {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk);
-  const asked = Buffer.concat(chunks).toString();
-  const answer = request.url === "/record" ? await answerTo(asked) : reply;
-  response.writeHead(200, { "Content-Type": "application/json" }).end(answer);
+createServer((request, response) => {
+  const respond = (answer: string) =>
+    response.writeHead(200, { "Content-Type": "application/json" }).end(answer);
+  if (request.url === "/record") void text(request).then(answerTo).then(respond);
+  else request.resume().once("end", () => respond(reply));
 }).listen(Number(port), "127.0.0.1");
 process.once("SIGTERM", () => process.exit(0));

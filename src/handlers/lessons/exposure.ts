@@ -27,6 +27,9 @@ export interface RunRecord {
   readonly omitted: readonly Omitted[];
 }
 
+/** What a run was told, as far as its next record repeats it. */
+export type ToldBefore = Omit<RunRecord, "omitted">;
+
 /** A subject token for a run of a tenant. */
 export function runToken(tenantId: string, runId: string): string {
   return hash("sha256", JSON.stringify([tenantId, runId]), "hex").slice(0, 32);
@@ -106,8 +109,8 @@ export function keptRecord(payload: Uint8Array, storedAt: number): KeptRecord {
   return { payload, storedAt };
 }
 
-/** `sequence`: of its message. Throws `BusError` `bad_request` where it is no record of a run. */
-export function decodeRecord(payload: Uint8Array, sequence: number): RunRecord {
+/** Throws `BusError` `bad_request` where it is no record of a run. */
+export function decodeRecord(payload: Uint8Array): ToldBefore {
   const message = parsed(payload);
   return {
     tenantId: message.tenant_id,
@@ -118,11 +121,7 @@ export function decodeRecord(payload: Uint8Array, sequence: number): RunRecord {
       epoch,
       share,
       attached,
-      storedIn: stored_in ?? sequence,
-    })),
-    omitted: message.omitted.map(({ lesson_key: lessonKey, why }) => ({
-      lessonKey,
-      why: why as Omitted["why"],
+      storedIn: stored_in ?? null,
     })),
   };
 }

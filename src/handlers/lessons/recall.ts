@@ -4,7 +4,7 @@ import { withTimeout } from "../../runtime/timeout.ts";
 import { blockOf } from "./block.ts";
 import { type Asked, type Choice, choose, linesOf, type Omitted } from "./choice.ts";
 import { coinKeyOf } from "./coin.ts";
-import { type Exposure, exposuresOf, type RunRecord } from "./exposure.ts";
+import { type Exposure, exposuresOf, type RunRecord, type ToldBefore } from "./exposure.ts";
 import type { Facts } from "./facts.ts";
 import type { KnownLesson } from "./lesson.ts";
 import type { LessonMemory } from "./memory.ts";
@@ -81,7 +81,7 @@ export function openRecall(options: RecallOptions): RecallLessons {
 
 function answer(
   choice: Choice,
-  exposed: RunRecord | null,
+  exposed: ToldBefore | null,
   fresh: readonly Exposure[],
   facts: Facts,
 ): RecallAnswer {
@@ -93,7 +93,7 @@ function answer(
 }
 
 /** Everything that fits, without a coin; but what is known to be on record stays as it is there. */
-function unrecordedAnswer(choice: Choice, known: RunRecord | null, facts: Facts): RecallAnswer {
+function unrecordedAnswer(choice: Choice, known: ToldBefore | null, facts: Facts): RecallAnswer {
   const { fitting: lessons } = choice;
   const block = blockOf(linesOf(lessons, facts));
   return { ...standing(known?.exposures ?? [], choice), lessons, block, recorded: false };
@@ -136,14 +136,14 @@ async function recallInRun(
       return { ...answer(choice, before, fresh, facts), recorded: false };
     }
     if (outcome !== "outpaced") {
-      records.set(run, stored(record, outcome.sequence));
+      records.set(run, outcome);
       return answer(choice, before, fresh, facts);
     }
     isElsewhere = true;
     const read = await readRecord(tenantId, runId, deadline, recalls);
     if (read === "unknown") return { ...answer(choice, before, fresh, facts), recorded: false };
     known = read;
-    if (known !== null) records.set(run, stored(known.record, known.sequence));
+    if (known !== null) records.set(run, known);
   }
 }
 
@@ -166,7 +166,7 @@ async function readRecord(
 
 /** The record of a run with what is told now; it keeps the agent that asked first. */
 function continued(
-  before: RunRecord | null,
+  before: ToldBefore | null,
   who: Pick<RunRecord, "tenantId" | "runId" | "agentId">,
   { omitted }: Choice,
   fresh: readonly Exposure[],
@@ -178,15 +178,7 @@ function continued(
   };
 }
 
-/** A record as the next one continues it: what was cut is not needed for that. */
-function stored({ omitted: _, ...record }: RunRecord, sequence: number): StoredRecord {
-  const exposures = record.exposures.map((one) =>
-    one.storedIn === null ? { ...one, storedIn: sequence } : one,
-  );
-  return { record: { ...record, exposures, omitted: [] }, sequence };
-}
-
-function keysOf({ exposures }: RunRecord): ReadonlySet<string> {
+function keysOf({ exposures }: ToldBefore): ReadonlySet<string> {
   return new Set(exposures.map(({ lessonKey }) => lessonKey));
 }
 

@@ -2,11 +2,17 @@ import { JetStreamApiError, type JetStreamClient, type JetStreamManager } from "
 import { hasCode, jsCodes, orNull, translateNats } from "../../nats/errors.ts";
 import { isUnanswered } from "../../nats/unanswered.ts";
 import { exposures as names } from "../../subjects.ts";
-import { decodeRecord, encodeRecord, type RunRecord, runToken } from "./exposure.ts";
+import {
+  decodeRecord,
+  encodeRecord,
+  type RunRecord,
+  runToken,
+  type ToldBefore,
+} from "./exposure.ts";
 
 /** A run's record and where it is in the stream. */
 export interface StoredRecord {
-  readonly record: RunRecord;
+  readonly record: ToldBefore;
   readonly sequence: number;
 }
 
@@ -18,14 +24,14 @@ export interface Recorder {
   /** Null: nothing is on record. Rejects as the client does, translated. */
   read(tenantId: string, runId: string): Promise<StoredRecord | null>;
   /**
-   * `after`: the sequence of what it was made from; 0: of nothing. `outpaced`: there is another one by now; nothing is
-   * written. `lost`: certainly nothing is written. `unknown`: it may be written, now or later.
+   * Resolves to what `read` finds then. `after`: the sequence of what it was made from; 0: of nothing. `outpaced`: there is
+   * another one by now; nothing is written. `lost`: certainly nothing is written. `unknown`: it may be written, now or later.
    */
   append(
     record: RunRecord,
     after: number,
     timeoutMs: number,
-  ): Promise<{ readonly sequence: number } | "outpaced" | "lost" | "unknown">;
+  ): Promise<StoredRecord | "outpaced" | "lost" | "unknown">;
 }
 
 export function openRecorder(js: JetStreamClient, jsm: JetStreamManager): Recorder {
@@ -34,7 +40,7 @@ export function openRecorder(js: JetStreamClient, jsm: JetStreamManager): Record
       const query = { last_by_subj: names.subject(runToken(tenantId, runId)) };
       const message = await orNull(() => jsm.streams.getMessage(names.stream, query));
       if (message === null) return null;
-      return { record: decodeRecord(message.data, message.seq), sequence: message.seq };
+      return storedIn(message.seq, decodeRecord(message.data));
     },
     async append(record, after, timeoutMs) {
       const subject = names.subject(runToken(record.tenantId, record.runId));
@@ -42,7 +48,7 @@ export function openRecorder(js: JetStreamClient, jsm: JetStreamManager): Record
         const { seq } = await js.publish(subject, encodeRecord(record), {
           ...{ expect: { lastSubjectSequence: after }, timeout: timeoutMs },
         });
-        return { sequence: seq };
+        return storedIn(seq, record);
       } catch (error) {
         if (hasCode(error, ...jsCodes.wrongLastSequence)) return "outpaced";
         if (error instanceof JetStreamApiError || isUnanswered(error)) return "lost";
@@ -53,4 +59,15 @@ export function openRecorder(js: JetStreamClient, jsm: JetStreamManager): Record
       }
     },
   };
+}
+
+/** What a record says for the first time, its own message says. */
+function storedIn(
+  sequence: number,
+  { tenantId, runId, agentId, ...told }: ToldBefore,
+): StoredRecord {
+  const exposures = told.exposures.map((one) =>
+    one.storedIn === null ? { ...one, storedIn: sequence } : one,
+  );
+  return { record: { tenantId, runId, agentId, exposures }, sequence };
 }

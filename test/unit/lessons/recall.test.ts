@@ -20,7 +20,7 @@ function stream() {
       const sequence = after + 1;
       const settled = (one: Exposure) => ({ ...one, storedIn: one.storedIn ?? sequence });
       last = { record: { ...record, exposures: record.exposures.map(settled) }, sequence };
-      return { sequence };
+      return last;
     },
   };
   return { recorder, last: () => last };
