@@ -1,4 +1,5 @@
 import { endWithNpm } from "../process/end-with-npm.ts";
+import { collectSeldom } from "../process/heap.ts";
 import type { Environment } from "../settings/environment.ts";
 
 /** Where embedded servers keep their data. */
@@ -25,6 +26,7 @@ export async function loadAndServe(
   const stop = () => surroundings.exit(serviceExitCodes.clean);
   for (const signal of stopSignals) process.on(signal, stop);
   endWithNpm(surroundings.env);
+  collectSeldom();
   const { serve } = await load();
   // Listens itself by the time it returns its promise.
   const served = serve(surroundings);
