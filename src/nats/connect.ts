@@ -162,13 +162,8 @@ async function rejectUnanswerable(nc: NatsConnection, apiPrefix: string): Promis
     new Promise((resolve, reject) => {
       if (!isConnected) return reject(disconnected());
       waiting.add(reject);
-      const settled =
-        <T>(settle: (value: T) => void) =>
-        (value: T) => {
-          waiting.delete(reject);
-          settle(value);
-        };
-      void request(...question).then(settled(resolve), settled(reject));
+      const answer = request(...question);
+      void answer.then(resolve, reject).finally(() => waiting.delete(reject));
     });
   for await (const { type } of nc.status()) {
     if (type === "reconnect") isConnected = true;

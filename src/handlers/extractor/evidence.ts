@@ -71,17 +71,15 @@ export function addEvidence(
   limits: EvidenceLimits,
 ): { evidence: Evidence; outcomes: EntryOutcome[] } {
   const windows = byWindow(evidence.entries, limits.windowMs);
-  const timesOf = new Map<string, number[]>();
+  const ids = new Set<string>();
+  const idsAtTimes = new Set<string>();
   const see = (entry: Entry): EntryOutcome => {
     const id = identity(entry);
-    const times = timesOf.get(id);
-    if (times === undefined) {
-      timesOf.set(id, [entry[1]]);
-      return "evidence";
-    }
-    if (times.includes(entry[1])) return "duplicate";
-    times.push(entry[1]);
-    return "conflict";
+    const atTime = `${id}\0${entry[1]}`;
+    const outcome = idsAtTimes.has(atTime) ? "duplicate" : ids.has(id) ? "conflict" : "evidence";
+    ids.add(id);
+    idsAtTimes.add(atTime);
+    return outcome;
   };
   for (const entry of evidence.entries) see(entry);
   const added = new Set<Entry>();
@@ -115,7 +113,6 @@ export function addEvidence(
  */
 function extremes(entries: readonly Entry[], threshold: number): Entry[] {
   const sorted = [...entries].sort(byTimeThenId);
-  if (sorted.length <= 2) return sorted;
   const kept = new Set([
     ...firstOfEachRun(sorted, threshold),
     ...firstOfEachRun(sorted.toReversed(), threshold),
@@ -171,11 +168,7 @@ export interface Due {
   readonly sightings: readonly { readonly index: number; readonly entries: readonly Entry[] }[];
 }
 
-const nothingDue: Due = { lesson: null, sightings: [] };
-
 export function dueFrom(evidence: Evidence, limits: EvidenceLimits): Due {
-  // Most documents never come so far.
-  if (evidence.entries.length < limits.threshold) return nothingDue;
   return {
     lesson: evidence.learned ? null : firstWindowWith(evidence.entries, limits),
     sightings: [...byWindow(evidence.entries, limits.windowMs)]
