@@ -13,10 +13,10 @@ async function fullCollections(before: string): Promise<number> {
     import { collectSeldom } from ${JSON.stringify(heap)};
     ${before}
     let full = 0;
-    const count = (list) => {
-      for (const { detail } of list.getEntries()) if (detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR) full++;
+    const count = (collections) => {
+      for (const { detail } of collections) if (detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR) full++;
     };
-    const observer = new PerformanceObserver(count);
+    const observer = new PerformanceObserver((list) => count(list.getEntries()));
     observer.observe({ entryTypes: ["gc"] });
     const alive = Array.from({ length: 400_000 }, (_, i) => ({ i, list: [i] }));
     for (let i = 0; i < 5_000_000; i++) {
@@ -24,7 +24,7 @@ async function fullCollections(before: string): Promise<number> {
       if (i % 50_000 === 0) await turn();
     }
     await turn();
-    count({ getEntries: () => observer.takeRecords() });
+    count(observer.takeRecords());
     console.log(full);`;
   const options = ["--import", "tsx", "--input-type=module", "-e", program];
   const { stdout } = await promisify(execFile)(process.execPath, options);
