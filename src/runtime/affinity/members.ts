@@ -34,13 +34,15 @@ export interface HeardMembers extends Members {
 const silentBeats = 5;
 /** A beat may take so many turns to come back, where there is much to read. */
 const beatsUnderWay = 2;
-/** Its next one may have crossed the request; the one after has not. */
+/** Between two servers of a cluster its next one may have crossed the request; the one after has not. */
 const beatsAfterRequest = 2;
 
 interface Awaited {
   readonly instance: string;
   readonly request: string;
-  /** What its owner said first after it was asked. */
+  /** The number of this replica when it asked: what it says under a later one goes out behind the request. */
+  readonly askedAt: number;
+  /** What its owner said first after that had come back. */
   since: number | null;
   readonly resolve: () => void;
 }
@@ -76,6 +78,8 @@ export function createMembers(options: {
   function missing({ instance, working, number, heard }: Beat): void {
     for (const one of awaited) {
       if (one.instance !== instance) continue;
+      // Until then its beats may have waited here to be read since before the request was sent.
+      if (cameBack <= one.askedAt) continue;
       one.since ??= number;
       const hasTakenIn = heard >= one.since + beatsAfterRequest;
       if (hasTakenIn && !working.includes(one.request)) one.resolve();
@@ -108,7 +112,7 @@ export function createMembers(options: {
     untilLost(instance, request) {
       let entry: Awaited | undefined;
       const lost = new Promise<void>((resolve) => {
-        entry = { instance, request, since: null, resolve };
+        entry = { instance, request, askedAt: said, since: null, resolve };
         awaited.add(entry);
       });
       return { lost, forget: () => void (entry && awaited.delete(entry)) };

@@ -124,9 +124,10 @@ test("what one was asked is lost when it falls silent", async () => {
 });
 
 test("what one was asked is lost when it has taken in what came later and does not know of it", async () => {
-  const { hear, isLost } = open();
+  const { hear, ticks, isLost } = open();
   hear("c");
   const lost = await isLost("c", "b:1");
+  ticks(1);
   hear("c"); // the second: it may have crossed the request
   hear("c");
   hear("c", { working: ["another:1"] });
@@ -135,10 +136,25 @@ test("what one was asked is lost when it has taken in what came later and does n
   expect(await lost()).toBe(true);
 });
 
+test("what one said before it was asked, and what is read late, does not make the request look lost", async () => {
+  const { hear, ticks, isLost } = open();
+  ticks(3);
+  const lost = await isLost("c", "b:1");
+  // This replica had stopped for seconds, and now reads what was said meanwhile.
+  for (let i = 0; i < 20; i++) hear("c");
+  expect(await lost()).toBe(false);
+  ticks(1);
+  for (let i = 0; i < 3; i++) hear("c");
+  expect(await lost()).toBe(false);
+  hear("c");
+  expect(await lost()).toBe(true);
+});
+
 test("what one was asked is not lost while it works on it, nor while it is behind with reading", async () => {
-  const { hear, isLost } = open();
+  const { hear, ticks, isLost } = open();
   hear("c");
   const lost = await isLost("c", "b:1");
+  ticks(1);
   for (let i = 0; i < 20; i++) hear("c", { heard: 1 });
   expect(await lost()).toBe(false);
   for (let i = 0; i < 20; i++) hear("c", { working: ["b:1"] });
