@@ -1,5 +1,6 @@
 import { eventually } from "../rig/eventually.ts";
 import { figures, get } from "../rig/service.ts";
+import { durable, type Stack } from "./stack.ts";
 import type { ProxiedReplica } from "./supervisor.ts";
 
 /** How many events these replicas have handed on, and handed back to the stream. */
@@ -13,14 +14,17 @@ export async function handedBy(replicas: readonly ProxiedReplica[]) {
   return { handedOn: sum("handed_on"), handedBack: sum("handed_back") };
 }
 
-/** Until each of them knows all others: from then on events are handed on. */
-export async function untilAllKnown(replicas: readonly ProxiedReplica[]): Promise<void> {
+/** Until each replica knows all others and asks for messages: from then on each has some to hand on. */
+export async function untilAllShare({ broker, supervisor: { replicas } }: Stack): Promise<void> {
   const known = async (replica: ProxiedReplica) =>
     (await figuresOf(replica))["affinity_members"] ?? 0;
+  const limitMs = 45_000;
   await eventually(
     async () => (await Promise.all(replicas.map(known))).every((some) => some >= replicas.length),
-    45_000,
+    limitMs,
   );
+  const asking = async () => (await broker.jsm.consumers.info("EXPERIENCE", durable)).num_waiting;
+  await eventually(async () => (await asking()) >= replicas.length, limitMs);
 }
 
 /** Every sample of `/metrics` of a replica that serves. */

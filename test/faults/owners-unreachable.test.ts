@@ -1,5 +1,5 @@
 import { eventually, lasting } from "../rig/eventually.ts";
-import { handedBy, untilAllKnown } from "./affinity-figures.ts";
+import { handedBy, untilAllShare } from "./affinity-figures.ts";
 import type { Stack } from "./stack.ts";
 import { steps } from "./steps.ts";
 import { testStories } from "./stories.ts";
@@ -64,7 +64,7 @@ async function forAWhile(harm: Harm, replica: ProxiedReplica): Promise<void> {
 /** It has done all that it was handed, and is about to say so; others give it up, and then it does. */
 const ownerOf = (harm: Harm): Fault => ({
   name: `an owner ${harm.name}`,
-  begin: ({ supervisor }) => untilAllKnown(supervisor.replicas),
+  begin: untilAllShare,
   failpoint: {
     ...{ step: steps.ownerAnswer, moment: "before", at: [2] },
     inject: (stack, owner) =>

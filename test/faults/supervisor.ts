@@ -48,27 +48,35 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   let stopping = false;
   let mayStart = Promise.resolve();
 
+  async function start() {
+    let isOrdered = false;
+    const replica = await startProxiedReplica(options, () => {
+      if (!isOrdered) kills += 1;
+      isOrdered = true;
+    });
+    replicas.add(replica);
+    // It was on its way when all were stopped.
+    if (stopping) replica.kill("SIGKILL");
+    return { replica, isOrdered: () => isOrdered };
+  }
+
   /** Keeps one replica running, whichever it is. */
-  async function keepRunning(): Promise<void> {
-    for (;;) {
-      await mayStart;
-      if (stopping) return;
-      let isOrdered = false;
-      const replica = await startProxiedReplica(options, () => {
-        if (!isOrdered) kills += 1;
-        isOrdered = true;
-      });
-      replicas.add(replica);
+  async function keepRunning(first: Awaited<ReturnType<typeof start>>): Promise<void> {
+    for (let { replica, isOrdered } = first; ; { replica, isOrdered } = await start()) {
       const end = await replica.exited;
       replicas.delete(replica);
       await replica.remove();
-      if (stopping || isOrdered) continue;
-      const { log, complaints } = replica;
-      accidents.push(JSON.stringify([end, log.slice(-3), complaints.slice(-3)]));
+      if (!stopping && !isOrdered()) {
+        const { log, complaints } = replica;
+        accidents.push(JSON.stringify([end, log.slice(-3), complaints.slice(-3)]));
+      }
+      await mayStart;
+      if (stopping) return;
     }
   }
 
-  const running = Array.from({ length: options.size }, keepRunning);
+  const first = await Promise.all(Array.from({ length: options.size }, start));
+  const running = first.map(keepRunning);
   return {
     get replicas() {
       return [...replicas];
