@@ -1,6 +1,6 @@
 import { eventually } from "../rig/eventually.ts";
 import { figures, get } from "../rig/service.ts";
-import { durable, type Stack } from "./stack.ts";
+import { type Stack, untilAllAsk } from "./stack.ts";
 import type { ProxiedReplica } from "./supervisor.ts";
 
 /** How many events these replicas have handed on, and handed back to the stream. */
@@ -15,7 +15,8 @@ export async function handedBy(replicas: readonly ProxiedReplica[]) {
 }
 
 /** Until each replica knows all others and asks for messages: from then on each has some to hand on. */
-export async function untilAllShare({ broker, supervisor: { replicas } }: Stack): Promise<void> {
+export async function untilAllShare(stack: Stack): Promise<void> {
+  const { replicas } = stack.supervisor;
   const known = async (replica: ProxiedReplica) =>
     (await figuresOf(replica))["affinity_members"] ?? 0;
   const limitMs = 45_000;
@@ -23,8 +24,7 @@ export async function untilAllShare({ broker, supervisor: { replicas } }: Stack)
     async () => (await Promise.all(replicas.map(known))).every((some) => some >= replicas.length),
     limitMs,
   );
-  const asking = async () => (await broker.jsm.consumers.info("EXPERIENCE", durable)).num_waiting;
-  await eventually(async () => (await asking()) >= replicas.length, limitMs);
+  await untilAllAsk(stack, limitMs);
 }
 
 /** Every sample of `/metrics` of a replica that serves. */

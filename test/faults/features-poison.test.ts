@@ -6,7 +6,7 @@ import { setFailpoint } from "./failpoint.ts";
 import { compareFeatures, featureSources } from "./features-comparison.ts";
 import { countApplied, openFeatureStack, untilFeaturesQuiet } from "./features-story.ts";
 import { type Publication, publishAll } from "./publications.ts";
-import type { Stack, StackOptions } from "./stack.ts";
+import { type Stack, type StackOptions, untilAllAsk } from "./stack.ts";
 import { steps } from "./steps.ts";
 
 let build: Build;
@@ -22,13 +22,7 @@ const env = { NATS_MAX_DELIVER: String(maxDeliver), EXPERIENCE_FETCH_BATCH: "256
 async function open(options: Partial<StackOptions> = {}): Promise<Stack> {
   const stack = await openFeatureStack({ size: 2, main: build.main, env, ...options });
   onTestFinished(() => stack.close());
-  const { jsm } = stack.broker;
-  const waiting = async ({ stream, durable }: (typeof featureSources)[number]) => {
-    const info = await jsm.consumers.info(stream, durable).catch(() => undefined);
-    return (info?.num_waiting ?? 0) >= stack.supervisor.replicas.length;
-  };
-  const allWait = async () => (await Promise.all(featureSources.map(waiting))).every(Boolean);
-  await eventually(allWait, 20_000);
+  await Promise.all(featureSources.map((source) => untilAllAsk(stack, 20_000, source)));
   // The first statement on a connection is prepared, and the first code is compiled.
   await publishAll(stack.broker, signalsOf(users("first", 100)));
   await eventually(async () => (await countApplied(stack.database)) === 100, 20_000);

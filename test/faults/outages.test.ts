@@ -107,20 +107,19 @@ test.concurrent.for([
 ] as const)(
   "connections to %s that stay silent for ever are replaced within %i ms",
   async ([server, limitMs, notice]) => {
-    const replicasOf = ({ supervisor }: Stack) => supervisor.replicas;
     const fault: Story["fault"] = {
       name: `connections to ${server} silent for ever`,
       // What connects after the fault has a connection that speaks.
-      async begin(stack) {
-        await Promise.all(replicasOf(stack).map((replica) => replica.ready()));
+      async begin({ supervisor }) {
+        await Promise.all(supervisor.replicas.map((replica) => replica.ready()));
       },
-      async inject(stack) {
-        const links = replicasOf(stack).map((replica) => replica[server]);
+      async inject({ supervisor }) {
+        const links = supervisor.replicas.map((replica) => replica[server]);
         for (const link of links) link.silence();
         for (const link of links) link.speak("lost");
       },
-      stake: async (stack) => ({
-        noticed: replicasOf(stack).filter((replica) => replica.hasLogged(notice)).length,
+      stake: async ({ supervisor }) => ({
+        noticed: supervisor.replicas.filter((replica) => replica.hasLogged(notice)).length,
       }),
     };
     await survive(fault, { limitMs });

@@ -9,7 +9,14 @@ import { type Build, copyBuild } from "./build.ts";
 import { storedMessages } from "./comparison.ts";
 import { allFailpoints, setFailpoint } from "./failpoint.ts";
 import { failuresOf, invalidPayloads, type Publication, publishAll } from "./publications.ts";
-import { durable, openStack, type Stack, type StackOptions, untilQuiet } from "./stack.ts";
+import {
+  durable,
+  openStack,
+  type Stack,
+  type StackOptions,
+  untilAllAsk,
+  untilQuiet,
+} from "./stack.ts";
 import { steps } from "./steps.ts";
 import type { Message } from "./wire.ts";
 
@@ -51,9 +58,10 @@ async function lastLearnedAt({ database: { sql } }: Stack, agents: readonly stri
 }
 
 /** Publishes while every replica is frozen, and gives each message back twice. */
-async function makeSuspect({ broker, supervisor }: Stack, publications: readonly Publication[]) {
+async function makeSuspect(stack: Stack, publications: readonly Publication[]) {
+  const { broker, supervisor } = stack;
   const info = () => broker.jsm.consumers.info("EXPERIENCE", durable);
-  await eventually(async () => (await info()).num_waiting >= supervisor.replicas.length);
+  await untilAllAsk(stack, 5_000);
   for (const replica of supervisor.replicas) replica.kill("SIGSTOP");
   await eventually(async () => (await info()).num_waiting === 0);
   await publishAll(broker, publications);

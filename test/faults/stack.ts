@@ -76,11 +76,25 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   };
 }
 
+const source = { stream: "EXPERIENCE", durable };
+
+/** Resolves when every replica that runs has asked for messages. */
+export async function untilAllAsk(
+  { broker, supervisor }: Pick<Stack, "broker" | "supervisor">,
+  limitMs: number,
+  { stream, durable: name } = source,
+): Promise<void> {
+  await eventually(async () => {
+    const info = await broker.jsm.consumers.info(stream, name).catch(() => undefined);
+    return (info?.num_waiting ?? 0) >= supervisor.replicas.length;
+  }, limitMs);
+}
+
 /** Resolves when everything in the stream has been delivered and nothing waits to be acked. */
 export async function untilQuiet(
   { jsm }: Pick<Broker, "jsm">,
   limitMs: number,
-  { stream, durable: name } = { stream: "EXPERIENCE", durable },
+  { stream, durable: name } = source,
 ): Promise<void> {
   let last = "nothing known";
   const isQuiet = async () => {

@@ -62,7 +62,8 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
 
   /** Keeps one replica running, whichever it is. */
   async function keepRunning(first: Awaited<ReturnType<typeof start>>): Promise<void> {
-    for (let { replica, isOrdered } = first; ; { replica, isOrdered } = await start()) {
+    for (let started = first; ; started = await start()) {
+      const { replica, isOrdered } = started;
       const end = await replica.exited;
       replicas.delete(replica);
       await replica.remove();
