@@ -1,4 +1,4 @@
-import { BusError, type ErrorCode, errorStatus, isOutage } from "../../errors.ts";
+import { BusError, type ErrorCode, errorStatus, isOutage, messageOf } from "../../errors.ts";
 import type { BatchContext } from "../consumer.ts";
 import { groupBy } from "../grouping.ts";
 import type { Members } from "./members.ts";
@@ -36,8 +36,8 @@ export interface AffinityEvents {
   received(items: number): void;
   /** By an owner, which could not handle them. */
   refused(items: number): void;
-  /** To the stream, because an owner is lost. */
-  handedBack(items: number): void;
+  /** To the stream, because nothing is known of what their owner did. */
+  handedBack(items: number, of: Lost | undefined): void;
 }
 
 export interface Affinity<T> {
@@ -51,6 +51,12 @@ export interface Affinity<T> {
   receive(request: Uint8Array): Promise<Uint8Array>;
   /** The requests that are not answered yet. */
   working(): readonly string[];
+}
+
+/** Whoever was asked, and why nothing is known of the answer. */
+export interface Lost {
+  readonly owner: string;
+  readonly why: string;
 }
 
 interface Request {
@@ -67,7 +73,7 @@ const keysRemembered = 10_000;
 export function createAffinity<T extends object>(options: AffinityOptions<T>): Affinity<T> {
   const { self, members, keyOf, work, events } = options;
   /** Handed to an owner of whose answer nothing is known: not to be done by anybody else in this delivery. */
-  const lost = new WeakSet<T>();
+  const lost = new WeakMap<T, Lost>();
   const working = new Set<string>();
   const ownerOfItem = rememberedOwners(members, keyOf);
   const handOn = createHandOn(options, lost);
@@ -89,7 +95,8 @@ export function createAffinity<T extends object>(options: AffinityOptions<T>): A
       const back = items.filter((item) => lost.has(item));
       if (back.length === 0) return;
       handBack(back);
-      events.handedBack(back.length);
+      const by = groupBy(back, (item) => lost.get(item));
+      for (const [of, some] of by) events.handedBack(some.length, of);
     },
 
     async receive(body) {
@@ -137,7 +144,7 @@ function rememberedOwners<T>(members: Members, keyOf: (item: T) => string): (ite
   };
 }
 
-function createHandOn<T extends object>(options: AffinityOptions<T>, lost: WeakSet<T>) {
+function createHandOn<T extends object>(options: AffinityOptions<T>, lost: WeakMap<T, Lost>) {
   const { self, members, ask, codec, news, events } = options;
   let requests = 0;
 
@@ -148,9 +155,8 @@ function createHandOn<T extends object>(options: AffinityOptions<T>, lost: WeakS
     try {
       const request = Buffer.from(`{"id":${JSON.stringify(id)},"items":[${part.texts.join(",")}]}`);
       // The answer may have come with the word that its owner is gone: it counts.
-      const isOver = isLost.then(() => turn());
+      const isOver = isLost.then((why) => turn().then(() => Promise.reject(new Error(why))));
       const answer = await Promise.race([ask(member, request), isOver]);
-      if (answer === undefined) throw new Error("no answer");
       const reply = replyIn(answer);
       if (reply.ok) {
         news.learn(reply.news);
@@ -165,7 +171,8 @@ function createHandOn<T extends object>(options: AffinityOptions<T>, lost: WeakS
         members.drop(member);
         return false;
       }
-      for (const item of part.items) lost.add(item);
+      const of = { owner: member, why: messageOf(error) };
+      for (const item of part.items) lost.set(item, of);
       return true;
     } finally {
       forget();
@@ -181,7 +188,7 @@ function createHandOn<T extends object>(options: AffinityOptions<T>, lost: WeakS
 }
 
 /** Resolves when everything that has arrived by now has been taken in. */
-const turn = () => new Promise<undefined>((resolve) => setImmediate(() => resolve(undefined)));
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 interface Part<T> {
   readonly items: T[];

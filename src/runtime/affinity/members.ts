@@ -12,13 +12,16 @@ export interface Beat {
   readonly heard: number;
 }
 
+/** Why a request is lost. */
+export type Loss = "its owner is gone" | "its owner is silent" | "its owner knows nothing of it";
+
 export interface Members {
   /** This replica, and those that were heard lately and are not about to leave; in a fixed order. */
   current(): readonly string[];
   /** A member that cannot be reached: left out until it is heard again, and lost unless it said that it leaves. */
   drop(instance: string): void;
-  /** Resolves once that member will surely not answer this request: it is gone, or knows nothing of it. */
-  untilLost(instance: string, request: string): { readonly lost: Promise<void>; forget(): void };
+  /** Resolves, with the reason, once that member will surely not answer this request. */
+  untilLost(instance: string, request: string): { readonly lost: Promise<Loss>; forget(): void };
 }
 
 export interface HeardMembers extends Members {
@@ -44,7 +47,7 @@ interface Awaited {
   readonly askedAt: number;
   /** What its owner said first after that had come back. */
   since: number | null;
-  readonly resolve: () => void;
+  readonly resolve: (why: Loss) => void;
 }
 
 /**
@@ -70,9 +73,9 @@ export function createMembers(options: {
     current = [self, ...staying.map(([instance]) => instance)].sort();
   }
 
-  function lose(instance: string): void {
+  function lose(instance: string, why: Loss): void {
     if (others.delete(instance)) changed();
-    for (const one of awaited) if (one.instance === instance) one.resolve();
+    for (const one of awaited) if (one.instance === instance) one.resolve(why);
   }
 
   function missing({ instance, working, number, heard }: Beat): void {
@@ -82,7 +85,9 @@ export function createMembers(options: {
       if (cameBack <= one.askedAt) continue;
       one.since ??= number;
       const hasTakenIn = heard >= one.since + beatsAfterRequest;
-      if (hasTakenIn && !working.includes(one.request)) one.resolve();
+      if (hasTakenIn && !working.includes(one.request)) {
+        one.resolve("its owner knows nothing of it");
+      }
     }
   }
 
@@ -93,9 +98,11 @@ export function createMembers(options: {
     if (!isNew || number < said - beatsUnderWay) return;
     now += 1;
     const silent = [...others].filter(([, { heardAt }]) => now - heardAt > silentBeats);
-    for (const [instance] of silent) lose(instance);
+    for (const [instance] of silent) lose(instance, "its owner is silent");
     // Dropped meanwhile, or never heard: there will be no word of what it was given.
-    for (const { instance, resolve } of awaited) if (!others.has(instance)) resolve();
+    for (const { instance, resolve } of awaited) {
+      if (!others.has(instance)) resolve("its owner is gone");
+    }
   }
 
   return {
@@ -111,7 +118,7 @@ export function createMembers(options: {
     },
     untilLost(instance, request) {
       let entry: Awaited | undefined;
-      const lost = new Promise<void>((resolve) => {
+      const lost = new Promise<Loss>((resolve) => {
         entry = { instance, request, askedAt: said, since: null, resolve };
         awaited.add(entry);
       });
@@ -125,7 +132,7 @@ export function createMembers(options: {
         return false;
       }
       if (state === "gone") {
-        lose(instance);
+        lose(instance, "its owner is gone");
         return false;
       }
       missing(beat);

@@ -59,7 +59,7 @@ export function openAffinity<T extends object>(
     members,
     ask: (member, request) => ask(nc, handedOnSubject(durable, member), request),
     mostBytes: () => Math.min(mostRequestBytes, (nc.info?.max_payload ?? 1_024 * 1_024) / 2),
-    events: eventsOf(metrics),
+    events: eventsOf(metrics, log),
   });
   let state: Beat["state"] = "here";
   const answering = new Set<Promise<void>>();
@@ -153,15 +153,22 @@ function beatIn(message: Msg, log: Logger): Beat | null {
   }
 }
 
-function eventsOf({ affinityEvents }: AffinityMetrics): AffinityOptions<object>["events"] {
+function eventsOf(
+  { affinityEvents }: AffinityMetrics,
+  log: Logger,
+): AffinityOptions<object>["events"] {
   const counting = (outcome: string) => {
     affinityEvents.inc({ outcome }, 0);
     return (items: number) => affinityEvents.inc({ outcome }, items);
   };
+  const countHandedBack = counting("handed_back");
   return {
     handedOn: counting("handed_on"),
     received: counting("received"),
     refused: counting("refused"),
-    handedBack: counting("handed_back"),
+    handedBack(items, of) {
+      countHandedBack(items);
+      log.warn({ events: items, ...of }, "handed back to the stream: no word of their owner");
+    },
   };
 }

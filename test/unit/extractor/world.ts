@@ -17,6 +17,7 @@ import {
   createAffinity,
   NobodyThere,
 } from "../../../src/runtime/affinity/affinity.ts";
+import type { Loss } from "../../../src/runtime/affinity/members.ts";
 import { oneByOne } from "../../../src/runtime/affinity/one-by-one.ts";
 import {
   bucketView,
@@ -230,8 +231,8 @@ class World {
           replica.members = replica.members.filter((one) => one !== instance);
         },
         untilLost(instance) {
-          const { promise, resolve } = withResolvers<void>();
-          const entry = { instance, giveUp: resolve };
+          const { promise, resolve } = withResolvers<Loss>();
+          const entry = { instance, giveUp: () => resolve("its owner is gone") };
           awaited.add(entry);
           return { lost: promise, forget: () => void awaited.delete(entry) };
         },
