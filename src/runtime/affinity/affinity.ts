@@ -36,8 +36,10 @@ export interface AffinityEvents {
   received(items: number): void;
   /** By an owner, which could not handle them. */
   refused(items: number): void;
-  /** To the stream, because nothing is known of what their owner did. */
-  handedBack(items: number, of: Lost | undefined): void;
+  /** Nothing will be known of what this owner did with them. */
+  lost(items: number, owner: string, why: string): void;
+  /** To the stream, because an owner is lost. */
+  handedBack(items: number): void;
 }
 
 export interface Affinity<T> {
@@ -51,12 +53,6 @@ export interface Affinity<T> {
   receive(request: Uint8Array): Promise<Uint8Array>;
   /** The requests that are not answered yet. */
   working(): readonly string[];
-}
-
-/** Whoever was asked, and why nothing is known of the answer. */
-export interface Lost {
-  readonly owner: string;
-  readonly why: string;
 }
 
 interface Request {
@@ -73,7 +69,7 @@ const keysRemembered = 10_000;
 export function createAffinity<T extends object>(options: AffinityOptions<T>): Affinity<T> {
   const { self, members, keyOf, work, events } = options;
   /** Handed to an owner of whose answer nothing is known: not to be done by anybody else in this delivery. */
-  const lost = new WeakMap<T, Lost>();
+  const lost = new WeakSet<T>();
   const working = new Set<string>();
   const ownerOfItem = rememberedOwners(members, keyOf);
   const handOn = createHandOn(options, lost);
@@ -95,8 +91,7 @@ export function createAffinity<T extends object>(options: AffinityOptions<T>): A
       const back = items.filter((item) => lost.has(item));
       if (back.length === 0) return;
       handBack(back);
-      const by = groupBy(back, (item) => lost.get(item));
-      for (const [of, some] of by) events.handedBack(some.length, of);
+      events.handedBack(back.length);
     },
 
     async receive(body) {
@@ -144,7 +139,7 @@ function rememberedOwners<T>(members: Members, keyOf: (item: T) => string): (ite
   };
 }
 
-function createHandOn<T extends object>(options: AffinityOptions<T>, lost: WeakMap<T, Lost>) {
+function createHandOn<T extends object>(options: AffinityOptions<T>, lost: WeakSet<T>) {
   const { self, members, ask, codec, news, events } = options;
   let requests = 0;
 
@@ -171,8 +166,8 @@ function createHandOn<T extends object>(options: AffinityOptions<T>, lost: WeakM
         members.drop(member);
         return false;
       }
-      const of = { owner: member, why: messageOf(error) };
-      for (const item of part.items) lost.set(item, of);
+      for (const item of part.items) lost.add(item);
+      events.lost(part.items.length, member, messageOf(error));
       return true;
     } finally {
       forget();

@@ -161,14 +161,13 @@ function eventsOf(
     affinityEvents.inc({ outcome }, 0);
     return (items: number) => affinityEvents.inc({ outcome }, items);
   };
-  const countHandedBack = counting("handed_back");
   return {
     handedOn: counting("handed_on"),
     received: counting("received"),
     refused: counting("refused"),
-    handedBack(items, of) {
-      countHandedBack(items);
-      log.warn({ events: items, ...of }, "handed back to the stream: no word of their owner");
+    lost(items, owner, why) {
+      log.warn({ events: items, owner, why }, "no word of their owner: back to the stream");
     },
+    handedBack: counting("handed_back"),
   };
 }

@@ -246,7 +246,10 @@ class World {
         learn: (news) => elsewhere.learn(settledIn(news)),
       },
       mostBytes: () => 1_000,
-      events: { handedOn: nothing, received: nothing, refused: nothing, handedBack: nothing },
+      events: {
+        ...{ handedOn: nothing, received: nothing, refused: nothing },
+        ...{ lost: nothing, handedBack: nothing },
+      },
       onFatal: (error) => this.#faults.push(error),
     });
     replica.handle = (events, handBack) => affinity.handle(events, { handBack });
